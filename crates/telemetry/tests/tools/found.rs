@@ -1,0 +1,15 @@
+//! Tools that `make setup` puts under `target/tools`.
+
+use std::path::{Path, PathBuf};
+
+/// The tool, or `None` where it is not installed, said loudly. With `CI` set, a missing tool is a failure: a check that
+/// did not run must not look like one that passed.
+pub fn tool(path: &str) -> Option<PathBuf> {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools").join(path);
+    if tool.exists() {
+        return Some(tool);
+    }
+    assert!(std::env::var_os("CI").is_none(), "{} is missing: run make setup", tool.display());
+    eprintln!("\n*** SKIP: {} is missing: run make setup ***\n", tool.display());
+    None
+}

@@ -1,0 +1,5 @@
+//! What this crate writes, judged by the tools it is written for: `promtool` and TensorBoard's own reader.
+
+mod found;
+mod promtool;
+mod tensorboard;

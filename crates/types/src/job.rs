@@ -1,0 +1,116 @@
+//! The job file: `job.json`.
+//!
+//! JSON; comments and trailing commas are tolerated. One Rust type tree, strict: unknown fields are refused.
+//! [`parse`] gives a [`JobFile`] or all problems with their places.
+
+mod check;
+mod data;
+mod model;
+mod parse;
+mod shape;
+mod train;
+
+pub use check::check;
+pub use data::{Data, Feature, Format, OneOrMany, Source};
+pub use model::{Activation, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
+pub use parse::{Problem, Problems, parse};
+pub use shape::{LayerShape, ShapeError, fits_loss, shapes};
+pub use train::{Optimizer, Schedule, Train};
+
+use serde::{Deserialize, Serialize};
+
+/// A job file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobFile {
+    /// The job's name: 1 to 63 of `a-z 0-9 -`, beginning with a letter.
+    pub name: String,
+    /// What is trained.
+    pub model: Model,
+    /// What it is trained on.
+    pub data: Data,
+    /// How it is trained.
+    pub train: Train,
+    /// The tasks that compute gradients.
+    #[serde(default)]
+    pub worker: Worker,
+    /// The tasks that hold the parameters.
+    #[serde(default)]
+    pub parameter_server: ParameterServer,
+    /// Where results go.
+    pub output: Output,
+}
+
+/// The tasks that compute gradients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// How many; at most `train.micro_batches`.
+    pub count: u32,
+    /// Threads that compute, for each; rounded up.
+    pub cpus: f64,
+    /// Memory in MB, for each. Not enforced yet.
+    pub mem: u64,
+    /// How often each may be replaced before the job fails.
+    pub max_restarts: u32,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { count: 2, cpus: 1.0, mem: 1024, max_restarts: 8 }
+    }
+}
+
+/// The tasks that hold the parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParameterServer {
+    /// How many.
+    pub count: u32,
+    /// Threads, for each; rounded up.
+    pub cpus: f64,
+    /// Memory in MB, for each. Not enforced yet.
+    pub mem: u64,
+    /// The largest chunk in bytes: a multiple of 16 KiB up to 4 MiB. Chosen from the model's size if absent.
+    pub chunk_bytes: Option<u64>,
+}
+
+impl Default for ParameterServer {
+    fn default() -> Self {
+        Self { count: 1, cpus: 1.0, mem: 1024, chunk_bytes: None }
+    }
+}
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// A directory; each job gets a folder of its own in it, named by its id. Relative to the job file.
+    pub dir: String,
+}
+
+impl JobFile {
+    /// Makes every relative path absolute, as seen from `base` (an absolute path without trailing slash).
+    pub fn resolve(&mut self, base: &str) {
+        let absolute = |path: &mut String| {
+            if !path.starts_with('/') {
+                *path = format!("{base}/{path}");
+            }
+        };
+        let Data { train, eval, .. } = &mut self.data;
+        for source in std::iter::once(train).chain(eval) {
+            for paths in [&mut source.images, &mut source.labels, &mut source.files].into_iter().flatten() {
+                paths.iter_mut().for_each(absolute);
+            }
+        }
+        absolute(&mut self.output.dir);
+    }
+
+    /// Micro-batches a step: as the file says, or the largest power of two up to 16 that divides the batch
+    /// size and leaves at least 16 records a lane (at least 1).
+    pub fn micro_batches(&self) -> u32 {
+        let batch = self.train.batch_size;
+        let fits = |g: &u32| batch.is_multiple_of(*g) && batch / g >= 16;
+        self.train.micro_batches.unwrap_or_else(|| [16, 8, 4, 2].into_iter().find(fits).unwrap_or(1))
+    }
+}

@@ -1,0 +1,207 @@
+//! What can be wrong with a job file that is well-formed.
+
+use super::{Format, JobFile, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
+use crate::lane::MICRO_BATCHES_MAX;
+
+/// All problems that can be seen without the data.
+pub fn check(job: &JobFile) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    if !crate::id::is_dns_label(&job.name) {
+        found.at("name", format!("{:?} cannot name a job", job.name), "use 1 to 63 of a-z, 0-9 and -, beginning with a letter");
+    }
+    check_model(job, &mut found);
+    check_data(job, &mut found);
+    check_train(job, &mut found);
+    check_tasks(job, &mut found);
+    found.0
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn at(&mut self, path: &str, message: impl Into<String>, remedy: &str) {
+        self.0.push(Problem { path: path.into(), message: message.into(), remedy: remedy.into(), place: None });
+    }
+
+    fn unless(&mut self, fine: bool, path: &str, message: impl Into<String>, remedy: &str) {
+        if !fine {
+            self.at(path, message, remedy);
+        }
+    }
+}
+
+fn check_model(job: &JobFile, found: &mut Found) {
+    let model = &job.model;
+    let adds = matches!(job.train.optimizer, Optimizer::Add {});
+    if model.kind == ModelKind::Counting {
+        found.unless(
+            model.layers.is_empty() && model.loss.is_none(),
+            "model",
+            "the counting model has no layers and no loss",
+            "remove them",
+        );
+        found.unless(adds, "train.optimizer", "the counting model needs the optimizer \"add\"", "write {\"add\": {}}");
+        found.unless(job.data.eval.is_none(), "data.eval", "the counting model cannot be evaluated", "remove data.eval");
+        return;
+    }
+    found.unless(
+        !model.layers.is_empty(),
+        "model.layers",
+        "there are no layers",
+        "name at least one, such as {\"dense\": {\"units\": 10}}",
+    );
+    found.unless(
+        model.loss.is_some(),
+        "model",
+        "there is no loss",
+        "add \"loss\": \"softmax_cross_entropy\", \"binary_cross_entropy\" or \"mse\"",
+    );
+    found.unless(!adds, "train.optimizer", "\"add\" is for the counting model only", "use \"adam\" or \"sgd\"");
+    for (index, metric) in model.metrics.iter().enumerate() {
+        let path = format!("model.metrics[{index}]");
+        match (metric, model.loss) {
+            (Metric::Auc, Some(Loss::SoftmaxCrossEntropy | Loss::Mse)) => {
+                found.at(&path, "auc needs one output", "use the loss \"binary_cross_entropy\", or remove it");
+            }
+            (Metric::Accuracy | Metric::ConfusionMatrix, Some(Loss::Mse)) => {
+                found.at(&path, "with mse there are no classes", "remove it");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_data(job: &JobFile, found: &mut Found) {
+    let data = &job.data;
+    let sources = [("data.train", Some(&data.train)), ("data.eval", data.eval.as_ref())];
+    for (path, source) in sources.into_iter().filter_map(|(path, source)| source.map(|s| (path, s))) {
+        match data.format {
+            Format::Idx => {
+                let pairs = source.images.as_ref().zip(source.labels.as_ref());
+                found.unless(pairs.is_some(), path, "idx needs images and labels", "name both");
+                let even = pairs.is_none_or(|(i, l)| i.iter().count() == l.iter().count());
+                found.unless(even, path, "there are not as many label files as image files", "name them in pairs, in the same order");
+                found.unless(source.files.is_none(), &format!("{path}.files"), "idx has no files", "use images and labels");
+            }
+            Format::Csv => {
+                found.unless(source.files.is_some(), path, "csv needs files", "name a file, a directory or a pattern with *");
+                found.unless(source.images.is_none() && source.labels.is_none(), path, "csv has no images and labels", "use files");
+            }
+        }
+        if let Some([from, to]) = source.records {
+            found.unless(
+                from < to,
+                &format!("{path}.records"),
+                format!("[{from}, {to}] holds no record"),
+                "the second number must be larger",
+            );
+        }
+    }
+    match data.format {
+        Format::Idx => {
+            found.unless(data.features.is_empty(), "data.features", "idx has no columns", "remove it");
+            found.unless(data.label.is_none(), "data.label", "idx has no columns", "remove it");
+        }
+        Format::Csv => found.unless(data.label.is_some(), "data", "csv needs a label", "add \"label\": the column's name in the header"),
+    }
+    for (index, feature) in data.features.iter().enumerate() {
+        let path = format!("data.features[{index}]");
+        let name = feature.column();
+        found.unless(Some(name) != data.label.as_deref(), &path, format!("{name:?} is the label"), "remove it");
+        let again = data.features[..index].iter().any(|f| f.column() == name);
+        found.unless(!again, &path, format!("{name:?} occurs twice"), "remove one");
+    }
+}
+
+fn check_train(job: &JobFile, found: &mut Found) {
+    let train = &job.train;
+    found.unless(train.batch_size > 0, "train.batch_size", "a batch has no records", "use at least 1");
+    found.unless(train.epochs > 0, "train.epochs", "there is nothing to train", "use at least 1");
+    if let Some(lanes) = train.micro_batches {
+        let fits = lanes.is_power_of_two() && lanes <= MICRO_BATCHES_MAX && train.batch_size.is_multiple_of(lanes);
+        let message = format!("{lanes} is no power of two up to {MICRO_BATCHES_MAX} that divides batch_size {}", train.batch_size);
+        found.unless(fits, "train.micro_batches", message, "use 1, 2, 4, 8 or 16, and a batch_size that is a multiple of it");
+    }
+    let positive = |n: f64| n > 0.0 && n.is_finite();
+    if let Some(norm) = train.clip_norm {
+        found.unless(positive(norm), "train.clip_norm", format!("{norm} is not above 0"), "use a number such as 1.0");
+    }
+    match train.schedule {
+        Schedule::Constant => {}
+        Schedule::Step { every_steps, factor } => {
+            found.unless(every_steps > 0, "train.schedule.step.every_steps", "0 steps", "use at least 1");
+            found.unless(positive(factor), "train.schedule.step.factor", format!("{factor} is not above 0"), "use a number such as 0.5");
+        }
+        Schedule::Cosine { steps, floor } => {
+            found.unless(steps != Some(0), "train.schedule.cosine.steps", "0 steps", "use at least 1, or leave it out");
+            found.unless(
+                (0.0..=1.0).contains(&floor),
+                "train.schedule.cosine.floor",
+                format!("{floor} is not from 0 to 1"),
+                "use a share of the learning rate",
+            );
+        }
+    }
+    for (field, value, fine, expected) in optimizer_fields(&train.optimizer) {
+        found.unless(
+            fine,
+            &format!("train.optimizer.{}.{field}", train.optimizer.kind()),
+            format!("{value} is not {expected}"),
+            "choose another value",
+        );
+    }
+}
+
+type Field = (&'static str, f64, bool, &'static str);
+
+fn optimizer_fields(optimizer: &Optimizer) -> Vec<Field> {
+    let above = |name, x: f64| (name, x, x > 0.0 && x.is_finite(), "above 0");
+    let share = |name, x: f64| (name, x, (0.0..1.0).contains(&x), "from 0 to below 1");
+    let least = |name, x: f64| (name, x, x >= 0.0 && x.is_finite(), "0 or more");
+    match *optimizer {
+        Optimizer::Sgd { learning_rate, weight_decay } => vec![above("learning_rate", learning_rate), least("weight_decay", weight_decay)],
+        Optimizer::Momentum { learning_rate, momentum, weight_decay, .. } => {
+            vec![above("learning_rate", learning_rate), share("momentum", momentum), least("weight_decay", weight_decay)]
+        }
+        Optimizer::Adagrad { learning_rate, initial_accumulator, epsilon, weight_decay } => vec![
+            above("learning_rate", learning_rate),
+            least("initial_accumulator", initial_accumulator),
+            above("epsilon", epsilon),
+            least("weight_decay", weight_decay),
+        ],
+        Optimizer::Rmsprop { learning_rate, rho, epsilon, weight_decay } => {
+            vec![above("learning_rate", learning_rate), share("rho", rho), above("epsilon", epsilon), least("weight_decay", weight_decay)]
+        }
+        Optimizer::Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay }
+        | Optimizer::AdamW { learning_rate, beta_1, beta_2, epsilon, weight_decay } => vec![
+            above("learning_rate", learning_rate),
+            share("beta_1", beta_1),
+            share("beta_2", beta_2),
+            above("epsilon", epsilon),
+            least("weight_decay", weight_decay),
+        ],
+        Optimizer::Add {} => vec![],
+    }
+}
+
+fn check_tasks(job: &JobFile, found: &mut Found) {
+    let lanes = job.micro_batches();
+    let workers = job.worker.count;
+    found.unless(workers > 0, "worker.count", "there are no workers", "use at least 1");
+    let message = format!("{workers} workers, but a step has only {lanes} micro-batches: worker-{lanes} would have nothing to compute");
+    found.unless(workers <= lanes, "worker.count", message, "use fewer workers, or a larger train.micro_batches (which changes the bits)");
+    found.unless((1..=1024).contains(&job.parameter_server.count), "parameter_server.count", "there must be 1 to 1024", "use 1 or more");
+    for (path, cpus) in [("worker.cpus", job.worker.cpus), ("parameter_server.cpus", job.parameter_server.cpus)] {
+        found.unless(cpus > 0.0 && cpus <= 1024.0, path, format!("{cpus} is not above 0 and up to 1024"), "use a number such as 1");
+    }
+    if let Some(bytes) = job.parameter_server.chunk_bytes {
+        let fits = bytes.is_multiple_of(crate::layout::SEGMENT * 4) && (1..=crate::layout::CHUNK_ELEMENTS_MAX * 4).contains(&bytes);
+        found.unless(
+            fits,
+            "parameter_server.chunk_bytes",
+            format!("{bytes} is no multiple of 16384 up to 4194304"),
+            "leave it out, or use such as 1048576",
+        );
+    }
+    found.unless(!job.output.dir.is_empty(), "output.dir", "it is empty", "name a directory");
+}

@@ -1,0 +1,117 @@
+//! What preparation found in a job's data. Written once, before the job is admitted; every task reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// The data of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The training records.
+    pub train: DataSet,
+    /// The records for evaluation, if the job has any.
+    pub eval: Option<DataSet>,
+    /// Shape of one record's features, outermost dimension first: `[1, 28, 28]` for a grey picture (channels,
+    /// height, width), `[n]` for a table.
+    pub input: Vec<u32>,
+    /// What a label is.
+    pub label: Label,
+    /// Columns of a table, in the order of the job file's features; empty for pictures.
+    pub columns: Vec<Column>,
+    /// Features are `value * scale` (IDX bytes: 1/255); 1 for tables.
+    pub scale: f32,
+}
+
+/// A list of files that are read as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSet {
+    /// In the order of their relative paths.
+    pub files: Vec<DataFile>,
+    /// The first record used, counted over all files.
+    pub first: u64,
+    /// How many records are used.
+    pub records: u64,
+}
+
+/// A file, or a pair of files with features and labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Absolute path.
+    pub path: String,
+    /// Absolute path of the labels' file (IDX).
+    pub labels: Option<String>,
+    /// Length in bytes when it was prepared.
+    pub length: u64,
+    /// Modification time when it was prepared, nanoseconds since 1970.
+    pub modified_ns: u64,
+    /// Length of the labels' file; 0 without one.
+    pub labels_length: u64,
+    /// Modification time of the labels' file; 0 without one.
+    pub labels_modified_ns: u64,
+    /// Records in it.
+    pub records: u64,
+}
+
+/// What a label is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// One of these classes; the label is the place in the list.
+    Class {
+        /// The classes' names, in order.
+        names: Vec<String>,
+    },
+    /// A number.
+    Number,
+}
+
+/// A column of a table and what preparation found there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the header.
+    pub name: String,
+    /// How it becomes features.
+    pub kind: ColumnKind,
+}
+
+/// How a column becomes features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// One feature: (value - mean) / deviation; a missing value is the mean, so 0.
+    Number {
+        /// Mean of the training records' values, missing ones left out.
+        mean: f64,
+        /// Their standard deviation; 1 where it would be 0.
+        deviation: f64,
+    },
+    /// One feature a category (one-hot), in this order, and a last one for categories not seen in training.
+    /// A missing value is the category `""`.
+    Category {
+        /// The categories of the training records, sorted.
+        names: Vec<String>,
+    },
+}
+
+impl Column {
+    /// How many features it becomes.
+    pub fn width(&self) -> usize {
+        match &self.kind {
+            ColumnKind::Number { .. } => 1,
+            ColumnKind::Category { names } => names.len() + 1,
+        }
+    }
+}
+
+/// What the coordinator's log keeps of a manifest: enough to plan, and the digest of the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSummary {
+    /// SHA-256 of the manifest's JSON, in hexadecimal: its name in the coordinator's state directory.
+    pub digest: String,
+    /// Training records.
+    pub train_records: u64,
+    /// Evaluation records; 0 without any.
+    pub eval_records: u64,
+    /// Shape of one record's features.
+    pub input: Vec<u32>,
+    /// Number of classes; 0 where the label is a number.
+    pub classes: u32,
+}

@@ -1,0 +1,106 @@
+//! What a task tells the coordinator: always its whole state, said again until a view shows it.
+
+use crate::figures::{Counts, CurvePoint};
+use crate::id::{Generation, Incarnation, Revision};
+use crate::variable::Variable;
+use serde::{Deserialize, Serialize};
+
+/// A task's state. Idempotent: the same report twice changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Who says so.
+    pub incarnation: Incarnation,
+    /// The revision of the newest view that the task has made itself equal to.
+    pub applied: Revision,
+    /// The generation that the rest speaks of.
+    pub generation: Generation,
+    /// What only a worker or only a server has to say.
+    pub body: Body,
+    /// Why the task cannot go on, if so.
+    pub fault: Option<Fault>,
+}
+
+/// What only a worker or only a server has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// From a worker.
+    Worker(WorkerReport),
+    /// From a parameter server.
+    Server(ServerReport),
+}
+
+/// A worker's state.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorkerReport {
+    /// The model's variables, until the view shows a placement.
+    pub variables: Vec<Variable>,
+    /// The step it works on.
+    pub step: u64,
+    /// Records it has computed gradients for since it started.
+    pub records: u64,
+    /// Evaluated shards of the evaluation that the view names.
+    pub evaluated: Vec<EvaluatedShard>,
+    /// The export, once it is in its place.
+    pub exported: Option<Exported>,
+}
+
+/// A shard of an evaluation and what it counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluatedShard {
+    /// Which evaluation: its number in the job, from 0.
+    pub evaluation: u32,
+    /// Which shard of it.
+    pub shard: u32,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// An export that is complete and in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Absolute path of the model's directory.
+    pub dir: String,
+    /// (file name, length in bytes, SHA-256 in hexadecimal), by name.
+    pub files: Vec<(String, u64, String)>,
+}
+
+/// A parameter server's state.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServerReport {
+    /// The lowest cursor of its chunks: every chunk holds at least this version. `None` before its first placement.
+    pub reached: Option<u64>,
+    /// The curve, from the server that holds it.
+    pub curve: Option<CurveReport>,
+}
+
+/// Where the curve stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurveReport {
+    /// The newest step.
+    pub last: CurvePoint,
+    /// The sums since the newest step's epoch began; `step` is that epoch's first.
+    pub epoch: CurvePoint,
+}
+
+/// Why a task cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Whose matter it is.
+    pub kind: FaultKind,
+    /// Place, cause and remedy, for people.
+    pub message: String,
+}
+
+/// Whose matter a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Data that cannot be read, or is not what the manifest says: the job ends.
+    Data,
+    /// A value that is not finite: the job ends.
+    NotFinite,
+    /// The job asks for what cannot be: the job ends.
+    Job,
+    /// Anything else: the task is replaced.
+    Task,
+}
