@@ -6,6 +6,7 @@
 //! lives in that crate.
 
 pub mod draw;
+pub mod exchange;
 pub mod figures;
 pub mod id;
 pub mod job;

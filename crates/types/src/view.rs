@@ -27,6 +27,8 @@ pub struct TaskView {
     pub servers: Vec<ServerAddress>,
     /// The owner of each lane; `None`: nobody may push for it. As long as the plan has lanes.
     pub owners: Vec<Option<Incarnation>>,
+    /// Live workers' incarnations, ascending: any other one below the highest is retired.
+    pub workers: Vec<Incarnation>,
     /// Steps below this one may be computed; there all wait for a newer view. Never falls within a generation.
     pub run_until: u64,
     /// For a worker: shards to evaluate with the parameters of a step.

@@ -1,0 +1,28 @@
+//! What a parameter server answers to a push. The data plane itself is `crates/exchange`.
+
+use crate::id::Revision;
+
+/// What became of a push. When every lane of the step is in, the updated chunk itself is the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Taken, or already held: it counts once the other lanes are in.
+    Held,
+    /// Behind the cursor: its step is done, it was counted before.
+    Duplicate,
+    /// The sender owns not all of the block's lanes: drop it and wait for a newer view.
+    NotOwner,
+    /// The server's view is older than the sender's: send it again.
+    NotYet {
+        /// The server's view.
+        revision: Revision,
+    },
+    /// The sender's incarnation is retired: it must end.
+    Fenced,
+    /// Beyond the cursor, or beyond what may be computed: not taken.
+    Ahead,
+    /// It can never count: the sender's fault.
+    Refused {
+        /// What is wrong.
+        reason: String,
+    },
+}
