@@ -1,10 +1,13 @@
 //! What preparation found in a job's data. Written once, before the job is admitted; every task reads it.
 
+use crate::job::Format;
 use serde::{Deserialize, Serialize};
 
 /// The data of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The record format of all files.
+    pub format: Format,
     /// The training records.
     pub train: DataSet,
     /// The records for evaluation, if the job has any.
@@ -18,6 +21,12 @@ pub struct Manifest {
     pub columns: Vec<Column>,
     /// Features are `value * scale` (IDX bytes: 1/255); 1 for tables.
     pub scale: f32,
+    /// The label's column in the header (csv).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// Texts that stand for a missing value (csv), beside the empty one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// A list of files that are read as one.

@@ -1,0 +1,109 @@
+//! What is written is read back; what makes no sense is refused.
+
+use crate::{Malformed, v1};
+use tfcoord_types::exchange::Answer;
+use tfcoord_types::figures::{Counts, CurvePoint};
+use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
+use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::report::{Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Report, ServerReport, WorkerReport};
+use tfcoord_types::variable::{Group, Initializer, Variable};
+use tfcoord_types::view::{Directive, Evaluate, Evaluation, Export, Placement, ServerAddress, TaskView};
+
+fn counts() -> Counts {
+    Counts { records: 3, loss_sum_bits: 0.1f64.to_bits(), correct: 2, confusion: vec![1, 0, 1, 1], bins: vec![(0, 1, 0), (4095, 0, 2)] }
+}
+
+fn variables() -> Vec<Variable> {
+    let variable = |name: &str, initializer, group| Variable { name: name.into(), shape: vec![2, 3], initializer, group };
+    vec![
+        variable("a", Initializer::Zeros, Group::Train),
+        variable("b", Initializer::Ones, Group::Average { momentum: 0.9 }),
+        variable("c", Initializer::Uniform { limit: 0.5 }, Group::Curve),
+        variable("d", Initializer::Normal { deviation: 0.1 }, Group::Add),
+    ]
+}
+
+fn view() -> TaskView {
+    let evaluation = Evaluation { epoch: 1, step: 63, counts: counts() };
+    TaskView {
+        revision: Revision(9),
+        incarnation: Incarnation(4),
+        directive: Directive::Stop { reason: "done".into() },
+        generation: Generation(1),
+        plan: TrainPlan { records: 100, batch_size: 8, micro_batches: 4, epochs: 2 },
+        placement: Some(Placement { epoch: 1, variables: variables(), chunk_elements: 4096, servers: vec![0, 1] }),
+        servers: vec![ServerAddress {
+            task: TaskId::server(0),
+            incarnation: Incarnation(2),
+            addresses: vec!["127.0.0.1:1".into()],
+            host: "h".into(),
+        }],
+        owners: vec![Some(Incarnation(4)), None, None, Some(Incarnation(5))],
+        workers: vec![Incarnation(4), Incarnation(5)],
+        run_until: 13,
+        evaluate: Some(Evaluate { evaluation: 0, step: 13, shards: vec![(0, 0..10)] }),
+        export: Some(Export { step: 26, dir: "/out".into(), attempt: 4, evaluations: vec![evaluation.clone()] }),
+        evaluations: vec![evaluation],
+    }
+}
+
+#[test]
+fn views_come_back_as_they_went() {
+    let there = v1::TaskView::from(view());
+    assert_eq!(TaskView::try_from(there), Ok(view()));
+}
+
+#[test]
+fn reports_come_back_as_they_went() {
+    let point = CurvePoint { step: 5, loss_sum: 0.5, records: 4.0, correct: 1.0 };
+    let worker = WorkerReport {
+        variables: variables(),
+        step: 3,
+        records: 12,
+        evaluated: vec![EvaluatedShard { evaluation: 1, shard: 2, counts: counts() }],
+        exported: Some(Exported { dir: "/out".into(), files: vec![("model.json".into(), 3, "ab".into())] }),
+    };
+    let server = ServerReport { reached: Some(4), curve: Some(CurveReport { last: point, epoch: point }) };
+    for body in [Body::Worker(worker), Body::Server(server), Body::Server(ServerReport::default())] {
+        let fault = Some(Fault { kind: FaultKind::NotFinite, message: "step 3".into() });
+        let report = Report { incarnation: Incarnation(4), applied: Revision(8), generation: Generation(1), body, fault };
+        assert_eq!(Report::try_from(v1::Report::from(report.clone())), Ok(report));
+    }
+}
+
+#[test]
+fn answers_come_back_as_they_went() {
+    let revision = Revision(3);
+    let refused = Answer::Refused { reason: "length".into() };
+    for answer in [Answer::Held, Answer::Duplicate, Answer::NotOwner, Answer::NotYet { revision }, Answer::Fenced, Answer::Ahead, refused] {
+        let message = v1::PushAnswer { answer: Some(answer.clone().into()), ..v1::PushAnswer::default() };
+        assert_eq!(Answer::try_from(message), Ok(answer));
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let refused = |change: &dyn Fn(&mut v1::TaskView)| {
+        let mut message = v1::TaskView::from(view());
+        change(&mut message);
+        TaskView::try_from(message).unwrap_err().field
+    };
+    assert_eq!(refused(&|m| m.plan = None), "TaskView.plan");
+    assert_eq!(refused(&|m| m.directive = None), "TaskView.directive");
+    assert_eq!(refused(&|m| m.owners.push(1)), "TaskView.owners");
+    assert_eq!(refused(&|m| m.plan.as_mut().unwrap().micro_batches = 3), "TrainPlan");
+    assert_eq!(refused(&|m| m.plan.as_mut().unwrap().records = 0), "TrainPlan");
+    assert_eq!(refused(&|m| m.servers[0].task = "../x".into()), "ServerAddress.task");
+    let bins = vec![v1::AucBin { bin: 4096, negatives: 1, positives: 1 }];
+    let error = Counts::try_from(v1::Counts { bins, ..v1::Counts::default() });
+    assert_eq!(error, Err(Malformed { field: "Counts.bins", problem: "makes no sense" }));
+}
+
+#[test]
+fn a_digest_tells_variables_apart() {
+    let digest = crate::variables_digest(&variables());
+    let mut other = variables();
+    other[0].shape = vec![3, 2];
+    assert_eq!(crate::variables_digest(&variables()), digest);
+    assert_ne!(crate::variables_digest(&other), digest);
+}
