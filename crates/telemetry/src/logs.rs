@@ -108,9 +108,7 @@ fn dispatch<W>(format: Format, identity: &Identity, filter: &str, writer: W) -> 
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder()
-        .parse(filter)
-        .map_err(|source| Error::Filter { text: filter.to_owned(), source })?;
+    let filter = EnvFilter::builder().parse(filter).map_err(|source| Error::Filter { text: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     Ok(match format {
         Format::Text => {

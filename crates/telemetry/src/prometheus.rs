@@ -37,7 +37,8 @@ impl Endpoint {
 }
 
 /// Installs the recorder behind `metrics::counter!`, `gauge!` and `histogram!`, and declares the metrics of `role`, so that
-/// those without labels are there, at zero, from the first scrape on. Once per process; serve the [`Endpoint`] afterwards.
+/// its counters and gauges without labels are there, at zero, from the first scrape on. Once per process; serve the
+/// [`Endpoint`] afterwards.
 ///
 /// # Errors
 /// [`Error::Installed`] on a second call.

@@ -1,6 +1,6 @@
 //! TensorBoard event files: scalar curves.
 //!
-//! A file is a sequence of TFRecords ([`record`]), each one `tensorflow.Event` ([`event`]); the first names the version of
+//! A file is a sequence of TFRecords (`record`), each one `tensorflow.Event` (`event`); the first names the version of
 //! the format. TensorBoard takes every file with `tfevents` in its name, follows it while it grows, and stops in front of a
 //! record that is not whole, so a writer that dies harms nothing but its last record. A task that is started again
 //! writes a file of its own.
@@ -85,8 +85,7 @@ impl EventWriter {
 
     fn write(&mut self, wall_time: SystemTime, step: i64, what: What) -> Result<(), Error> {
         let event = Event { wall_time: since_epoch(wall_time).as_secs_f64(), step, what: Some(what) };
-        record::write(&mut self.file, &event.encode_to_vec())
-            .map_err(|source| Error { path: self.path.clone(), source })
+        record::write(&mut self.file, &event.encode_to_vec()).map_err(|source| Error { path: self.path.clone(), source })
     }
 }
 

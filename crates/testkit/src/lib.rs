@@ -1,1 +1,11 @@
-//! (being written)
+//! For tests only: a laboratory of real processes ([`Lab`]), data and job files of known content, and a gRPC
+//! proxy that disturbs the exchange between workers and a parameter server ([`fault_proxy`]).
+
+pub mod deadline;
+pub mod fault_proxy;
+pub mod idx;
+pub mod job;
+pub mod lab;
+pub mod processes;
+
+pub use lab::Lab;

@@ -1,1 +1,1 @@
-//! (being written)
+//! Tests with real processes: see `tests/`.

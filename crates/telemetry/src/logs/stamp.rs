@@ -1,11 +1,11 @@
 //! A line format that adds the task's identity to what another format has written.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde_json::json;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Identity;

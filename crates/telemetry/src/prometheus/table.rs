@@ -98,13 +98,7 @@ pub const PROCESS_METRICS: &[Metric] = &[
     },
 ];
 
-const fn counter(
-    name: &'static str,
-    role: Option<Role>,
-    unit: Unit,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
+const fn counter(name: &'static str, role: Option<Role>, unit: Unit, labels: &'static [&'static str], help: &'static str) -> Metric {
     Metric { name, kind: Kind::Counter, unit, labels, role, help }
 }
 
@@ -116,23 +110,23 @@ const fn histogram(name: &'static str, role: Option<Role>, buckets: &'static [f6
     Metric { name, kind: Kind::Histogram { buckets }, unit: Unit::Seconds, labels: &[], role, help }
 }
 
-/// Describes the metrics of `role` to the current recorder, and registers those that have no label.
+/// Describes every metric to the current recorder, and registers those of `role` that have no label.
 pub(super) fn declare(role: Role) {
-    for metric in RECORDED_METRICS.iter().filter(|metric| metric.role == Some(role)) {
+    for metric in RECORDED_METRICS {
         let Metric { name, unit, help, .. } = *metric;
-        let alone = metric.labels.is_empty();
+        let register = metric.role == Some(role) && metric.labels.is_empty();
         match metric.kind {
             Kind::Counter => {
                 metrics::describe_counter!(name, unit, help);
-                let _at_zero = alone.then(|| metrics::counter!(name));
+                let _at_zero = register.then(|| metrics::counter!(name));
             }
             Kind::Gauge => {
                 metrics::describe_gauge!(name, unit, help);
-                let _at_zero = alone.then(|| metrics::gauge!(name));
+                let _at_zero = register.then(|| metrics::gauge!(name));
             }
             Kind::Histogram { .. } => {
                 metrics::describe_histogram!(name, unit, help);
-                let _empty = alone.then(|| metrics::histogram!(name));
+                let _empty = register.then(|| metrics::histogram!(name));
             }
         }
     }

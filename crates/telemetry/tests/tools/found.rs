@@ -1,5 +1,6 @@
 //! Tools that `make setup` puts under `target/tools`.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The tool, or `None` where it is not installed, said loudly. With `CI` set, a missing tool is a failure: a check that
@@ -10,6 +11,7 @@ pub fn tool(path: &str) -> Option<PathBuf> {
         return Some(tool);
     }
     assert!(std::env::var_os("CI").is_none(), "{} is missing: run make setup", tool.display());
-    eprintln!("\n*** SKIP: {} is missing: run make setup ***\n", tool.display());
+    // Not `eprintln!`, which the test harness keeps to itself when a test passes.
+    let _ = writeln!(io::stderr(), "\n*** SKIP: {} is missing: run make setup ***\n", tool.display());
     None
 }

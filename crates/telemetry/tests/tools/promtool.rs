@@ -61,12 +61,8 @@ fn get(address: SocketAddr, path: &str) -> Result<String> {
 
 /// Whether promtool is content with `text`, and what it says.
 fn check(promtool: &Path, text: &str) -> Result<(bool, String)> {
-    let mut child = Command::new(promtool)
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut child =
+        Command::new(promtool).args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     child.stdin.take().context("stdin is piped")?.write_all(text.as_bytes())?;
     let output = child.wait_with_output()?;
     let remarks = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

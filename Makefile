@@ -1,0 +1,42 @@
+# Targets are thin: each line can be typed by hand. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
+
+.PHONY: help demo setup test verify fix bench bench-peers data
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## build, then train the example on separate processes
+	$(CARGO) build --release $(BINARIES)
+	target/release/tfcoord submit examples/fashion-mnist/job.json
+
+setup: ## install what the tests judge by (into target/tools)
+	tests/setup.sh
+
+test: setup ## set up and check everything
+	$(CARGO) build --workspace
+	$(CARGO) test --workspace
+
+verify: ## format, lints, shape of the project and licences; changes nothing
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test -p tfcoord-tidy
+
+fix: ## format, and apply what lints suggest
+	$(CARGO) fmt --all
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+bench: ## measure ourselves; prints ratios and the machine's load
+	$(CARGO) build --release $(BINARIES)
+	$(CARGO) run --release -p tfcoord-benches
+
+bench-peers: ## the same job beside other systems, in the same run
+	$(CARGO) build --release $(BINARIES)
+	benches/peers/run.sh
+
+data: ## fetch all of Fashion-MNIST into data/fashion-mnist (for full.json)
+	examples/fashion-mnist/fetch.sh data/fashion-mnist

@@ -1,0 +1,38 @@
+//! Processes on this machine, as /proc shows them.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process, told by its id and its command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Its arguments, the program first.
+    pub arguments: Vec<String>,
+}
+
+/// All living processes that have every one of `arguments` among their own; zombies are left out.
+pub fn with_arguments(arguments: &[&str]) -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let process = |pid: i32| {
+        let text = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let own: Vec<String> = text.split(|b| *b == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+        arguments.iter().all(|wanted| own.iter().any(|a| a == wanted)).then_some(Process { pid, arguments: own })
+    };
+    pids.filter_map(process).collect()
+}
+
+impl Process {
+    /// Sends it a signal; nothing if it is gone.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            let _gone_is_fine = kill_process(pid, signal);
+        }
+    }
+
+    /// Its program's file name.
+    pub fn program(&self) -> &str {
+        self.arguments.first().map_or("", |path| path.rsplit('/').next().unwrap_or(path))
+    }
+}

@@ -1,0 +1,15 @@
+//! Jobs on real processes, from `tfcoord submit` to their outputs.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod jobs {
+    mod bad_input;
+    mod bits;
+    mod death;
+    mod detach;
+    mod exactly_once;
+    mod example;
+    mod network;
+    mod observed;
+    mod parts;
+    mod tabular;
+}

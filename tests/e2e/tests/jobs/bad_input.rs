@@ -1,0 +1,91 @@
+//! Bad input: one clear error with place and remedy, exit code 2, before anything is launched.
+
+use serde_json::{Value, json};
+use tfcoord_testkit::{Lab, idx, job};
+
+// Submits what cannot run; gives the error.
+fn refused(lab: &Lab, job: &Value, code: i32) -> String {
+    let path = lab.write_job(job);
+    let output = lab.run(&["submit", path.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}\n{}", lab.logs());
+    assert!(!text.contains("panicked"), "{text}");
+    let jobs = lab.state_dir().join("jobs");
+    let started = std::fs::read_dir(jobs).map_or(0, |entries| entries.count());
+    assert!(code != 2 || started == 0, "a job was started");
+    text
+}
+
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+fn lab() -> (Lab, Value) {
+    let lab = Lab::new();
+    idx::write_pictures(lab.path(), 100, 12, 4, 1);
+    (lab, job::pictures("bad", job::mlp_layers(), 80, 20))
+}
+
+#[test]
+fn pictures() {
+    let (lab, good) = lab();
+    let mut job = good.clone();
+    job["data"]["train"]["images"] = json!("absent.idx");
+    has(&refused(&lab, &job, 2), &["absent.idx", "No such file"]);
+
+    let images = std::fs::read(lab.path().join("images.idx")).unwrap();
+    std::fs::write(lab.path().join("short.idx"), &images[..images.len() - 7]).unwrap();
+    job["data"]["train"]["images"] = json!("short.idx");
+    has(&refused(&lab, &job, 2), &["short.idx", "truncated"]);
+
+    let mut job = good.clone();
+    job["data"]["eval"]["records"] = json!([80, 200]);
+    has(&refused(&lab, &job, 2), &["100", "records"]);
+
+    let mut labels = std::fs::read(lab.path().join("labels.idx")).unwrap();
+    labels.truncate(labels.len() - 1);
+    labels.push(9);
+    std::fs::write(lab.path().join("labels.idx"), labels).unwrap();
+    has(&refused(&lab, &good, 2), &["labels.idx", "label", "9"]);
+}
+
+#[test]
+fn shapes_that_do_not_chain() {
+    let (lab, good) = lab();
+    let mut job = good.clone();
+    job["model"]["layers"] = json!([{"dense": {"units": 4}}]);
+    has(&refused(&lab, &job, 2), &["dense", "flatten"]);
+    job["model"]["layers"] = json!([{"flatten": {}}, {"dense": {"units": 7}}]);
+    has(&refused(&lab, &job, 2), &["4", "7"]);
+    job["model"]["layers"] = json!([{"conv2d": {"filters": 2, "kernel": 13}}, {"flatten": {}}, {"dense": {"units": 4}}]);
+    has(&refused(&lab, &job, 2), &["conv2d", "13"]);
+}
+
+#[test]
+fn rows_of_a_wrong_type() {
+    let lab = Lab::new();
+    let mut text = String::from("size,colour,good\n");
+    (0..60).for_each(|n| text += &format!("{n}.5,{},{}\n", ["red", "blue"][n % 2], n % 2));
+    std::fs::write(lab.path().join("good.csv"), &text).unwrap();
+    std::fs::write(lab.path().join("bad.csv"), text.replace("40.5", "large")).unwrap();
+    let mut job = json!({
+        "name": "rows",
+        "model": {"layers": [{"dense": {"units": 1}}], "loss": "binary_cross_entropy"},
+        "data": {"format": "csv", "train": {"files": "bad.csv"}, "features": [{"number": "size"}, {"category": "colour"}], "label": "good"},
+        "train": {"batch_size": 16, "micro_batches": 2, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}},
+        "output": {"dir": "out"}
+    });
+    has(&refused(&lab, &job, 2), &["bad.csv:42", "size", "large"]);
+    job["data"]["train"]["files"] = json!("good.csv");
+    job["data"]["label"] = json!("taste");
+    has(&refused(&lab, &job, 2), &["taste", "good.csv"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_job_and_is_placed() {
+    let (lab, mut job) = lab();
+    job["train"]["optimizer"] = json!({"sgd": {"learning_rate": 1e30}});
+    has(&refused(&lab, &job, 1), &["step", "not finite"]);
+}

@@ -1,0 +1,78 @@
+//! Deaths that end a job in this version, and what is said; no orphan stays.
+
+use rustix::process::Signal;
+use serde_json::json;
+use tfcoord_testkit::deadline::wait_for;
+use tfcoord_testkit::{Lab, idx, job};
+
+fn long_job(name: &str) -> serde_json::Value {
+    let mut job = job::pictures(name, job::mlp_layers(), 1600, 200);
+    job["train"]["epochs"] = json!(2000);
+    job["worker"]["count"] = json!(2);
+    job
+}
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    idx::write_pictures(lab.path(), 1800, 12, 4, 1);
+    lab
+}
+
+// Until the job's first epochs are through: it runs.
+fn wait_until_running(lab: &Lab) {
+    wait_for(60, "the job runs", || {
+        let output = lab.run(&["list", "-o", "json"]);
+        String::from_utf8_lossy(&output.stdout).contains("running").then_some(())
+    });
+}
+
+#[test]
+fn a_dead_server_ends_the_job_and_is_named() {
+    let lab = lab();
+    let submit = lab.spawn_submit(&long_job("server-dies"));
+    wait_until_running(&lab);
+    lab.wait_for_task("ps-0").signal(Signal::KILL);
+    let output = submit.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("ps-0") && text.contains("signal 9"), "{text}");
+    wait_for(15, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
+}
+
+#[test]
+fn a_dead_coordinator_ends_the_job_and_is_named() {
+    let lab = lab();
+    let submit = lab.spawn_submit(&long_job("coordinator-dies"));
+    wait_until_running(&lab);
+    lab.coordinator().expect("it runs").signal(Signal::KILL);
+    let output = submit.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("coordinator"), "{text}");
+    wait_for(15, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
+}
+
+#[test]
+fn tasks_without_a_coordinator_end_themselves() {
+    let lab = lab();
+    let mut submit = lab.spawn_submit(&long_job("orphans"));
+    wait_until_running(&lab);
+    // The client first: it would start another coordinator, which ends what the first one left.
+    submit.kill().unwrap();
+    submit.wait().unwrap();
+    lab.coordinator().expect("it runs").signal(Signal::KILL);
+    assert!(!lab.task("worker-0").is_empty());
+    wait_for(20, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
+}
+
+#[test]
+fn a_worker_that_dies_too_often_ends_the_job() {
+    let lab = lab();
+    lab.replace_program("tfcoord-worker", "case \"$*\" in *worker-1*) echo wanted a library >&2; exit 3;; *) exec $REAL \"$@\";; esac");
+    let mut job = long_job("dies-often");
+    job["worker"]["max_restarts"] = json!(2);
+    let output = lab.spawn_submit(&job).wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("worker-1") && text.contains("exit code 3") && text.contains("wanted a library"), "{text}");
+}

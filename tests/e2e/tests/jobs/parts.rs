@@ -1,0 +1,87 @@
+//! Every layer, loss, optimizer and schedule of the job file stands in a job that trains.
+
+use serde_json::{Value, json};
+use tfcoord_testkit::{Lab, idx, job};
+
+// Trains `job` and gives its last evaluation.
+fn trained(lab: &Lab, job: &Value) -> Value {
+    lab.submit(job);
+    let dir = lab.outputs(job["name"].as_str().unwrap());
+    let metrics = std::fs::read_to_string(dir.join("model/metrics.json")).unwrap();
+    serde_json::from_str(&metrics).unwrap()
+}
+
+fn accuracy(metrics: &Value) -> f64 {
+    metrics["accuracy"].as_f64().unwrap_or_else(|| panic!("{metrics}"))
+}
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    idx::write_pictures(lab.path(), 800, 12, 4, 1);
+    lab
+}
+
+#[test]
+fn layers() {
+    let lab = lab();
+    let convolutions = json!([
+        {"conv2d": {"filters": 6, "kernel": [3, 2], "stride": [1, 2], "padding": "same", "activation": "gelu"}},
+        {"layer_norm": {}},
+        {"average_pool2d": {"size": 2}},
+        {"conv2d": {"filters": 8, "kernel": 2, "bias": false}},
+        {"batch_norm": {"momentum": 0.8}},
+        {"activation": "sigmoid"},
+        {"max_pool2d": {"size": 2, "stride": 1}},
+        {"flatten": {}},
+        {"dropout": {"rate": 0.1}},
+        {"dense": {"units": 32, "activation": "tanh"}},
+        {"dense": {"units": 4, "bias": false}}
+    ]);
+    let mut job = job::pictures("layers", convolutions, 640, 160);
+    job["train"]["epochs"] = json!(6);
+    let reached = accuracy(&trained(&lab, &job));
+    assert!(reached > 0.8, "accuracy {reached}");
+}
+
+#[test]
+fn optimizers_and_schedules() {
+    let lab = lab();
+    let layers = json!([{"flatten": {}}, {"dense": {"units": 32, "activation": "relu"}}, {"dense": {"units": 4}}]);
+    let cases = [
+        ("sgd", json!({"sgd": {"learning_rate": 0.1, "weight_decay": 0.0001}}), json!("constant")),
+        ("momentum", json!({"momentum": {"learning_rate": 0.02}}), json!({"step": {"every_steps": 30, "factor": 0.7}})),
+        ("nesterov", json!({"momentum": {"learning_rate": 0.02, "nesterov": true}}), json!({"cosine": {}})),
+        ("adagrad", json!({"adagrad": {"learning_rate": 0.05}}), json!("constant")),
+        ("rmsprop", json!({"rmsprop": {"learning_rate": 0.002}}), json!({"cosine": {"steps": 50, "floor": 0.1}})),
+        ("adam", json!({"adam": {"learning_rate": 0.003}}), json!("constant")),
+        ("adamw", json!({"adam_w": {"learning_rate": 0.003}}), json!("constant")),
+    ];
+    for (name, optimizer, schedule) in cases {
+        let mut job = job::pictures(name, layers.clone(), 640, 160);
+        job["train"]["epochs"] = json!(5);
+        job["train"]["optimizer"] = optimizer;
+        job["train"]["schedule"] = schedule;
+        job["train"]["warm_up_steps"] = json!(5);
+        job["train"]["clip_norm"] = json!(5.0);
+        let reached = accuracy(&trained(&lab, &job));
+        assert!(reached > 0.9, "{name}: accuracy {reached}");
+    }
+}
+
+#[test]
+fn mean_squared_error() {
+    let lab = Lab::new();
+    let row = |n: u32| format!("{},{},{}\n", n % 17, n % 5, f64::from(n % 17) * 0.5 - f64::from(n % 5) + 1.0);
+    let text: String = (0..600).map(row).collect();
+    std::fs::write(lab.path().join("numbers.csv"), format!("a,b,target\n{text}")).unwrap();
+    let job = json!({
+        "name": "mse",
+        "model": {"layers": [{"dense": {"units": 1}}], "loss": "mse"},
+        "data": {"format": "csv", "train": {"files": "numbers.csv", "records": [0, 500]}, "eval": {"files": "numbers.csv", "records": [500, 600]}, "label": "target"},
+        "train": {"batch_size": 20, "micro_batches": 4, "epochs": 20, "optimizer": {"adam": {"learning_rate": 0.05}}},
+        "output": {"dir": "out"}
+    });
+    let metrics = trained(&lab, &job);
+    let loss = metrics["loss"].as_f64().unwrap();
+    assert!(loss < 0.01, "{metrics}");
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Installs what the tests judge by into target/tools: a Python environment (TensorBoard's reader, scikit-learn, numpy) and
+# promtool; and iproute2, for the tests between network namespaces, where it is missing. Runs again in no time when all is
+# there. What cannot be installed is named at the end; without it some tests print SKIP, or fail where CI is set.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tools=target/tools
+mkdir -p "$tools"
+missing=()
+
+say() { printf 'setup: %s\n' "$*"; }
+
+# apt for root only; the lists are fetched once, and only when something was not found without.
+apt_updated=
+apt_update() {
+    [ -z "$apt_updated" ] || return 0
+    apt_updated=yes
+    [ "$(id -u)" = 0 ] && apt-get update -qq
+}
+apt_install() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "cannot install $1: that takes root and apt-get"
+        return 1
+    fi
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1")
+    "${install[@]}" >/dev/null || { apt_update && "${install[@]}" >/dev/null; }
+}
+
+need_ip() {
+    command -v ip >/dev/null || [ -x /sbin/ip ] || [ -x /usr/sbin/ip ] || apt_install iproute2
+}
+
+# Unpacks promtool alone from its package: installing it would start a server.
+need_promtool() {
+    local folder=$tools/promtool
+    if [ -x "$folder/promtool" ]; then return 0; fi
+    mkdir -p "$folder"
+    if command -v promtool >/dev/null; then
+        ln -s "$(command -v promtool)" "$folder/promtool"
+        return 0
+    fi
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "no apt-get to fetch promtool with"
+        return 1
+    fi
+    say "fetching promtool"
+    local fetch=$folder/fetch
+    rm -rf "$fetch" && mkdir "$fetch"
+    (cd "$fetch" && apt-get download -qq prometheus 2>/dev/null) ||
+        { apt_update && (cd "$fetch" && apt-get download -qq prometheus 2>/dev/null); } ||
+        { rm -rf "$fetch"; return 1; }
+    dpkg-deb --fsys-tarfile "$fetch"/prometheus_*.deb | tar -xO ./usr/bin/promtool >"$fetch/promtool"
+    chmod +x "$fetch/promtool"
+    mv "$fetch/promtool" "$folder/promtool"
+    rm -rf "$fetch"
+}
+
+# The environment is made anew whenever the pins or the interpreter change; the stamp is written last.
+need_venv() {
+    local venv=$tools/venv stamp
+    command -v python3 >/dev/null || apt_install python3 || return 1
+    stamp="$(sha256sum tests/requirements.txt | cut -d' ' -f1) $(python3 --version)"
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/stamp" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    say "making the Python environment"
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+        rm -rf "$venv"
+        apt_install python3-venv && python3 -m venv "$venv" >/dev/null || return 1
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r tests/requirements.txt || return 1
+    printf '%s\n' "$stamp" >"$venv/stamp"
+}
+
+need_ip || missing+=("iproute2 (tests between network namespaces)")
+need_promtool || missing+=("promtool (checks of the metrics endpoints)")
+need_venv || missing+=("Python environment (TensorBoard's reader, scikit-learn)")
+
+if [ ${#missing[@]} -gt 0 ]; then
+    say "NOT INSTALLED:"
+    printf 'setup:   - %s\n' "${missing[@]}"
+    [ -z "${CI:-}" ] || say "CI is set: the tests that need them will fail"
+else
+    say "all tools are in $tools"
+fi
