@@ -1,1 +1,46 @@
-//! (being written)
+//! Records: from files to feature vectors, the same for every process.
+//!
+//! * [`prepare`] looks at a job's data once, before anything is launched: it lists files, counts records, collects
+//!   vocabularies and moments from the training records, checks all of it against the model, and writes it down
+//!   as a [`Manifest`](tfcoord_types::manifest::Manifest).
+//! * [`Order`] says which record stands at which place of an epoch: a pure function of the seed and of counts.
+//! * [`Reader`] reads any records of a data set by number into a [`RecordBatch`].
+//!
+//! Formats: IDX (`MNIST`), CSV with a header; plain or gzip. Everything in a file is suspect: lengths are checked
+//! before they are used, nothing is allocated from a declared size, and an error names file, place and remedy.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod batch;
+mod csv;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod identity;
+mod idx;
+mod order;
+mod prepare;
+mod preprocessing;
+mod reader;
+mod scratch;
+mod sources;
+mod unpack;
+
+pub use batch::RecordBatch;
+pub use error::{Error, FileProblem, RowProblem};
+pub use order::Order;
+pub use prepare::{prepare, summary};
+pub use preprocessing::Preprocessing;
+pub use reader::Reader;
+pub use scratch::{Limits, Scratch};
+
+/// The most features a record may have: a picture of 2048 x 2048, or a table with that many categories.
+pub const FEATURES_MAX: u64 = 1 << 22;
+/// The most distinct values a category column may have.
+pub const CATEGORIES_MAX: usize = 1_000_000;
+/// The most classes a label may have.
+pub const CLASSES_MAX: usize = 10_000;
+/// The most bytes of a CSV record; what is longer is a quote that is not closed.
+pub const RECORD_BYTES_MAX: u64 = 4 << 20;
+/// The most files of a data set.
+pub const FILES_MAX: usize = 100_000;

@@ -1,1 +1,16 @@
-//! (being written)
+//! Durable writes on local files: what is visible under its final name is complete and survives a power cut.
+//!
+//! Everything is written under a temporary name in the same directory, synced, renamed, and the directory is
+//! synced. Readers never see half a file, and several writers of one name may race: one of them wins whole.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod atomic;
+mod directory;
+mod error;
+mod lock;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use directory::{commit_directory, private_dir, sync_directory};
+pub use error::Error;
+pub use lock::{FileLock, lock};

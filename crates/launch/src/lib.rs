@@ -1,1 +1,86 @@
-//! (being written)
+//! Engines start tasks: the trait [`Launcher`], and [`Local`] for tasks as child processes on one machine.
+//!
+//! A launcher knows launches, not jobs: (job, task, attempt) is one [`Launch`], is started at most once, and stays in
+//! [`Launcher::list`], running or ended, until it is forgotten. So whoever compares what should run with what does
+//! never needs to be told anything: a message that got lost is seen in the next list.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod error;
+mod exit;
+pub mod local;
+
+pub use error::Error;
+pub use exit::{Ended, Exit};
+pub use local::Local;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use tfcoord_types::id::{Attempt, JobId, TaskId};
+
+/// One launch of a task: starting is idempotent on it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Launch {
+    /// The task's job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskId,
+    /// Which launch of it.
+    pub attempt: Attempt,
+}
+
+/// What to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSpec {
+    /// Which launch this is.
+    pub launch: Launch,
+    /// Threads that compute: a size, not a reservation; at least 1.
+    pub cpus: u32,
+    /// The file with the job's join token, readable by its owner only.
+    pub token_file: PathBuf,
+}
+
+/// A launch that was started and not forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Which one.
+    pub launch: Launch,
+    /// How it ended; `None` while it runs.
+    pub ended: Option<Ended>,
+}
+
+/// Starts tasks, lists them, ends them, and reads what they print.
+pub trait Launcher: Send + Sync {
+    /// Starts a task's process. A launch that is listed, running or ended, is not started again.
+    ///
+    /// # Errors
+    /// It could not be started; it may be tried again.
+    fn launch(&self, spec: &TaskSpec) -> Result<(), Error>;
+
+    /// Everything that was started and not forgotten.
+    fn list(&self) -> Vec<Listed>;
+
+    /// Asks a running launch to end, and ends it by force after `grace` (zero: at once), with all processes it
+    /// started. Returns at once; asking again does no harm, nor does a launch that has ended.
+    fn kill(&self, launch: &Launch, grace: Duration);
+
+    /// Drops an ended launch from the list.
+    fn forget(&self, launch: &Launch);
+
+    /// Reads what a launch printed, also after its end: at most `bytes_max` bytes from `offset`, none where nothing
+    /// is there (yet).
+    ///
+    /// # Errors
+    /// What it printed cannot be read.
+    fn read_log(&self, launch: &Launch, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error>;
+
+    /// Ends everything that runs, as [`kill`](Self::kill) does, and waits for it.
+    fn stop(&self, grace: Duration);
+}
+
+impl fmt::Display for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} attempt {}", self.job, self.task, self.attempt)
+    }
+}

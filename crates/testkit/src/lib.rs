@@ -7,5 +7,6 @@ pub mod idx;
 pub mod job;
 pub mod lab;
 pub mod processes;
+pub mod tools;
 
 pub use lab::Lab;

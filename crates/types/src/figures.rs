@@ -10,6 +10,9 @@ pub const CURVE_LEN: u32 = 3;
 /// Bins of the area under the ROC curve: a score s in 0..=1 counts in bin min(floor(s * 4096), 4095).
 pub const AUC_BINS: usize = 4096;
 
+/// Records a batch of an evaluation; part of an evaluation's bits.
+pub const EVALUATION_BATCH: u64 = 256;
+
 /// One step of the curve: the sums over its records, as the server's tree gave them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {

@@ -1,5 +1,4 @@
 //! What this crate writes, judged by the tools it is written for: `promtool` and TensorBoard's own reader.
 
-mod found;
 mod promtool;
 mod tensorboard;

@@ -8,7 +8,7 @@ use tfcoord_telemetry::prometheus::{self, Kind, RECORDED_METRICS, Role};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::found::tool;
+use tfcoord_testkit::tools::tool;
 
 /// One real endpoint with every metric of every role in use.
 #[tokio::test]

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tfcoord_telemetry::tensorboard::EventWriter;
 
-use crate::found::tool;
+use tfcoord_testkit::tools::tool;
 
 #[test]
 fn tensorboard_reads_what_was_written() -> Result<()> {

@@ -1,0 +1,115 @@
+//! Calls that survive a broken connection.
+//!
+//! Every call to the coordinator may be repeated: reading changes nothing, a cancelled job stays cancelled, and a
+//! submission carries its request id. So what got lost is said again, until it was answered or patience is over.
+//! An embedded coordinator that is not there is started, once for each time that it was lost.
+
+use crate::failure::{Failure, is_lost};
+use crate::place::{Client, Place};
+use crate::start;
+use std::time::{Duration, Instant};
+use tfcoord_client::Backoff;
+use tonic::{Response, Status};
+
+/// The wait before the second attempt, and the longest one.
+const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A connection to the coordinator that is made when it is needed.
+pub struct Connection {
+    place: Place,
+    patience: Duration,
+    client: Option<Client>,
+    trouble: Option<Trouble>,
+}
+
+// Since the last answer.
+struct Trouble {
+    since: Instant,
+    backoff: Backoff,
+    started: bool,
+}
+
+impl Connection {
+    /// A connection to `place`; an attempt that fails is repeated for as long as `patience`.
+    pub fn new(place: Place, patience: Duration) -> Self {
+        Self { place, patience, client: None, trouble: None }
+    }
+
+    /// A connected client.
+    ///
+    /// # Errors
+    /// When patience is over, or it makes no sense to go on.
+    pub async fn client(&mut self) -> Result<Client, Failure> {
+        loop {
+            if let Some(client) = &self.client {
+                return Ok(client.clone());
+            }
+            match self.place.connect().await {
+                Ok(client) => self.client = Some(client),
+                Err(Ok(why)) => self.nobody(&why).await?,
+                Err(Err(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    /// Asks until there is an answer.
+    ///
+    /// # Errors
+    /// The coordinator's refusal, or that it does not answer.
+    pub async fn call<T>(&mut self, ask: impl AsyncFn(&mut Client) -> Result<Response<T>, Status>) -> Result<T, Failure> {
+        loop {
+            let mut client = self.client().await?;
+            match ask(&mut client).await {
+                Ok(response) => {
+                    self.answered();
+                    return Ok(response.into_inner());
+                }
+                Err(status) => self.again(status).await?,
+            }
+        }
+    }
+
+    /// There was an answer: patience is new.
+    pub fn answered(&mut self) {
+        self.trouble = None;
+    }
+
+    /// Waits, if the call that ended so may be repeated.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub async fn again(&mut self, status: Status) -> Result<(), Failure> {
+        if !is_lost(&status) {
+            return Err(status.into());
+        }
+        self.client = None;
+        self.pause(status.message()).await
+    }
+
+    async fn nobody(&mut self, why: &str) -> Result<(), Failure> {
+        let trouble = self.trouble.get_or_insert_with(Trouble::begin);
+        match &self.place {
+            Place::Embedded { state_dir } if !trouble.started => {
+                trouble.started = true;
+                start::embedded(state_dir).await
+            }
+            _ => self.pause(why).await,
+        }
+    }
+
+    async fn pause(&mut self, why: &str) -> Result<(), Failure> {
+        let trouble = self.trouble.get_or_insert_with(Trouble::begin);
+        let wait = trouble.backoff.next_wait();
+        if trouble.since.elapsed() + wait > self.patience {
+            return Err(self.place.unreachable(why));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+impl Trouble {
+    fn begin() -> Self {
+        Self { since: Instant::now(), backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: false }
+    }
+}

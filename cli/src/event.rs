@@ -1,0 +1,148 @@
+//! What happened to a job between two of its states: pure.
+//!
+//! The coordinator shows states, not events, and may leave some out; [`Tracker`] compares each with the one
+//! before. These are also the lines of `tfcoord submit -o jsonl`.
+
+use crate::job::{Evaluation, Job, Plan, Progress, State};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Something that happened to a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It was admitted: the first event.
+    Submitted {
+        /// Its id.
+        job: String,
+        /// Its size.
+        plan: Plan,
+    },
+    /// It came to another state that is not final.
+    State {
+        /// Its id.
+        job: String,
+        /// The new state.
+        state: State,
+        /// Why; may be empty.
+        reason: String,
+        /// Trained numbers of its model; 0 while not known.
+        parameters: u64,
+    },
+    /// Where it stands, once an interval.
+    Progress {
+        /// Its id.
+        job: String,
+        /// How far it is.
+        progress: Progress,
+        /// Passes over the training records.
+        epochs: u32,
+        /// Workers that should take part.
+        workers: u32,
+    },
+    /// An evaluation is complete.
+    Evaluated {
+        /// Its id.
+        job: String,
+        /// What it found.
+        evaluation: Evaluation,
+        /// Passes over the training records.
+        epochs: u32,
+    },
+    /// A task is gone.
+    TaskLost {
+        /// Its id.
+        job: String,
+        /// Which task.
+        task: String,
+        /// Which launch of it.
+        attempt: u32,
+        /// How it ended; may be empty.
+        exit: String,
+    },
+    /// A task was launched again.
+    TaskReplaced {
+        /// Its id.
+        job: String,
+        /// Which task.
+        task: String,
+        /// The new launch.
+        attempt: u32,
+        /// How the one before ended; may be empty.
+        exit: String,
+    },
+    /// This client left, the job goes on.
+    Detached {
+        /// Its id.
+        job: String,
+    },
+    /// It ended: the last event.
+    Ended {
+        /// All of it.
+        job: Box<Job>,
+    },
+}
+
+/// Compares each state of a job with the one before.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    state: Option<State>,
+    reason: String,
+    evaluations: usize,
+    tasks: BTreeMap<String, (u32, bool)>,
+}
+
+impl Tracker {
+    /// What happened since the state seen before; for the first one, since the job was submitted.
+    pub fn see(&mut self, job: &Job) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.state.is_none() {
+            events.push(Event::Submitted { job: job.id.clone(), plan: job.plan.clone() });
+        }
+        self.see_tasks(job, &mut events);
+        self.see_evaluations(job, &mut events);
+        let waits_otherwise = job.state == State::Pending && self.reason != job.reason;
+        if self.state != Some(job.state) || waits_otherwise {
+            events.extend(changed(job));
+        }
+        (self.state, self.reason) = (Some(job.state), job.reason.clone());
+        events
+    }
+
+    fn see_tasks(&mut self, job: &Job, events: &mut Vec<Event>) {
+        for task in &job.tasks {
+            let gone = task.state == "lost";
+            let before = self.tasks.insert(task.task.clone(), (task.attempt, gone));
+            let (id, name, exit) = (job.id.clone(), task.task.clone(), task.last_exit.clone());
+            match before {
+                _ if job.state.is_ended() => {}
+                Some((attempt, _)) if attempt < task.attempt => {
+                    events.push(Event::TaskReplaced { job: id, task: name, attempt: task.attempt, exit });
+                }
+                None if task.attempt > 1 => events.push(Event::TaskReplaced { job: id, task: name, attempt: task.attempt, exit }),
+                None | Some((_, false)) if gone => events.push(Event::TaskLost { job: id, task: name, attempt: task.attempt, exit }),
+                _ => {}
+            }
+        }
+    }
+
+    fn see_evaluations(&mut self, job: &Job, events: &mut Vec<Event>) {
+        for evaluation in job.evaluations.iter().skip(self.evaluations) {
+            events.push(Event::Evaluated { job: job.id.clone(), evaluation: evaluation.clone(), epochs: job.plan.epochs });
+        }
+        self.evaluations = self.evaluations.max(job.evaluations.len());
+    }
+}
+
+fn changed(job: &Job) -> Option<Event> {
+    match job.state {
+        // Between submission and the launch there is nothing to tell, unless it has to wait.
+        State::Admitted => None,
+        State::Pending if job.reason.is_empty() => None,
+        state if state.is_ended() => Some(Event::Ended { job: Box::new(job.clone()) }),
+        state => Some(Event::State { job: job.id.clone(), state, reason: job.reason.clone(), parameters: job.plan.parameters }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

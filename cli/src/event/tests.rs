@@ -1,0 +1,65 @@
+use super::*;
+use crate::sample;
+
+fn names(events: &[Event]) -> Vec<String> {
+    let name = |event: &Event| serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned();
+    events.iter().map(name).collect()
+}
+
+#[test]
+fn the_first_state_tells_of_the_submission() {
+    let mut tracker = Tracker::default();
+    assert_eq!(names(&tracker.see(&sample::job(State::Admitted))), ["submitted"]);
+    assert_eq!(names(&tracker.see(&sample::job(State::Admitted))), [""; 0]);
+    assert_eq!(names(&tracker.see(&sample::job(State::Running))), ["state"]);
+}
+
+#[test]
+fn each_evaluation_is_told_once_also_when_states_were_left_out() {
+    let mut tracker = Tracker::default();
+    tracker.see(&sample::job(State::Running));
+    let mut job = sample::job(State::Running);
+    job.evaluations = vec![sample::evaluation(1), sample::evaluation(2)];
+    assert_eq!(names(&tracker.see(&job)), ["evaluated", "evaluated"]);
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+    job.evaluations.push(sample::evaluation(3));
+    job.state = State::Succeeded;
+    assert_eq!(names(&tracker.see(&job)), ["evaluated", "ended"]);
+}
+
+#[test]
+fn a_task_is_lost_once_and_replaced_once() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Running);
+    tracker.see(&job);
+    job.tasks[1].state = "lost".into();
+    job.tasks[1].last_exit = "killed by signal 9".into();
+    assert_eq!(names(&tracker.see(&job)), ["task_lost"]);
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+    (job.tasks[1].state, job.tasks[1].attempt) = ("launching".into(), 2);
+    let replaced = tracker.see(&job);
+    assert_eq!(names(&replaced), ["task_replaced"]);
+    assert!(matches!(&replaced[0], Event::TaskReplaced { attempt: 2, exit, .. } if exit == "killed by signal 9"));
+    job.tasks[1].state = "registered".into();
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+}
+
+#[test]
+fn what_tasks_do_after_the_end_is_no_news() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Running);
+    tracker.see(&job);
+    job.state = State::Failed;
+    job.tasks[0].state = "lost".into();
+    assert_eq!(names(&tracker.see(&job)), ["ended"]);
+}
+
+#[test]
+fn a_new_reason_to_wait_is_news() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Pending);
+    tracker.see(&job);
+    job.reason = "no room".into();
+    assert_eq!(names(&tracker.see(&job)), ["state"]);
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+}

@@ -1,0 +1,89 @@
+//! The page at a job's end.
+
+use super::confusion::confusion;
+use super::number::{count, duration, share};
+use super::plain;
+use super::table::{Align, table};
+use crate::job::{Evaluation, Job};
+use std::path::Path;
+
+/// What a job that succeeded has found and made.
+pub fn result(job: &Job) -> String {
+    let mut parts = vec![format!("{} {} {}", job.id, job.state, took(job)).trim_end().to_owned()];
+    if let Some(last) = job.evaluations.last() {
+        parts.push(indented(&figures(last)));
+        if let Some(matrix) = confusion(&last.confusion, &job.classes) {
+            parts.push(format!("confusion matrix (rows are labels, columns predictions)\n{}", indented(&matrix)));
+        }
+    }
+    if let Some(outputs) = &job.outputs {
+        let mut rows = vec![vec!["model".to_owned(), outputs.model_dir.clone()]];
+        rows.extend(curve(&outputs.model_dir).map(|path| vec!["curve".to_owned(), path]));
+        rows.push(vec!["TensorBoard".into(), outputs.tensorboard_dir.clone()]);
+        rows.retain(|row| !row[1].is_empty());
+        parts.push(indented(&table(&[Align::Left, Align::Left], &rows)));
+    }
+    plain(&parts.join("\n\n")).into_owned()
+}
+
+/// What to try once a job has succeeded.
+pub fn next_commands(job: &Job) -> String {
+    let mut commands = Vec::new();
+    if let Some(outputs) = &job.outputs {
+        commands.push(format!("tfcoord predict {} --data FILE", quoted(&outputs.model_dir)));
+        commands.push(format!("tensorboard --logdir {}", quoted(&outputs.tensorboard_dir)));
+    }
+    commands.push("tfcoord list --all".into());
+    commands.push(format!("tfcoord logs {}", job.id));
+    format!("next:\n{}", indented(&plain(&commands.join("\n"))))
+}
+
+/// Why a job has not succeeded, with the tasks that did not end well.
+pub fn failure(job: &Job) -> String {
+    let reason = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
+    let mut lines = vec![format!("{} {}{reason}", job.id, job.state)];
+    let faulty = job.tasks.iter().filter(|task| !task.last_exit.is_empty() && task.last_exit != "exited with code 0");
+    lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.attempt, task.last_exit)));
+    let blamed = job.tasks.iter().find(|task| names(&job.reason, &task.task)).map(|task| format!(" --task {}", task.task));
+    lines.push(format!("  help: `tfcoord logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
+    plain(&lines.join("\n")).into_owned()
+}
+
+fn took(job: &Job) -> String {
+    job.ended_at_ms.map(|end| format!("in {}", duration(end.saturating_sub(job.submitted_at_ms)))).unwrap_or_default()
+}
+
+fn figures(last: &Evaluation) -> String {
+    let mut rows = Vec::new();
+    if let Some(accuracy) = last.accuracy {
+        rows.push(vec!["test accuracy".to_owned(), share(accuracy), format!("{} of {} right", count(last.correct), count(last.records))]);
+    }
+    rows.extend(last.auc.map(|auc| vec!["test AUC".to_owned(), share(auc)]));
+    rows.push(vec!["test loss".into(), share(last.loss)]);
+    table(&[Align::Left, Align::Right, Align::Left], &rows)
+}
+
+// It lies beside the model.
+fn curve(model_dir: &str) -> Option<String> {
+    let parent = Path::new(model_dir).parent().filter(|parent| !parent.as_os_str().is_empty())?;
+    Some(parent.join("curve.csv").display().to_string())
+}
+
+// So that a person can paste it into a shell.
+fn quoted(path: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !path.is_empty() && path.chars().all(safe) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+// `worker-1` is not named by `worker-10`.
+fn names(text: &str, task: &str) -> bool {
+    let beyond = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    text.match_indices(task).any(|(at, _)| !beyond(&text[at + task.len()..]))
+}
+
+#[cfg(test)]
+mod tests;

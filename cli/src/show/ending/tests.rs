@@ -1,0 +1,77 @@
+use super::*;
+use crate::job::{Outputs, State};
+use crate::sample;
+
+fn succeeded() -> Job {
+    let mut job = sample::job(State::Succeeded);
+    job.evaluations = vec![sample::evaluation(1), sample::evaluation(10)];
+    let outputs = Outputs { model_dir: "/out/fashion-mnist-7/model".into(), tensorboard_dir: "/out/my runs/tb".into(), files: vec![] };
+    Job { outputs: Some(outputs), ..job }
+}
+
+#[test]
+fn a_success_shows_figures_matrix_and_places() {
+    let expected = "\
+fashion-mnist-7 succeeded in 12 s
+
+  test accuracy  0.8710  1,742 of 2,000 right
+  test loss      0.3625
+
+confusion matrix (rows are labels, columns predictions)
+       cat  dog
+  cat  900  100
+  dog  158  842
+
+  model        /out/fashion-mnist-7/model
+  curve        /out/fashion-mnist-7/curve.csv
+  TensorBoard  /out/my runs/tb";
+    assert_eq!(result(&succeeded()), expected);
+}
+
+#[test]
+fn the_area_stands_for_what_binary_outputs_have() {
+    let mut job = succeeded();
+    job.evaluations[1].auc = Some(0.91234);
+    job.evaluations[1].accuracy = None;
+    job.evaluations[1].confusion.clear();
+    let text = result(&job);
+    assert!(text.contains("\n\n  test AUC   0.9123\n  test loss  0.3625\n\n  model"), "{text}");
+}
+
+#[test]
+fn a_job_without_evaluation_has_no_figures() {
+    let mut job = succeeded();
+    job.evaluations.clear();
+    assert!(result(&job).starts_with("fashion-mnist-7 succeeded in 12 s\n\n  model "), "{}", result(&job));
+}
+
+#[test]
+fn the_next_commands_can_be_pasted() {
+    let expected = "\
+next:
+  tfcoord predict /out/fashion-mnist-7/model --data FILE
+  tensorboard --logdir '/out/my runs/tb'
+  tfcoord list --all
+  tfcoord logs fashion-mnist-7";
+    assert_eq!(next_commands(&succeeded()), expected);
+}
+
+#[test]
+fn a_failure_names_the_task() {
+    let mut job = sample::job(State::Failed);
+    job.reason = "worker-1 failed 9 times".into();
+    job.tasks[1].last_exit = "exited with code 0".into();
+    job.tasks[2].attempt = 9;
+    job.tasks[2].last_exit = "exited with code 101".into();
+    let expected = "\
+fashion-mnist-7 failed: worker-1 failed 9 times
+  worker-1 (attempt 9) exited with code 101
+  help: `tfcoord logs fashion-mnist-7 --task worker-1` shows what was printed";
+    assert_eq!(failure(&job), expected);
+}
+
+#[test]
+fn a_task_is_named_by_its_whole_name() {
+    assert!(names("worker-1: disk full", "worker-1") && names("lost worker-1", "worker-1"));
+    assert!(!names("worker-10: disk full", "worker-1"));
+}

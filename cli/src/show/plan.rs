@@ -1,0 +1,39 @@
+//! The plan line.
+
+use super::number::{count, counted};
+use crate::job::Plan;
+
+/// Tasks, records, batch, steps, and parameters once they are known.
+pub fn plan(plan: &Plan) -> String {
+    let lanes = plan.micro_batches.max(1);
+    let records = match plan.eval_records {
+        0 => counted(plan.train_records, "record"),
+        eval => format!("{} + {} for evaluation", counted(plan.train_records, "record"), count(eval)),
+    };
+    let batch = format!("batch {} = {} x {}", count(plan.batch_size.into()), counted(lanes, "lane"), count((plan.batch_size / lanes).into()));
+    let steps = format!("{} x {}", counted(plan.steps_per_epoch, "step"), counted(plan.epochs, "epoch"));
+    let mut parts = vec![counted(plan.workers, "worker"), counted(plan.servers, "server"), records, batch, steps];
+    if plan.parameters > 0 {
+        parts.push(counted(plan.parameters, "parameter"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::State;
+    use crate::sample;
+
+    #[test]
+    fn one_line_says_it_all() {
+        let all = sample::job(State::Starting).plan;
+        assert_eq!(
+            plan(&all),
+            "2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters"
+        );
+        let unknown = Plan { eval_records: 0, parameters: 0, micro_batches: 1, epochs: 1, ..all };
+        assert_eq!(plan(&unknown), "2 workers, 1 server, 8,000 records, batch 128 = 1 lane x 128, 63 steps x 1 epoch");
+        assert_eq!(plan(&Plan::default()), "0 workers, 0 servers, 0 records, batch 0 = 1 lane x 0, 0 steps x 0 epochs");
+    }
+}

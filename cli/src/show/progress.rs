@@ -1,0 +1,37 @@
+//! The progress line: behind the bar on a terminal, by itself elsewhere.
+
+use super::number::{clock, counted, epoch, rate, share};
+use crate::job::{Plan, Progress};
+
+/// Epoch, step, figures of the epoch so far, speed, time left, workers.
+pub fn progress(progress: &Progress, plan: &Plan) -> String {
+    let mut parts = vec![epoch(progress.epoch, plan), format!("step {}/{}", progress.step, progress.steps)];
+    parts.extend(progress.loss.map(|loss| format!("loss {}", share(loss))));
+    parts.extend(progress.accuracy.map(|accuracy| format!("accuracy {}", share(accuracy))));
+    if progress.records_per_s > 0.0 {
+        parts.push(format!("{} samples/s", rate(progress.records_per_s)));
+    }
+    parts.extend(progress.seconds_left.map(|seconds| format!("{} left", clock(seconds))));
+    let all = progress.workers_alive >= plan.workers;
+    parts.push(if all { counted(progress.workers_alive, "worker") } else { format!("{} of {}", progress.workers_alive, counted(plan.workers, "worker")) });
+    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::State;
+    use crate::sample;
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let plan = sample::job(State::Running).plan;
+        let full = sample::progress();
+        assert_eq!(
+            progress(&full, &plan),
+            "epoch 3/10  step 150/630  loss 0.4123  accuracy 0.8534  12,346 samples/s  0:13 left  2 workers"
+        );
+        let early = Progress { loss: None, accuracy: None, seconds_left: None, records_per_s: 0.0, workers_alive: 1, ..full };
+        assert_eq!(progress(&early, &plan), "epoch 3/10  step 150/630  1 of 2 workers");
+    }
+}

@@ -1,0 +1,106 @@
+//! `tfcoord status`.
+
+use super::number::{duration, share};
+use super::table::{Align, table};
+use super::{plain, plan, progress};
+use crate::job::{Evaluation, Job, Task};
+
+/// State, reason, progress, tasks, evaluations; `now_ms` is the time since 1970.
+pub fn status(job: &Job, now_ms: u64) -> String {
+    let mut parts = vec![head(job, now_ms)];
+    if !job.tasks.is_empty() {
+        parts.push(tasks(&job.tasks));
+    }
+    if !job.evaluations.is_empty() {
+        parts.push(evaluations(&job.evaluations));
+    }
+    plain(&parts.join("\n\n")).into_owned()
+}
+
+fn head(job: &Job, now_ms: u64) -> String {
+    let since = |ms: u64| duration(now_ms.saturating_sub(ms));
+    let when = match (job.ended_at_ms, job.started_at_ms) {
+        (Some(end), _) => format!("{} ago, after {}", since(end), duration(end.saturating_sub(job.submitted_at_ms))),
+        (None, Some(start)) => format!("started {} ago", since(start)),
+        (None, None) => format!("submitted {} ago", since(job.submitted_at_ms)),
+    };
+    let mut rows = vec![vec![String::from("state"), format!("{}, {when}", job.state)]];
+    let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
+    if !job.reason.is_empty() {
+        row("reason", job.reason.replace('\n', "\n          "));
+    }
+    row("plan", plan(&job.plan));
+    if let Some(now) = job.progress.as_ref().filter(|_| !job.state.is_ended()) {
+        row("progress", progress(now, &job.plan));
+    }
+    row("file", job.file.clone());
+    if let Some(outputs) = &job.outputs {
+        row("model", outputs.model_dir.clone());
+        row("events", outputs.tensorboard_dir.clone());
+    }
+    format!("{}\n{}", job.id, table(&[Align::Left, Align::Left], &rows))
+}
+
+fn tasks(tasks: &[Task]) -> String {
+    use Align::{Left, Right};
+    let heads = ["task", "state", "attempt", "incarnation", "lanes", "restarts", "last exit"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    rows.extend(tasks.iter().map(|task| {
+        let exit = task.last_exit.lines().next().unwrap_or("-").to_owned();
+        let Task { task, state, attempt, incarnation, lanes, restarts, .. } = task;
+        vec![task.clone(), state.clone(), attempt.to_string(), incarnation.to_string(), lanes.to_string(), restarts.to_string(), exit]
+    }));
+    table(&[Left, Left, Right, Right, Right, Right, Left], &rows)
+}
+
+fn evaluations(evaluations: &[Evaluation]) -> String {
+    let heads = ["epoch", "step", "records", "test loss", "test accuracy", "test AUC"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let known = |x: Option<f64>| x.map_or("-".to_owned(), share);
+    rows.extend(evaluations.iter().map(|e| {
+        let Evaluation { epoch, step, records, loss, accuracy, auc, .. } = e;
+        vec![epoch.to_string(), step.to_string(), records.to_string(), share(*loss), known(*accuracy), known(*auc)]
+    }));
+    table(&[Align::Right; 6], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::State;
+    use crate::sample;
+
+    #[test]
+    fn a_running_job_shows_tasks_and_evaluations() {
+        let mut job = sample::job(State::Running);
+        job.evaluations = vec![sample::evaluation(1), sample::evaluation(2)];
+        job.tasks[2].state = "lost".into();
+        job.tasks[2].last_exit = "was killed by signal 9 (SIGKILL)\nlast lines".into();
+        let expected = "\
+fashion-mnist-7
+state     running, started 12 s ago
+plan      2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters
+progress  epoch 3/10  step 150/630  loss 0.4123  accuracy 0.8534  12,346 samples/s  0:13 left  2 workers
+file      /home/ann/job.json
+
+task      state       attempt  incarnation  lanes  restarts  last exit
+ps-0      registered        1            3      0         0  -
+worker-0  registered        1            3      2         0  -
+worker-1  lost              1            3      2         0  was killed by signal 9 (SIGKILL)
+
+epoch  step  records  test loss  test accuracy  test AUC
+    1    63     2000     0.3625         0.8710         -
+    2   126     2000     0.3625         0.8710         -";
+        assert_eq!(status(&job, 1_012_400), expected);
+    }
+
+    #[test]
+    fn an_ended_job_shows_its_reason() {
+        let mut job = sample::job(State::Failed);
+        (job.reason, job.tasks) = ("worker-0: disk full\nlast lines".into(), vec![]);
+        let text = status(&job, 1_072_300);
+        let start = "fashion-mnist-7\nstate   failed, 1 min 0 s ago, after 12 s\nreason  worker-0: disk full\n          last lines\nplan ";
+        assert!(text.starts_with(start), "{text}");
+        assert!(!text.contains("progress"), "{text}");
+    }
+}

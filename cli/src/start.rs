@@ -1,0 +1,78 @@
+//! Starting the embedded coordinator of a state directory.
+//!
+//! `tfcoord-coordinator --embedded --state-dir DIR` with nothing on its standard input, its standard error
+//! appended to `coordinator.log`. It makes a session of its own, prints one line on its standard output and closes
+//! it: `ready ENDPOINT`, or `running ENDPOINT` if another one serves the directory already, or `error TEXT`.
+//! It outlives this client.
+
+use crate::failure::{Code, Failure};
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+/// It must have said its line by then; replaying a log takes time.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The longest line that is read.
+const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// A program that belongs to tfcoord: in `TFCOORD_BIN_DIR`, else beside this one.
+///
+/// # Errors
+/// When it is not there.
+pub fn program(name: &str) -> Result<PathBuf, Failure> {
+    let named = std::env::var_os("TFCOORD_BIN_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let path = named.or_else(beside).unwrap_or_default().join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let missing = Failure::new(Code::Engine, format!("{} is not there", path.display()));
+    Err(missing.help("the programs of tfcoord belong into one directory; TFCOORD_BIN_DIR names another one"))
+}
+
+/// Starts the coordinator of `state_dir` and waits until it answers.
+///
+/// # Errors
+/// What it said, or what became of it instead.
+pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
+    let program = program("tfcoord-coordinator")?;
+    let log = state_dir.join("coordinator.log");
+    let failed = |what: &str| {
+        let failure = Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));
+        failure.help(format_args!("its log is {}", log.display()))
+    };
+    let cannot = |path: &Path, error: std::io::Error| failed(&format!("{}: {error}", path.display()));
+    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|error| cannot(state_dir, error))?;
+    let stderr = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| cannot(&log, error))?;
+    let mut child = Command::new(&program)
+        .args(["--embedded", "--state-dir"])
+        .arg(state_dir)
+        // It may outlive the directory that this client stands in.
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .map_err(|error| cannot(&program, error))?;
+    let stdout = child.stdout.take().expect("it is piped");
+    let line = first_line(stdout.into()).await.map_err(|error| failed(&error.to_string()))?;
+    match line.split_once(' ') {
+        Some(("ready" | "running", _)) => Ok(()),
+        Some(("error", text)) => Err(failed(text)),
+        _ if line.is_empty() => Err(failed("it ended without a word")),
+        _ => Err(failed(&format!("it said {line:?}"))),
+    }
+}
+
+async fn first_line(stdout: OwnedFd) -> std::io::Result<String> {
+    let mut line = String::new();
+    let mut stdout = Receiver::from_owned_fd(stdout)?.take(LINE_BYTES_MAX);
+    let read = tokio::time::timeout(READY_WITHIN, stdout.read_to_string(&mut line)).await;
+    read.map_err(|_| std::io::Error::other(format!("it said nothing for {} s", READY_WITHIN.as_secs())))??;
+    Ok(line.trim_end().to_owned())
+}

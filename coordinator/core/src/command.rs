@@ -1,0 +1,169 @@
+//! What may be proposed. The log keeps commands as JSON: new fields get a default, variants are never renamed.
+
+use crate::cause::{Cause, Exit};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::job::JobFile;
+use tfcoord_types::manifest::ManifestSummary;
+use tfcoord_types::report::{EvaluatedShard, Exported, Fault};
+use tfcoord_types::variable::Variable;
+
+/// A change that the leader proposes; it happens when the entry is applied, or is refused then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Admit a job. The same request id always gets the same job.
+    SubmitJob {
+        /// Chosen by the client: 1 to 128 bytes.
+        request_id: String,
+        /// Parsed, with absolute paths.
+        file: Box<JobFile>,
+        /// What preparation found in its data.
+        manifest: ManifestSummary,
+    },
+    /// A launched process has bound its sockets.
+    RegisterTask {
+        /// The task's job.
+        job: JobId,
+        /// The task.
+        task: TaskId,
+        /// The launch that the process comes from.
+        attempt: Attempt,
+        /// What it says of itself.
+        process: Process,
+    },
+    /// A worker names the model's variables. The first list counts, the others must be equal.
+    DeclareVariables {
+        /// The worker's job.
+        job: JobId,
+        /// The worker.
+        incarnation: Incarnation,
+        /// In the model's order.
+        variables: Vec<Variable>,
+    },
+    /// A server has made itself equal to the view of a revision. Proposed only where a grant waits for it.
+    ApplyView {
+        /// The server's job.
+        job: JobId,
+        /// The server.
+        incarnation: Incarnation,
+        /// The revision of the view.
+        revision: Revision,
+    },
+    /// Every chunk of a server holds at least the version of a step.
+    ReachStep {
+        /// The server's job.
+        job: JobId,
+        /// The life of the parameters that it speaks of.
+        generation: Generation,
+        /// The server.
+        incarnation: Incarnation,
+        /// The lowest cursor of its chunks.
+        step: u64,
+    },
+    /// A worker has evaluated shards. The first result of a shard counts.
+    CompleteShards {
+        /// The worker's job.
+        job: JobId,
+        /// The life of the parameters that it speaks of.
+        generation: Generation,
+        /// The worker.
+        incarnation: Incarnation,
+        /// Shards and what was counted.
+        shards: Vec<EvaluatedShard>,
+    },
+    /// The exporting worker has put the model in its place.
+    CompleteExport {
+        /// The worker's job.
+        job: JobId,
+        /// The worker.
+        incarnation: Incarnation,
+        /// What lies where.
+        exported: Exported,
+    },
+    /// The leader holds an attempt for dead: it has exited, or has not reported for a lease.
+    DeclareLost {
+        /// The task's job.
+        job: JobId,
+        /// The task.
+        task: TaskId,
+        /// The attempt; another one than the present is refused.
+        attempt: Attempt,
+        /// How it ended.
+        cause: Cause,
+    },
+    /// The job cannot go on.
+    FailJob {
+        /// The job.
+        job: JobId,
+        /// The task that says so; nobody if it is the coordinator itself.
+        #[serde(default)]
+        incarnation: Option<Incarnation>,
+        /// Why.
+        fault: Fault,
+    },
+    /// A person no longer wants the job.
+    CancelJob {
+        /// The job.
+        job: JobId,
+        /// Why, for people; may be empty.
+        reason: String,
+    },
+    /// A leader begins to lead; first entry after every start of a coordinator.
+    TakeOffice {},
+    /// The next deadline has passed.
+    Tick {},
+    /// The launcher has reaped an attempt of a job that is over.
+    CollectTask {
+        /// The task's job.
+        job: JobId,
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: Attempt,
+        /// How it ended, if that was seen.
+        exit: Option<Exit>,
+    },
+}
+
+/// What a process says of itself when it registers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Drawn by the process at its start: the same nonce keeps the same incarnation.
+    pub nonce: String,
+    /// Where it listens, the fastest first; at least one for a server.
+    pub addresses: Vec<String>,
+    /// The host that its Unix sockets are good on.
+    pub host: String,
+    /// The kernels that it computes with; all tasks of a job must have the same.
+    pub kernel_path: String,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::SubmitJob { request_id, file, .. } => write!(f, "SubmitJob {} ({request_id})", file.name),
+            Command::RegisterTask { job, task, attempt, .. } => write!(f, "RegisterTask {job}/{task} attempt {attempt}"),
+            Command::DeclareVariables { job, incarnation, variables } => {
+                write!(f, "DeclareVariables {job} incarnation {incarnation}: {} variables", variables.len())
+            }
+            Command::ApplyView { job, incarnation, revision } => write!(f, "ApplyView {job} incarnation {incarnation} revision {revision}"),
+            Command::ReachStep { job, generation, incarnation, step } => {
+                write!(f, "ReachStep {job} generation {generation} incarnation {incarnation} step {step}")
+            }
+            Command::CompleteShards { job, incarnation, shards, .. } => {
+                write!(f, "CompleteShards {job} incarnation {incarnation}: {} shards", shards.len())
+            }
+            Command::CompleteExport { job, incarnation, exported } => {
+                write!(f, "CompleteExport {job} incarnation {incarnation}: {}", exported.dir)
+            }
+            Command::DeclareLost { job, task, attempt, cause } => write!(f, "DeclareLost {job}/{task} attempt {attempt}: {cause}"),
+            Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
+            Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
+            Command::TakeOffice {} => f.write_str("TakeOffice"),
+            Command::Tick {} => f.write_str("Tick"),
+            Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),
+        }
+    }
+}

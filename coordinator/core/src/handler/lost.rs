@@ -1,0 +1,67 @@
+//! `DeclareLost`: an attempt is dead. A worker is replaced: its lanes are vacated, its shards and the export go to
+//! others. A parameter server's death ends the job: checkpoints are not there yet.
+
+use super::{Handled, evaluate, finish};
+use crate::cause::Cause;
+use crate::cluster::Entry;
+use crate::effect::Effect;
+use crate::job::Job;
+use crate::lane;
+use crate::outcome::{Outcome, Refusal};
+use crate::task::{BACKOFF_MS, RESTARTS_AT_ONCE, Task, TaskState};
+use tfcoord_types::id::{Attempt, JobId, Role, TaskId};
+
+pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attempt: Attempt, cause: Cause) -> Handled {
+    job.active()?;
+    let state = job.task_mut(task)?;
+    if state.attempt != attempt || !state.is_out() {
+        return Err(Refusal::StaleAttempt { task, attempt, present: state.attempt });
+    }
+    lose(job, entry, task, cause.clipped());
+    Ok(Outcome::Done)
+}
+
+/// Takes its part in the job from a task that is out, and replaces it or ends the job.
+pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause) {
+    let restarts_max = job.file.worker.max_restarts;
+    let Some(state) = job.tasks.get_mut(&task) else { return };
+    let (incarnation, restarts) = (state.incarnation(), state.restarts);
+    state.lost = Some(cause.clone());
+    let name = format!("{}/{task}", job.id);
+    let ends = task.role == Role::ParameterServer || restarts >= restarts_max;
+    if ends && cause.exit.is_some() {
+        // Its process is gone already: nobody will collect it again.
+        (state.state, state.exit) = (TaskState::Ended { incarnation }, cause.exit);
+    }
+    if task.role == Role::ParameterServer {
+        let why = "a parameter server's death ends the job: checkpoints are not there yet";
+        return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
+    }
+    if ends {
+        let why = format!("it was replaced {restarts} times, and worker.max_restarts allows no more");
+        return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
+    }
+    // What was declared lost may still be alive behind a broken network: it is fenced, and ended where it can be.
+    entry.effects.push(Effect::StopTask { job: job.id.clone(), task, attempt: state.attempt });
+    state.restarts += 1;
+    state.state = TaskState::Waiting { until_ms: entry.now_ms.saturating_add(BACKOFF_MS) };
+    if state.restarts <= RESTARTS_AT_ONCE {
+        launch(&job.id, task, state, entry);
+    }
+    lane::vacate(job, task, entry.revision);
+    if let Some(incarnation) = incarnation {
+        job.exporter = job.exporter.filter(|exporter| *exporter != incarnation);
+        if let Some(evaluating) = &mut job.evaluating {
+            evaluating.release(incarnation);
+        }
+    }
+    evaluate::lease(job);
+    finish::assign_export(job);
+}
+
+/// Launches the next attempt of a waiting task.
+pub(super) fn launch(job: &JobId, task: TaskId, state: &mut Task, entry: &mut Entry) {
+    state.attempt = Attempt(state.attempt.0.saturating_add(1));
+    state.state = TaskState::launched(entry.now_ms);
+    entry.effects.push(Effect::LaunchTask { job: job.clone(), task, attempt: state.attempt });
+}

@@ -1,0 +1,78 @@
+use crate::cause::{Cause, Exit};
+use crate::command::Command;
+use crate::job::JobState;
+use crate::outcome::Refusal;
+use crate::task::TaskState;
+use crate::test::fixture::{PS, W0, W1, World, file, killed};
+use tfcoord_types::id::{Attempt, Incarnation};
+
+#[test]
+fn a_worker_is_replaced_at_once_three_times_and_then_after_a_second() {
+    let mut world = World::running(1, 2, 2, true);
+    for attempt in 1..=3 {
+        let effects = world.done(world.lost(W0, attempt));
+        let next = attempt + 1;
+        let expect = [format!("StopTask fashion-1/worker-0 attempt {attempt}"), format!("LaunchTask fashion-1/worker-0 attempt {next}")];
+        assert_eq!(effects, expect);
+    }
+    assert_eq!(world.done(world.lost(W0, 4)), ["StopTask fashion-1/worker-0 attempt 4"]);
+    assert_eq!(world.job().tasks[&W0].state, TaskState::Waiting { until_ms: 2000 });
+    assert_eq!(crate::deadline::next_deadline(&world.cluster), Some(2000));
+    assert_eq!(crate::desired::desired(&world.cluster), [(world.job.clone(), PS, Attempt(1)), (world.job.clone(), W1, Attempt(1))]);
+    for attempt in [4, 5] {
+        let early = world.register_command(W0, attempt);
+        assert!(matches!(world.refused(early), Refusal::StaleAttempt { present: Attempt(4), .. }));
+    }
+    world.at_ms = 2000;
+    assert_eq!(world.done(Command::Tick {}), ["LaunchTask fashion-1/worker-0 attempt 5"]);
+    assert_eq!(world.job().tasks[&W0].lost, Some(killed()));
+}
+
+#[test]
+fn a_worker_lost_too_often_fails_the_job_with_its_last_cause() {
+    let mut world = World::running(1, 2, 2, true);
+    for attempt in 1..=5 {
+        world.done(world.lost(W0, attempt));
+        world.at_ms += 1000;
+        world.apply(Command::Tick {});
+    }
+    let effects = world.done(world.lost(W0, 6));
+    assert_eq!(effects, ["StopTask fashion-1/ps-0 attempt 1", "StopTask fashion-1/worker-1 attempt 1", "JobEnded fashion-1"]);
+    let reason = "fashion-1/worker-0 was killed by signal 9 (SIGKILL); it was replaced 5 times, and worker.max_restarts allows no \
+                  more\nlast lines of fashion-1/worker-0:\n  one\n  two";
+    assert_eq!((world.job().state, world.job().reason().as_str()), (JobState::Failed, reason));
+    assert_eq!(world.job().tasks[&W0].exit, Some(Exit::Signal(9)));
+}
+
+#[test]
+fn a_servers_death_ends_the_job() {
+    for mut world in [World::running(1, 2, 2, true), World::submitted(file(1, 2, 2, true))] {
+        let cause = Cause::because("did not report for 10 s");
+        let effects = world.done(Command::DeclareLost { job: world.job.clone(), task: PS, attempt: Attempt(1), cause });
+        assert_eq!((effects.len(), effects[0].as_str()), (4, "StopTask fashion-1/ps-0 attempt 1"));
+        let reason = "fashion-1/ps-0 did not report for 10 s; a parameter server's death ends the job: checkpoints are not there yet";
+        assert_eq!(world.job().reason(), reason);
+    }
+}
+
+#[test]
+fn only_the_present_attempt_can_be_lost() {
+    let mut world = World::running(1, 2, 2, true);
+    world.done(world.lost(W0, 1));
+    for attempt in [1, 3] {
+        let stale = world.lost(W0, attempt);
+        let refusal = Refusal::StaleAttempt { task: W0, attempt: Attempt(attempt), present: Attempt(2) };
+        assert_eq!(world.refused(stale), refusal);
+    }
+    world.done(world.lost(W0, 2));
+    assert_eq!(world.register(W0, 3), Incarnation(10));
+}
+
+#[test]
+fn a_worker_may_be_lost_before_the_start() {
+    let mut world = World::submitted(file(1, 2, 2, true));
+    world.register(W0, 1);
+    let effects = world.done(world.lost(W0, 1));
+    assert_eq!(effects, ["StopTask fashion-1/worker-0 attempt 1", "LaunchTask fashion-1/worker-0 attempt 2"]);
+    assert_eq!(world.job().state, JobState::Starting);
+}

@@ -1,0 +1,132 @@
+//! `SubmitJob`: a job is checked once more, gets its number from the log, and its place at once.
+
+use super::Handled;
+use crate::cluster::{Cluster, Entry};
+use crate::effect::Effect;
+use crate::job::{Job, JobState};
+use crate::outcome::{Outcome, Refusal};
+use crate::task::Task;
+use tfcoord_types::id::{Generation, JobId, TaskId};
+use tfcoord_types::job::{JobFile, ModelKind, Problems, check, fits_loss, shapes};
+use tfcoord_types::manifest::ManifestSummary;
+use tfcoord_types::plan::TrainPlan;
+
+/// The most jobs that are not over, and the most that are over and still known.
+pub(crate) const JOBS_MAX: usize = 1000;
+/// The longest request id, in bytes.
+const REQUEST_ID_MAX: usize = 128;
+/// The most records of a data set.
+const RECORDS_MAX: u64 = 1 << 48;
+
+pub(super) fn submit_job(
+    cluster: &mut Cluster,
+    entry: &mut Entry,
+    request_id: String,
+    file: JobFile,
+    manifest: ManifestSummary,
+) -> Handled {
+    if let Some(job) = cluster.requests.get(&request_id) {
+        return Ok(Outcome::Submitted { job: job.clone() });
+    }
+    if !(1..=REQUEST_ID_MAX).contains(&request_id.len()) {
+        return Err(Refusal::RequestId { bytes: request_id.len() });
+    }
+    let active = cluster.jobs.values().filter(|job| !job.is_over()).count();
+    if active >= JOBS_MAX {
+        return Err(Refusal::TooManyJobs { jobs: active });
+    }
+    let plan = plan(&file, &manifest)?;
+    let id = JobId { name: file.name.clone(), number: entry.revision.0 };
+    let mut job = Job {
+        id: id.clone(),
+        request_id: request_id.clone(),
+        file,
+        manifest,
+        plan,
+        revision: entry.revision,
+        state: JobState::Pending,
+        submitted_at_ms: entry.now_ms,
+        started_at_ms: None,
+        ended: None,
+        generation: Generation(1),
+        kernel_path: None,
+        tasks: Default::default(),
+        lanes: Vec::new(),
+        placement: None,
+        run_until: 0,
+        evaluating: None,
+        evaluations: Vec::new(),
+        exporter: None,
+        outputs: None,
+    };
+    admit(&mut job, entry);
+    cluster.requests.insert(request_id, id.clone());
+    cluster.jobs.insert(id.clone(), job);
+    forget_old(cluster);
+    Ok(Outcome::Submitted { job: id })
+}
+
+// Quotas will decide here; until then there is always room.
+fn admit(job: &mut Job, entry: &mut Entry) {
+    let servers = (0..job.file.parameter_server.count).map(TaskId::server);
+    for task in servers.chain((0..job.file.worker.count).map(TaskId::worker)) {
+        let state = Task::new(entry.now_ms);
+        entry.effects.push(Effect::LaunchTask { job: job.id.clone(), task, attempt: state.attempt });
+        job.tasks.insert(task, state);
+    }
+    job.state = JobState::Admitted;
+}
+
+// The oldest jobs that are over give way: memory is bounded.
+fn forget_old(cluster: &mut Cluster) {
+    let over: Vec<_> = cluster.jobs.values().filter(|job| job.is_over()).map(|job| job.id.clone()).collect();
+    for id in &over[..over.len().saturating_sub(JOBS_MAX)] {
+        if let Some(job) = cluster.jobs.remove(id) {
+            cluster.requests.remove(&job.request_id);
+        }
+    }
+}
+
+/// The steps of a job, if its file can be trained on its data.
+pub(crate) fn plan(file: &JobFile, manifest: &ManifestSummary) -> Result<TrainPlan, Refusal> {
+    let problems = check(file);
+    if !problems.is_empty() {
+        return Err(refuse(Problems { file: "job file".into(), problems }.to_string()));
+    }
+    let is_digest = manifest.digest.len() == 64 && manifest.digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_digest {
+        return Err(refuse("the manifest's digest is no SHA-256".into()));
+    }
+    if manifest.input.is_empty() || manifest.input.contains(&0) {
+        return Err(refuse(format!("data: a record of shape {:?} has no features", manifest.input)));
+    }
+    if manifest.train_records == 0 {
+        return Err(refuse("data.train: there are no training records".into()));
+    }
+    if file.data.eval.is_some() && manifest.eval_records == 0 {
+        return Err(refuse("data.eval: there are no records to evaluate; remove it, or name files with records".into()));
+    }
+    if file.model.kind == ModelKind::Layers {
+        let layers = shapes(&file.model.layers, &manifest.input).map_err(|e| refuse(format!("model.layers: {e}")))?;
+        let output = layers.last().map_or(manifest.input.as_slice(), |layer| &layer.output);
+        if let Some(loss) = file.model.loss {
+            fits_loss(loss, output, manifest.classes).map_err(|problem| refuse(format!("model.loss: {problem}")))?;
+        }
+    }
+    steps(file, manifest)
+}
+
+// All later arithmetic on records and steps stays within u64.
+fn steps(file: &JobFile, manifest: &ManifestSummary) -> Result<TrainPlan, Refusal> {
+    let (batch_size, epochs) = (file.train.batch_size, file.train.epochs);
+    let plan = TrainPlan { records: manifest.train_records, batch_size, micro_batches: file.micro_batches(), epochs };
+    let most = manifest.train_records.max(manifest.eval_records);
+    if most > RECORDS_MAX || plan.steps_per_epoch().checked_mul(u64::from(epochs)).is_none() {
+        return Err(refuse(format!("data: {most} records in {epochs} epochs are too many")));
+    }
+    Ok(plan)
+}
+
+fn refuse(problem: String) -> Refusal {
+    Refusal::Job { problem }
+}

@@ -1,0 +1,72 @@
+//! `DeclareVariables`: the first list of variables is the job's; its chunks are placed on servers.
+
+use super::{Handled, register};
+use crate::cluster::Entry;
+use crate::job::Job;
+use crate::outcome::{Outcome, Refusal};
+use crate::placement::place;
+use crate::proposals::is_finite;
+use tfcoord_types::id::{Incarnation, Role};
+use tfcoord_types::layout::Layout;
+use tfcoord_types::variable::Variable;
+use tfcoord_types::view::Placement;
+
+/// The most variables of a model.
+const VARIABLES_MAX: usize = 16_384;
+/// The most chunks of a job: 64 GiB in chunks of 1 MiB.
+const CHUNKS_MAX: u64 = 65_536;
+
+pub(super) fn declare_variables(job: &mut Job, entry: &mut Entry, incarnation: Incarnation, variables: Vec<Variable>) -> Handled {
+    job.active()?;
+    let task = job.speaker(incarnation, Role::Worker)?;
+    if variables.is_empty() {
+        return Err(Refusal::NoVariables);
+    }
+    if let Some(placement) = &job.placement {
+        let Some(difference) = difference(&placement.variables, &variables) else { return Ok(Outcome::Unchanged) };
+        job.fail(entry, format!("the workers do not have the same model: {task} {difference}"));
+        return Ok(Outcome::Done);
+    }
+    match lay_out(job, variables) {
+        Ok(placement) => {
+            job.placement = Some(placement);
+            register::start_if_ready(job, entry);
+        }
+        Err(problem) => job.fail(entry, format!("the model cannot be placed: {problem}")),
+    }
+    Ok(Outcome::Done)
+}
+
+fn lay_out(job: &Job, variables: Vec<Variable>) -> Result<Placement, String> {
+    if variables.len() > VARIABLES_MAX {
+        return Err(format!("it has {} variables; the most are {VARIABLES_MAX}", variables.len()));
+    }
+    if let Some(Variable { name, .. }) = variables.iter().find(|variable| !is_finite(variable)) {
+        return Err(format!("variable {name} has an initializer that is not finite"));
+    }
+    let servers = job.file.parameter_server.count;
+    let bytes = job.file.parameter_server.chunk_bytes;
+    let chunk_elements = bytes.map_or_else(|| Layout::chunk_elements_default(&variables, servers), |bytes| bytes / 4);
+    // Before anything is laid out: the sizes are only claims.
+    let elements = variables.iter().filter_map(Variable::elements).fold(0, u64::saturating_add);
+    let chunks = elements.checked_div(chunk_elements).unwrap_or(0).saturating_add(variables.len() as u64);
+    if chunks > CHUNKS_MAX && elements <= tfcoord_types::layout::ELEMENTS_MAX {
+        return Err(format!("about {chunks} chunks are too many: raise parameter_server.chunk_bytes, or leave it out"));
+    }
+    let layout = Layout::new(&variables, chunk_elements).map_err(|e| e.to_string())?;
+    let servers = place(&layout, servers);
+    Ok(Placement { epoch: 1, variables, chunk_elements, servers })
+}
+
+// What a list has otherwise than the job's, at the first place where they differ.
+fn difference(job: &[Variable], list: &[Variable]) -> Option<String> {
+    if let Some((theirs, mine)) = job.iter().zip(list).find(|(theirs, mine)| theirs != mine) {
+        return Some(format!("has {}, where the first worker has {}", describe(mine), describe(theirs)));
+    }
+    let (theirs, mine) = (job.len(), list.len());
+    (theirs != mine).then(|| format!("has {mine} variables, where the first worker has {theirs}"))
+}
+
+fn describe(Variable { name, shape, initializer, group }: &Variable) -> String {
+    format!("variable {name} of shape {shape:?} ({initializer:?}, {group:?})")
+}

@@ -1,0 +1,88 @@
+use crate::command::Command;
+use crate::job::JobState;
+use crate::outcome::Refusal;
+use crate::test::fixture::{PS, W0, W1, World, file, variable, variables};
+use tfcoord_types::id::TaskId;
+use tfcoord_types::job::JobFile;
+use tfcoord_types::variable::{Group, Initializer, Variable};
+
+fn starting(file: JobFile) -> World {
+    let mut world = World::submitted(file);
+    world.register(W0, 1);
+    world.register(W1, 1);
+    world
+}
+
+fn declare(world: &World, task: TaskId, variables: Vec<Variable>) -> Command {
+    Command::DeclareVariables { job: world.job.clone(), incarnation: world.incarnation(task), variables }
+}
+
+#[test]
+fn the_first_list_is_placed_and_an_equal_one_changes_nothing() {
+    let mut file = file(2, 2, 2, true);
+    file.parameter_server.chunk_bytes = Some(128 * 1024);
+    let mut world = starting(file);
+    assert_eq!(world.view(W0).placement, None);
+    let command = declare(&world, W1, variables());
+    assert_eq!(world.done(command), [""; 0]);
+    let command = declare(&world, W0, variables());
+    world.unchanged(command);
+    let placement = world.view(W0).placement.unwrap();
+    // 101,000 elements in chunks of 32,768, the last one of 2,696; then the curve, which weighs on slot 0.
+    assert_eq!((placement.epoch, placement.chunk_elements), (1, 32_768));
+    assert_eq!(placement.servers, [1, 0, 1, 0, 0]);
+    assert_eq!(placement.variables, variables());
+}
+
+#[test]
+fn another_list_fails_the_job_and_names_the_difference() {
+    let check = |change: &dyn Fn(&mut Vec<Variable>), expect: &str| {
+        let mut world = starting(file(1, 2, 2, true));
+        let first = declare(&world, W0, variables());
+        world.done(first);
+        let mut other = variables();
+        change(&mut other);
+        let second = declare(&world, W1, other);
+        let effects = world.done(second);
+        assert_eq!(effects.last().unwrap(), "JobEnded fashion-1");
+        assert_eq!(world.job().state, JobState::Failed);
+        let reason = world.job().reason();
+        assert!(reason.contains("worker-1") && reason.contains(expect), "{reason}");
+    };
+    check(&|list| list[1].shape = vec![999], "variable dense_0/bias of shape [999]");
+    check(&|list| list[1].name = "b".into(), "has variable b of shape [1000]");
+    check(&|list| list.truncate(2), "has 2 variables, where the first worker has 3");
+}
+
+#[test]
+fn what_cannot_be_placed_fails_the_job() {
+    let check = |chunk_bytes, list: Vec<Variable>, expect: &str| {
+        let mut file = file(1, 2, 2, true);
+        file.parameter_server.chunk_bytes = chunk_bytes;
+        let mut world = starting(file);
+        let command = declare(&world, W0, list);
+        world.done(command);
+        let reason = world.job().reason();
+        assert!(world.job().state == JobState::Failed && reason.contains(expect), "{reason}");
+    };
+    let a = variable("a", &[3], Group::Train);
+    check(None, vec![a.clone(), a.clone()], "variable a occurs twice");
+    check(None, vec![variable("z", &[0], Group::Train)], "variable z has no elements");
+    check(None, vec![variable("z", &[u32::MAX; 3], Group::Train)], "variable z has no elements, or more than");
+    check(None, vec![Variable { initializer: Initializer::Normal { deviation: f32::NAN }, ..a.clone() }], "not finite");
+    check(Some(16_384), vec![variable("z", &[1 << 17, 1 << 16], Group::Train)], "raise parameter_server.chunk_bytes");
+    check(None, vec![a; 20_000], "20000 variables");
+}
+
+#[test]
+fn only_workers_that_live_may_declare() {
+    let mut world = starting(file(1, 2, 2, true));
+    let server = world.register(PS, 1);
+    let by_server = declare(&world, PS, variables());
+    assert_eq!(world.refused(by_server), Refusal::Fenced { incarnation: server });
+    let nothing = declare(&world, W0, vec![]);
+    assert_eq!(world.refused(nothing), Refusal::NoVariables);
+    let (late, incarnation) = (declare(&world, W0, variables()), world.incarnation(W0));
+    world.done(world.lost(W0, 1));
+    assert_eq!(world.refused(late), Refusal::Fenced { incarnation });
+}

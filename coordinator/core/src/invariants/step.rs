@@ -1,0 +1,56 @@
+//! What holds between a state and the next one.
+
+use super::{Checked, ensure};
+use crate::cluster::Cluster;
+use crate::job::Job;
+
+/// What holds between a state and a later one, of one entry or of several; but for the fence, which is only seen
+/// entry by entry.
+///
+/// # Errors
+/// The first rule that does not hold.
+pub fn check_step(before: &Cluster, after: &Cluster) -> Checked {
+    ensure(before.revision <= after.revision, "revision", "revisions grow")?;
+    ensure(before.now_ms <= after.now_ms, "time", "time does not go back")?;
+    for (id, old) in &before.jobs {
+        match after.jobs.get(id) {
+            Some(new) => job(old, new, before)?,
+            None => ensure(old.is_over(), id, "only jobs that are over are forgotten")?,
+        }
+    }
+    Ok(())
+}
+
+fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
+    let id = &old.id;
+    let (was, is) = (old.state, new.state);
+    ensure(!was.is_final() || (was == is && old.ended == new.ended && old.outputs == new.outputs), id, "a final state is never left")?;
+    ensure(is.is_final() || was as u8 <= is as u8, id, "a job goes forward")?;
+    ensure(old.run_until <= new.run_until && old.generation == new.generation, id, "within a generation the limit never falls")?;
+    ensure(new.evaluations.starts_with(&old.evaluations), id, "a complete evaluation stays")?;
+    ensure((&old.file, &old.plan, &old.manifest) == (&new.file, &new.plan, &new.manifest), id, "what was submitted stays")?;
+    ensure(old.placement.is_none() || old.placement == new.placement, id, "a placement stays")?;
+    ensure(old == new || old.revision < new.revision, id, "a change has a revision")?;
+    for (task, state) in &old.tasks {
+        let place = format!("{id}/{task}");
+        let Some(next) = new.tasks.get(task) else { return ensure(false, place, "a task stays") };
+        ensure(state.attempt <= next.attempt && state.restarts <= next.restarts, &place, "attempts grow")?;
+        let fresh = next.incarnation() != state.incarnation();
+        let later = next.incarnation().is_none_or(|incarnation| incarnation.0 > before.revision.0);
+        ensure(!fresh || later, &place, "a new incarnation is above all before")?;
+        if let (Some(old), Some(new)) = (state.registration(), next.registration())
+            && old.incarnation == new.incarnation
+        {
+            ensure(old.reached <= new.reached && old.applied <= new.applied, &place, "what was reached stays reached")?;
+        }
+    }
+    for (number, (lane, next)) in old.lanes.iter().zip(&new.lanes).enumerate() {
+        let place = format!("{id} lane {number}");
+        ensure(lane.owner.is_none() || next.owner.is_none() || lane.owner == next.owner, &place, "owners change only through a fence")?;
+        if let (Some(vacated_at), Some(_)) = (lane.vacated_at, next.owner) {
+            let fenced = new.servers().all(|server| server.applied >= vacated_at);
+            ensure(fenced, &place, "a lane is granted only after every server has applied that it is vacated")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! A task's life.
+//!
+//! ```text
+//!              LaunchTask                RegisterTask
+//!   submitted ───────────► launched ─────────────────► registered
+//!                           ▲    │ lost, not registered     │ lost
+//!                 Tick, or  │    ▼ in time                  │
+//!                 at once   └─ waiting ◄────────────────────┘
+//!
+//!   job over:  launched, registered ──► stopping ──CollectTask──► ended
+//!              waiting ─────────────────────────────────────────► ended
+//! ```
+//!
+//! A loss makes a new attempt, with the next number. Only a registered task has an incarnation that may speak.
+
+use crate::cause::{Cause, Exit};
+use crate::command::Process;
+use serde::{Deserialize, Serialize};
+use tfcoord_types::id::{Attempt, Incarnation, Revision};
+
+/// A launched process must register within this time.
+pub const REGISTER_TIMEOUT_MS: u64 = 60_000;
+/// So often a worker is launched again at once; from then on after [`BACKOFF_MS`].
+pub const RESTARTS_AT_ONCE: u32 = 3;
+/// How long a worker that was lost often is not launched again.
+pub const BACKOFF_MS: u64 = 1_000;
+
+/// A task of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The newest launch.
+    pub attempt: Attempt,
+    /// Where it is in its life.
+    pub state: TaskState,
+    /// How often it was replaced.
+    pub restarts: u32,
+    /// How the attempt before the newest ended, or the newest one if the job is over.
+    pub lost: Option<Cause>,
+    /// How the newest attempt was collected, once the job is over.
+    pub exit: Option<Exit>,
+}
+
+/// Where a task is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Lost often: the next attempt is launched later.
+    Waiting {
+        /// In log time.
+        until_ms: u64,
+    },
+    /// A process was started, or will be.
+    Launched {
+        /// It must register before, in log time.
+        until_ms: u64,
+    },
+    /// A process takes part.
+    Registered(Registration),
+    /// The job is over, the process should end.
+    Stopping {
+        /// The process's, if it had registered.
+        incarnation: Option<Incarnation>,
+    },
+    /// The job is over, nothing is left of it.
+    Ended {
+        /// The last process's, if it had registered.
+        incarnation: Option<Incarnation>,
+    },
+}
+
+/// A process that takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The fencing token: the log index of its registration.
+    pub incarnation: Incarnation,
+    /// What it said of itself.
+    pub process: Process,
+    /// The newest revision that it is known to have applied (servers; known only as far as a grant needed it).
+    pub applied: Revision,
+    /// Steps that all of its chunks are known to have (servers; known only as far as a phase needed it).
+    pub reached: u64,
+}
+
+impl Task {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self { attempt: Attempt(1), state: TaskState::launched(now_ms), restarts: 0, lost: None, exit: None }
+    }
+
+    /// The process that takes part, if one does.
+    pub fn registration(&self) -> Option<&Registration> {
+        match &self.state {
+            TaskState::Registered(registration) => Some(registration),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn registration_mut(&mut self) -> Option<&mut Registration> {
+        match &mut self.state {
+            TaskState::Registered(registration) => Some(registration),
+            _ => None,
+        }
+    }
+
+    /// The newest attempt's incarnation, if it has registered; also after the job's end.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        match &self.state {
+            TaskState::Registered(registration) => Some(registration.incarnation),
+            TaskState::Stopping { incarnation } | TaskState::Ended { incarnation } => *incarnation,
+            TaskState::Waiting { .. } | TaskState::Launched { .. } => None,
+        }
+    }
+
+    /// Whether a process of the newest attempt should run, for a job that is not over.
+    pub fn is_out(&self) -> bool {
+        matches!(self.state, TaskState::Launched { .. } | TaskState::Registered(_))
+    }
+}
+
+impl TaskState {
+    pub(crate) fn launched(now_ms: u64) -> Self {
+        TaskState::Launched { until_ms: now_ms.saturating_add(REGISTER_TIMEOUT_MS) }
+    }
+
+    /// A word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            TaskState::Waiting { .. } => "waiting",
+            TaskState::Launched { .. } => "launched",
+            TaskState::Registered(_) => "registered",
+            TaskState::Stopping { .. } => "stopping",
+            TaskState::Ended { .. } => "ended",
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A job from its submission to its end with honest servers and workers, whatever the order in which things
+//! happen, and with workers that die or only seem to.
+//!
+//! The driver knows nothing of the core but views, effects and proposals. What it checks: the fence (no two
+//! incarnations can have a push taken for the same lane, by whichever server), that proposals are level-triggered,
+//! and that the job succeeds with the figures of a quiet run.
+
+use super::fixture::{exported, file, honest_counts, killed, process, submit, variables};
+use crate::cluster::Cluster;
+use crate::command::Command;
+use crate::desired::desired;
+use crate::job::{Job, JobState};
+use crate::outcome::{Applied, Outcome};
+use crate::proposals::proposals;
+use crate::task::TaskState;
+use crate::view::view;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Role, TaskId};
+use tfcoord_types::report::{Body, EvaluatedShard, Report, ServerReport, WorkerReport};
+use tfcoord_types::view::{Directive, TaskView};
+
+struct Process {
+    task: TaskId,
+    attempt: Attempt,
+    view: Option<TaskView>,
+    // A server's: steps that its chunks have.
+    cursor: u64,
+    evaluated: Vec<EvaluatedShard>,
+    dead: bool,
+}
+
+struct Driver {
+    cluster: Cluster,
+    job: JobId,
+    index: u64,
+    at_ms: u64,
+    // By launch: a worker that was declared lost wrongly goes on beside its replacement.
+    processes: BTreeMap<(TaskId, Attempt), Process>,
+}
+
+impl Driver {
+    fn new(servers: u32, workers: u32, epochs: u32, eval: bool) -> Self {
+        let job: JobId = "fashion-1".parse().unwrap();
+        let mut driver = Self { cluster: Cluster::new(), job, index: 0, at_ms: 0, processes: BTreeMap::new() };
+        driver.apply(submit("r", file(servers, workers, epochs, eval)));
+        driver
+    }
+
+    fn job(&self) -> &Job {
+        self.cluster.job(&self.job).unwrap()
+    }
+
+    // Effects are dropped: only what is desired counts.
+    fn apply(&mut self, command: Command) {
+        self.index += 1;
+        let text = command.to_string();
+        let before = self.cluster.clone();
+        let Applied { outcome, .. } = self.cluster.apply(self.index, self.at_ms, command);
+        crate::invariants::check_step(&before, &self.cluster).unwrap();
+        assert!(!matches!(outcome, Outcome::Refused(_)), "{text}: {outcome}");
+    }
+
+    fn reconcile(&mut self) {
+        for (_, task, attempt) in desired(&self.cluster) {
+            let fresh = Process { task, attempt, view: None, cursor: 0, evaluated: Vec::new(), dead: false };
+            self.processes.entry((task, attempt)).or_insert(fresh);
+        }
+    }
+
+    fn is_present(&self, process: &Process) -> bool {
+        self.job().tasks[&process.task].attempt == process.attempt && self.job().tasks[&process.task].is_out()
+    }
+
+    // The session: a process that is not registered does that, another one gets its newest view.
+    fn talk(&mut self, key: (TaskId, Attempt)) {
+        let Some((task, attempt)) = self.processes.get(&key).filter(|p| !p.dead && self.is_present(p)).map(|_| key) else { return };
+        if self.job().registration(task).is_none() {
+            let process = process(&format!("{task}/{attempt}"));
+            return self.apply(Command::RegisterTask { job: self.job.clone(), task, attempt, process });
+        }
+        let view = view(&self.cluster, &self.job, task);
+        self.processes.get_mut(&key).unwrap().view = view;
+        self.check_fence();
+    }
+
+    // No lane may be pushed for by two incarnations: neither by two servers' views, nor by a server's and the state.
+    fn check_fence(&self) {
+        let servers = self.processes.values().filter(|p| p.task.role == Role::ParameterServer);
+        let views: Vec<&TaskView> = servers.filter_map(|p| p.view.as_ref()).collect();
+        for (number, lane) in self.job().lanes.iter().enumerate() {
+            let mut owners: BTreeSet<Incarnation> = views.iter().filter_map(|view| view.owners[number]).collect();
+            owners.extend(lane.owner);
+            assert!(owners.len() <= 1, "lane {number} has the owners {owners:?}");
+        }
+    }
+
+    // One piece of a process's own work, by its view alone.
+    fn work(&mut self, key: (TaskId, Attempt)) {
+        let pushes = self.pushes();
+        let records = self.job().manifest.eval_records;
+        let Some(process) = self.processes.get_mut(&key).filter(|p| !p.dead) else { return };
+        let Some(view) = process.view.as_ref().filter(|view| view.directive == Directive::Run) else { return };
+        if process.task.role == Role::ParameterServer {
+            let complete = view.owners.iter().enumerate().all(|(lane, owner)| owner.is_some_and(|owner| pushes.contains(&(lane, owner))));
+            process.cursor += u64::from(complete && process.cursor < view.run_until);
+        } else if let Some(evaluate) = &view.evaluate {
+            let new = |shard: &u32| !process.evaluated.iter().any(|e| (e.evaluation, e.shard) == (evaluate.evaluation, *shard));
+            if let Some(shard) = evaluate.shards.iter().map(|(shard, _)| *shard).find(new) {
+                let (evaluation, counts) = (evaluate.evaluation, honest_counts(records, evaluate.evaluation, shard));
+                process.evaluated.push(EvaluatedShard { evaluation, shard, counts });
+            }
+        }
+    }
+
+    // (lane, incarnation) of all living workers: what they would push, by their own views.
+    fn pushes(&self) -> BTreeSet<(usize, Incarnation)> {
+        let living = self.processes.values().filter(|p| !p.dead && p.task.role == Role::Worker);
+        let views = living.filter_map(|p| p.view.as_ref()).filter(|view| view.directive == Directive::Run);
+        let mine = views.flat_map(|view| (0..).zip(&view.owners).map(move |(lane, owner)| (lane, *owner, view.incarnation)));
+        mine.filter(|(_, owner, me)| *owner == Some(*me)).map(|(lane, _, me)| (lane, me)).collect()
+    }
+
+    fn report(&self, process: &Process) -> Option<Report> {
+        let view = process.view.as_ref()?;
+        let body = if process.task.role == Role::ParameterServer {
+            Body::Server(ServerReport { reached: view.placement.is_some().then_some(process.cursor), curve: None })
+        } else {
+            let variables = if view.placement.is_none() { variables() } else { Vec::new() };
+            let exported = view.export.is_some().then(exported);
+            Body::Worker(WorkerReport { variables, exported, evaluated: process.evaluated.clone(), ..WorkerReport::default() })
+        };
+        Some(Report { incarnation: view.incarnation, applied: view.revision, generation: Generation(1), body, fault: None })
+    }
+
+    // A report comes in, also from those that were declared lost, and what it leads to is proposed.
+    fn hear(&mut self, key: (TaskId, Attempt)) {
+        let Some(process) = self.processes.get(&key).filter(|p| !p.dead) else { return };
+        let Some(report) = self.report(process) else { return };
+        let present = self.is_present(process);
+        let commands = proposals(&self.cluster, &self.job, key.0, &report);
+        assert!(present || commands.is_empty(), "a retired incarnation moves nothing: {commands:?}");
+        commands.into_iter().for_each(|command| self.apply(command));
+        assert_eq!(proposals(&self.cluster, &self.job, key.0, &report), [], "the state shows it already");
+    }
+
+    fn lose(&mut self, key: (TaskId, Attempt), dies: bool) {
+        let worn = self.job().tasks.values().any(|task| task.restarts == 4);
+        let Some(process) = self.processes.get(&key).filter(|p| p.task.role == Role::Worker) else { return };
+        if self.is_present(process) && !worn {
+            self.processes.entry(key).and_modify(|process| process.dead |= dies);
+            self.apply(Command::DeclareLost { job: self.job.clone(), task: key.0, attempt: key.1, cause: killed() });
+        }
+    }
+
+    fn tick(&mut self) {
+        let waiting = self.job().tasks.values().filter_map(|task| match task.state {
+            TaskState::Waiting { until_ms } => Some(until_ms),
+            _ => None,
+        });
+        if let Some(until_ms) = waiting.min() {
+            self.at_ms = self.at_ms.max(until_ms);
+            self.apply(Command::Tick {});
+        }
+    }
+
+    fn act(&mut self, kind: u8, which: u8) {
+        self.reconcile();
+        let keys: Vec<_> = self.processes.keys().copied().collect();
+        let Some(key) = keys.get(usize::from(which) % keys.len().max(1)).copied() else { return };
+        if self.job().is_over() {
+            return;
+        }
+        match kind % 16 {
+            0..=4 => self.talk(key),
+            5..=9 => self.work(key),
+            10..=13 => self.hear(key),
+            14 => self.lose(key, which >= 128),
+            _ => self.tick(),
+        }
+    }
+
+    // No more faults: everything happens again and again.
+    fn heal(&mut self) {
+        for _ in 0..200 {
+            for kind in [0, 5, 10, 15] {
+                (0..u8::try_from(self.processes.len()).unwrap() + 4).for_each(|which| self.act(kind, which));
+            }
+            if self.job().is_over() {
+                return;
+            }
+        }
+        panic!("it does not end: {} ({})", self.job().state, self.job().reason());
+    }
+}
+
+fn quiet(servers: u32, workers: u32, epochs: u32, eval: bool) -> Driver {
+    let mut driver = Driver::new(servers, workers, epochs, eval);
+    driver.heal();
+    driver
+}
+
+#[test]
+fn a_quiet_job_succeeds() {
+    let driver = quiet(2, 3, 2, true);
+    let job = driver.job();
+    assert_eq!((job.state, job.evaluations.len(), job.outputs.clone()), (JobState::Succeeded, 2, Some(exported())));
+    assert!(driver.processes.values().filter(|p| p.task.role == Role::ParameterServer).all(|p| p.cursor == 8));
+    assert!(job.tasks.values().all(|task| task.attempt == Attempt(1)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_job_succeeds_in_any_order_and_through_any_deaths_of_workers(
+        servers in 1u32..4, workers in 1u32..5, epochs in 1u32..4, eval in any::<bool>(),
+        acts in proptest::collection::vec(any::<(u8, u8)>(), 0..600),
+    ) {
+        let mut driver = Driver::new(servers, workers, epochs, eval);
+        acts.into_iter().for_each(|(kind, which)| driver.act(kind, which));
+        driver.heal();
+        let job = driver.job();
+        prop_assert_eq!(job.state, JobState::Succeeded, "{}", job.reason());
+        let quiet = quiet(1, 1, epochs, eval);
+        prop_assert_eq!(&job.evaluations, &quiet.job().evaluations);
+        let last = u64::from(epochs) * 4;
+        prop_assert!(driver.processes.values().filter(|p| p.task.role == Role::ParameterServer).all(|p| p.cursor == last));
+    }
+}

@@ -1,0 +1,122 @@
+//! A CSV file of which any record can be read.
+
+use super::index::Index;
+use super::place::line_of;
+use super::rows::{Rows, parser};
+use crate::error::{Error, FileProblem, RowProblem};
+use crate::identity::Identity;
+use crate::scratch::Scratch;
+use crate::unpack::Plain;
+use csv::ByteRecord;
+use std::path::Path;
+
+/// The most bytes that are parsed at once.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// A CSV file that has been opened, with its header and its index.
+#[derive(Debug)]
+pub(crate) struct CsvFile {
+    /// The columns' names.
+    pub header: Vec<String>,
+    source: Identity,
+    plain: Plain,
+    index: Index,
+}
+
+impl CsvFile {
+    /// Opens a file, and makes its index unless there is one.
+    pub fn open(source: &Identity, scratch: &Scratch) -> Result<Self, Error> {
+        let plain = Plain::open(source, scratch)?;
+        let index = Index::open(source, &plain, scratch)?;
+        let mut row = ByteRecord::new();
+        let mut rows = Rows::new(&plain.file, &source.path, 0);
+        let start = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.path)(FileProblem::NoHeader))?;
+        let name = |(at, field)| match std::str::from_utf8(field) {
+            Ok(name) => Ok(name.trim_ascii().to_owned()),
+            Err(_) => Err(rows.problem(start, RowProblem::NotUtf8 { field: at + 1 })),
+        };
+        let header = row.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+        Ok(Self { header, source: source.clone(), plain, index })
+    }
+
+    /// How many records it has.
+    pub fn records(&self) -> u64 {
+        self.index.records
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// Calls `each` with the `count` rows from record `first` on, in order.
+    ///
+    /// # Errors
+    /// The first problem, with its place.
+    pub fn rows(&self, first: u64, count: u64, mut each: impl FnMut(&ByteRecord) -> Result<(), RowProblem>) -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut rows = Rows::new(&self.plain.file, &self.source.path, self.index.places(first, 1)?[0]);
+        let mut row = ByteRecord::new();
+        for _ in 0..count {
+            let start = rows.next(&mut row)?.ok_or_else(|| self.source.changed(rows.place()))?;
+            each(&row).map_err(|problem| rows.problem(start, problem))?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the rows of `records`, in this order; neighbours are read together.
+    ///
+    /// # Errors
+    /// The first problem, with its place.
+    pub fn read(
+        &self,
+        records: &[u64],
+        bytes: &mut Vec<u8>,
+        mut each: impl FnMut(&ByteRecord) -> Result<(), RowProblem>,
+    ) -> Result<(), Error> {
+        let mut rest = records;
+        while !rest.is_empty() {
+            let starts = self.gather(rest, bytes)?;
+            let mut parser = parser(bytes.as_slice());
+            let mut row = ByteRecord::new();
+            for start in &starts {
+                let found = parser.read_byte_record(&mut row).unwrap_or(false);
+                let checked = if found { each(&row) } else { Err(RowProblem::Fields { found: 0, expected: self.header.len() }) };
+                checked.map_err(|problem| Error::Row {
+                    path: self.source.path.clone(),
+                    line: line_of(&self.plain.file, *start),
+                    problem,
+                })?;
+            }
+            // More rows than records: the bytes are not those that were indexed.
+            if parser.read_byte_record(&mut row).unwrap_or(true) {
+                return Err(self.source.changed(self.plain.length));
+            }
+            rest = &rest[starts.len()..];
+        }
+        Ok(())
+    }
+
+    // The bytes of as many of `records` as are read at once, and where each one began in the file. A line end stands
+    // before each: the last record of a file may lack one, and at the very beginning U+FEFF would be taken for a mark.
+    fn gather(&self, records: &[u64], bytes: &mut Vec<u8>) -> Result<Vec<u64>, Error> {
+        bytes.clear();
+        let mut starts = Vec::new();
+        while starts.len() < records.len() && (bytes.len() as u64) < READ_BYTES_MAX {
+            let rest = &records[starts.len()..];
+            let run = rest.windows(2).take_while(|pair| pair[0].checked_add(1) == Some(pair[1])).count() + 1;
+            let places = self.index.places(rest[0], run)?;
+            let room = READ_BYTES_MAX - bytes.len() as u64;
+            let fits = places.partition_point(|place| place - places[0] <= room).saturating_sub(1).max(1);
+            bytes.push(b'\n');
+            let at = bytes.len();
+            let length = places[fits] - places[0];
+            bytes.resize(at + usize::try_from(length).expect("at most a read, or a record"), 0);
+            self.plain.read(&mut bytes[at..], places[0], &self.source)?;
+            starts.extend(&places[..fits]);
+        }
+        Ok(starts)
+    }
+}

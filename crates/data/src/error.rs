@@ -1,0 +1,97 @@
+//! What can be wrong with data: where, what, and what to do about it.
+
+mod file;
+mod row;
+
+pub use file::FileProblem;
+pub use row::RowProblem;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Data that cannot be used as the job asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something cannot be kept in the scratch directory.
+    #[error(transparent)]
+    Keep(#[from] tfcoord_fs::Error),
+    /// The job file asks for what the data cannot give.
+    #[error("{field}: {message}\n  help: {remedy}")]
+    Job {
+        /// The job file's field: `data.train.records`.
+        field: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A file as a whole.
+    #[error("{}: {problem}\n  help: {}", path.display(), problem.remedy())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: FileProblem,
+    },
+    /// A row of a table.
+    #[error("{}:{line}: {problem}\n  help: {}", path.display(), problem.remedy())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line that the row begins on, from 1; of the unpacked text.
+        line: u64,
+        /// What is wrong with it.
+        problem: RowProblem,
+    },
+    /// A record was asked for that the data set does not have: the asker's fault.
+    #[error("record {index} of {records} was asked for")]
+    NoSuchRecord {
+        /// Its number, from 0.
+        index: u64,
+        /// How many there are.
+        records: u64,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { operation, path, source }
+    }
+
+    pub(crate) fn file(path: &Path) -> impl FnOnce(FileProblem) -> Self {
+        let path = path.to_owned();
+        move |problem| Self::File { path, problem }
+    }
+
+    pub(crate) fn job(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Job { field: field.into(), message: message.into(), remedy: remedy.into() }
+    }
+}
+
+/// A value as it is shown: quoted, at most 60 characters.
+fn shown(value: &str) -> String {
+    match value.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}…", &value[..end]),
+        None => format!("{value:?}"),
+    }
+}
+
+/// Names as they are shown: the first twenty.
+pub(crate) fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(20).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > 20 {
+        text.push_str(&format!(" and {} more", names.len() - 20));
+    }
+    text
+}

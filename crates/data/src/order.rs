@@ -1,0 +1,133 @@
+//! The order of an epoch: which record stands at which place. A pure function of (seed, epoch, record count).
+//!
+//! The records `0..n` are cut into the fewest **shards** of at most 65,536 records, evenly: the first ones a record
+//! longer where it does not come out even. An epoch's order is its shards, permuted, and the records within each
+//! shard, permuted: so a lane reads from one shard at a time, and no state has to be kept to find a place again.
+//!
+//! Streams (see [`tfcoord_types::draw`]): `order` (seed, epoch) permutes the shards, `order` (seed, epoch, shard) a
+//! shard's records. Published models refer to them by their seed: they never change.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tfcoord_types::draw::Stream;
+use tfcoord_types::plan::TrainPlan;
+
+/// The most records of a shard.
+const SHARD_RECORDS_MAX: u64 = 65_536;
+/// The most permutations that are kept: 64 MiB.
+const KEPT_MAX: usize = 256;
+
+/// The orders of a job's epochs. Keeps the permutations of the shards in use: at most 256 KiB a lane, 64 MiB in
+/// all; what was dropped is computed again.
+#[derive(Debug, Clone)]
+pub struct Order {
+    records: u64,
+    shards: u32,
+    seed: u64,
+    shuffle: bool,
+    epochs: BTreeMap<u32, Epoch>,
+    kept: Vec<Kept>,
+    kept_max: usize,
+}
+
+// Shards in their order, and the place that each one begins at.
+#[derive(Debug, Clone)]
+struct Epoch {
+    shards: Vec<u32>,
+    starts: Vec<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    epoch: u32,
+    shard: u32,
+    records: Vec<u32>,
+}
+
+impl Order {
+    /// The orders of the plan's epochs under `seed`; without `shuffle`, place and record are the same.
+    pub fn new(plan: &TrainPlan, seed: u64, shuffle: bool) -> Self {
+        let shards = u32::try_from(plan.records.div_ceil(SHARD_RECORDS_MAX)).expect("fewer than 2^48 records");
+        let kept_max = usize::try_from(plan.micro_batches).map_or(KEPT_MAX, |lanes| (lanes + 2).min(KEPT_MAX));
+        Self { records: plan.records, shards, seed, shuffle, epochs: BTreeMap::new(), kept: Vec::new(), kept_max }
+    }
+
+    /// The records at `places` of the order of `epoch` (from 0), as numbers in `0..plan.records`. Places beyond the
+    /// last one hold nothing.
+    pub fn records(&mut self, epoch: u32, places: Range<u64>) -> Vec<u64> {
+        let places = places.start..places.end.min(self.records);
+        if !self.shuffle {
+            return places.collect();
+        }
+        let mut records = Vec::with_capacity(usize::try_from(places.end.saturating_sub(places.start)).unwrap_or(0));
+        let mut place = places.start;
+        while place < places.end {
+            let (shard, start) = self.epoch(epoch).at(place);
+            let of_shard = self.shard(shard);
+            let end = places.end.min(start + (of_shard.end - of_shard.start));
+            let within = (place - start) as usize..(end - start) as usize;
+            records.extend(self.permutation(epoch, shard)[within].iter().map(|n| of_shard.start + u64::from(*n)));
+            place = end;
+        }
+        records
+    }
+
+    fn shard(&self, shard: u32) -> Range<u64> {
+        let shards = u64::from(self.shards);
+        let (base, longer) = (self.records / shards, self.records % shards);
+        let start = |shard: u64| shard * base + shard.min(longer);
+        start(u64::from(shard))..start(u64::from(shard) + 1)
+    }
+
+    // The epoch before is still asked for while the next one is prefetched; no other is.
+    fn epoch(&mut self, epoch: u32) -> &Epoch {
+        if !self.epochs.contains_key(&epoch) {
+            if self.epochs.len() >= 2 {
+                self.epochs.pop_first();
+            }
+            let order = self.compute_epoch(epoch);
+            self.epochs.insert(epoch, order);
+        }
+        &self.epochs[&epoch]
+    }
+
+    fn compute_epoch(&self, epoch: u32) -> Epoch {
+        let mut shards = vec![0; self.shards as usize];
+        Stream::new("order", &[self.seed, u64::from(epoch)]).permute(&mut shards);
+        let mut starts = Vec::with_capacity(shards.len());
+        let mut next = 0;
+        for shard in &shards {
+            starts.push(next);
+            let of_shard = self.shard(*shard);
+            next += of_shard.end - of_shard.start;
+        }
+        Epoch { shards, starts }
+    }
+
+    // The most recently used last.
+    fn permutation(&mut self, epoch: u32, shard: u32) -> &[u32] {
+        match self.kept.iter().rposition(|k| k.epoch == epoch && k.shard == shard) {
+            Some(at) => self.kept[at..].rotate_left(1),
+            None => {
+                let of_shard = self.shard(shard);
+                // The memory of the one that was used the longest time ago.
+                let mut records = if self.kept.len() >= self.kept_max { self.kept.remove(0).records } else { Vec::new() };
+                records.resize((of_shard.end - of_shard.start) as usize, 0);
+                Stream::new("order", &[self.seed, u64::from(epoch), u64::from(shard)]).permute(&mut records);
+                self.kept.push(Kept { epoch, shard, records });
+            }
+        }
+        &self.kept[self.kept.len() - 1].records
+    }
+}
+
+impl Epoch {
+    // The shard that holds `place`, and the place it begins at.
+    fn at(&self, place: u64) -> (u32, u64) {
+        let at = self.starts.partition_point(|start| *start <= place) - 1;
+        (self.shards[at], self.starts[at])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! The one look at a job's data before anything is launched.
+
+use crate::error::Error;
+use crate::identity::hex;
+use crate::scratch::Scratch;
+use sha2::{Digest, Sha256};
+use tfcoord_types::job::{Format, JobFile, Loss};
+use tfcoord_types::manifest::{Label, Manifest, ManifestSummary};
+
+mod fit;
+mod gather;
+mod pictures;
+mod table;
+
+/// Looks at the data of `job`, whose paths are absolute: lists and counts them, collects what their preprocessing
+/// needs, and checks them against the model and against each other. Reads every file to its end, a table two or
+/// three times; blocks. What it unpacks and indexes stays in `scratch` for the readers.
+///
+/// # Errors
+/// The first thing that would keep the job from running, with its place and its remedy.
+pub fn prepare(job: &JobFile, scratch: impl Into<Scratch>) -> Result<Manifest, Error> {
+    let scratch = scratch.into();
+    let manifest = match job.data.format {
+        Format::Idx => pictures::prepare(job, &scratch)?,
+        Format::Csv => table::prepare(job, &scratch)?,
+    };
+    fit::check(job, &manifest)?;
+    Ok(manifest)
+}
+
+/// The manifest as JSON, and what the coordinator's log keeps of it.
+pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
+    let json = serde_json::to_vec(manifest).expect("a manifest has no maps and no numbers that JSON lacks");
+    let classes = match &manifest.label {
+        Label::Class { names } => u32::try_from(names.len()).expect("at most CLASSES_MAX"),
+        Label::Number => 0,
+    };
+    let summary = ManifestSummary {
+        digest: hex(&Sha256::digest(&json)),
+        train_records: manifest.train.records,
+        eval_records: manifest.eval.as_ref().map_or(0, |eval| eval.records),
+        input: manifest.input.clone(),
+        classes,
+    };
+    (json, summary)
+}
+
+// Without a loss (the counting model) labels are not used; classes are what most files have.
+fn label_is_number(job: &JobFile) -> bool {
+    job.model.loss == Some(Loss::Mse)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! CSV files.
+
+use super::gather::{Features, Labels};
+use super::label_is_number;
+use crate::batch::RecordBatch;
+use crate::csv::{CsvFile, Fields, LabelNeed, Table, number};
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::preprocessing::Preprocessing;
+use crate::reader::{described, used};
+use crate::scratch::Scratch;
+use crate::{FEATURES_MAX, sources};
+use csv::ByteRecord;
+use tfcoord_types::job::{Data, Feature, Format, JobFile, Source};
+use tfcoord_types::manifest::{Column, DataFile, DataSet, Manifest};
+
+pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
+    let data = &job.data;
+    let label_column = data.label.as_deref().ok_or_else(|| Error::job("data.label", "there is no label", "name the label's column"))?;
+    let train = Set::open("data.train", &data.train, scratch)?;
+    let wanted = match data.features.is_empty() {
+        true => infer(&train, data, label_column)?,
+        false => data.features.clone(),
+    };
+    let mut features = Features::new(&wanted);
+    let mut labels = Labels::new(label_column, label_is_number(job));
+    train.each_file(|file, first, count| {
+        let fields = Fields::new(&file.header, &data.missing);
+        let places = features.places(&fields).map_err(Error::file(file.path()))?;
+        let label = fields.place(label_column).map_err(Error::file(file.path()))?;
+        file.rows(first, count, |row| {
+            fields.check(row)?;
+            features.add(&fields, &places, row)?;
+            labels.add(fields.text(row, label)?)
+        })
+    })?;
+    let columns = features.columns();
+    let mut manifest = Manifest {
+        format: Format::Csv,
+        input: vec![width(&columns)?],
+        train: train.described(),
+        eval: None,
+        label: labels.label(),
+        columns,
+        scale: 1.0,
+        label_column: Some(label_column.to_owned()),
+        missing: data.missing.clone(),
+    };
+    if let Some(eval) = &data.eval {
+        let eval = Set::open("data.eval", eval, scratch)?;
+        check(&eval, &Preprocessing::from(&manifest))?;
+        manifest.eval = Some(eval.described());
+    }
+    Ok(manifest)
+}
+
+fn width(columns: &[Column]) -> Result<u32, Error> {
+    let width = columns.iter().map(Column::width).sum::<usize>() as u64;
+    match u32::try_from(width) {
+        Ok(0) => Err(Error::job("data.features", "no column becomes a feature", "name some, or use files with more columns than the label")),
+        Ok(fits) if width <= FEATURES_MAX => Ok(fits),
+        _ => {
+            let widest = columns.iter().max_by_key(|column| column.width()).map_or("", |column| &column.name);
+            let message = format!("the columns make {width} features, at most {FEATURES_MAX} are possible; most come from {widest:?}");
+            Err(Error::job("data.features", message, "leave it out, or make it a number"))
+        }
+    }
+}
+
+// All columns but the label, in the order of the first file's header: numbers where each value of a training record
+// is one or missing.
+fn infer(train: &Set<'_>, data: &Data, label_column: &str) -> Result<Vec<Feature>, Error> {
+    let label_column = label_column.trim_ascii();
+    let mut names = train.header()?;
+    names.retain(|name| name != label_column);
+    let mut numbers = vec![true; names.len()];
+    train.each_file(|file, first, count| {
+        let fields = Fields::new(&file.header, &data.missing);
+        let places: Vec<usize> = names.iter().map(|name| fields.place(name)).collect::<Result<_, _>>().map_err(Error::file(file.path()))?;
+        file.rows(first, count, |row| {
+            for (is_number, place) in numbers.iter_mut().zip(&places).filter(|(is_number, _)| **is_number) {
+                let text = fields.text(row, *place)?;
+                *is_number = text.is_empty() || number("", text).is_ok();
+            }
+            Ok(())
+        })
+    })?;
+    let feature = |(name, is_number)| if is_number { Feature::Number(name) } else { Feature::Category(name) };
+    Ok(names.into_iter().zip(numbers).map(feature).collect())
+}
+
+// Reads every record as a worker will.
+fn check(set: &Set<'_>, preprocessing: &Preprocessing) -> Result<(), Error> {
+    let mut batch = RecordBatch::default();
+    set.each_file(|file, first, count| {
+        let table = Table::new(preprocessing, &file.header, LabelNeed::Required).map_err(Error::file(file.path()))?;
+        file.rows(first, count, |row: &ByteRecord| {
+            batch.clear();
+            table.read(row, &mut batch)
+        })
+    })
+}
+
+// Files are opened one at a time: there may be more of them than a process may hold open.
+struct Set<'a> {
+    scratch: &'a Scratch,
+    files: Vec<(Identity, DataFile)>,
+    first: u64,
+    records: u64,
+}
+
+impl<'a> Set<'a> {
+    fn open(field: &str, source: &Source, scratch: &'a Scratch) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        for listed in sources::list(field, Format::Csv, source)? {
+            let identity = Identity::now(&listed.file)?;
+            let records = CsvFile::open(&identity, scratch)?.records();
+            let file = described(&identity, None, records);
+            files.push((identity, file));
+        }
+        let (first, records) = used(field, source, files.iter().map(|(_, file)| file.records).sum())?;
+        Ok(Self { scratch, files, first, records })
+    }
+
+    fn described(&self) -> DataSet {
+        DataSet { files: self.files.iter().map(|(_, file)| file.clone()).collect(), first: self.first, records: self.records }
+    }
+
+    fn header(&self) -> Result<Vec<String>, Error> {
+        Ok(CsvFile::open(&self.files[0].0, self.scratch)?.header)
+    }
+
+    // Calls `each` with every file, the first of its records that is used, and how many are.
+    fn each_file(&self, mut each: impl FnMut(&CsvFile, u64, u64) -> Result<(), Error>) -> Result<(), Error> {
+        let mut start = 0;
+        for (identity, file) in &self.files {
+            let end = start + file.records;
+            let (from, to) = (self.first.clamp(start, end), (self.first + self.records).clamp(start, end));
+            each(&CsvFile::open(identity, self.scratch)?, from - start, to - from)?;
+            start = end;
+        }
+        Ok(())
+    }
+}

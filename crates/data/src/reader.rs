@@ -1,0 +1,267 @@
+//! Records of a data set, by number.
+
+use crate::batch::RecordBatch;
+use crate::csv::{CsvFile, LabelNeed, Table};
+use crate::error::{Error, FileProblem};
+use crate::identity::Identity;
+use crate::idx::IdxFile;
+use crate::preprocessing::Preprocessing;
+use crate::scratch::Scratch;
+use crate::sources;
+use std::path::{Path, PathBuf};
+use tfcoord_types::job::{Format, Source};
+use tfcoord_types::manifest::{DataFile, DataSet};
+
+pub(crate) mod pictures;
+
+/// The most files that are open at once.
+const OPEN_MAX: usize = 64;
+
+/// Reads records of a data set by their number. Opens files as they are needed; blocks while it reads.
+#[derive(Debug)]
+pub struct Reader {
+    preprocessing: Preprocessing,
+    scratch: Scratch,
+    need: LabelNeed,
+    files: Vec<DataFile>,
+    // The first record of each file, over all files.
+    starts: Vec<u64>,
+    first: u64,
+    records: u64,
+    features: usize,
+    labelled: bool,
+    // (file, its reader), the most recently used last.
+    open: Vec<(usize, Opened)>,
+    bytes: Vec<u8>,
+    local: Vec<u64>,
+}
+
+#[derive(Debug)]
+enum Opened {
+    Idx { images: IdxFile, labels: Option<IdxFile> },
+    Csv { file: CsvFile, table: Table },
+}
+
+impl Reader {
+    /// A reader of a manifest's data set; `preprocessing` is the manifest's.
+    ///
+    /// # Errors
+    /// A file is missing, or has changed since it was prepared.
+    pub fn open(preprocessing: &Preprocessing, set: &DataSet, scratch: impl Into<Scratch>) -> Result<Self, Error> {
+        let reader = Self::new(preprocessing, set, scratch.into(), LabelNeed::Required)?;
+        for file in &reader.files {
+            identity(file).check_path()?;
+            if let Some(labels) = labels_identity(file) {
+                labels.check_path()?;
+            }
+        }
+        Ok(reader)
+    }
+
+    /// A reader of new data, read as the training data were: for `predict`. Labels may be missing, in all files or
+    /// in none; see [`Reader::labelled`].
+    ///
+    /// # Errors
+    /// The files are not what the preprocessing takes, or have fewer records than `source.records` asks for.
+    pub fn of_source(preprocessing: &Preprocessing, source: &Source, scratch: impl Into<Scratch>) -> Result<Self, Error> {
+        let scratch = scratch.into();
+        let listed = sources::list("data", preprocessing.format, source)?;
+        let set = DataSet { files: Vec::new(), first: 0, records: 0 };
+        let mut reader = Self::new(preprocessing, &set, scratch, LabelNeed::Optional)?;
+        let mut total = 0;
+        for listed in listed {
+            let (file, opened) = opened(&listed.file, listed.labels.as_deref(), &reader)?;
+            let labelled = opened.labelled();
+            if !reader.files.is_empty() && labelled != reader.labelled {
+                let column = preprocessing.label_column.clone().unwrap_or_default();
+                let without = if labelled { Path::new(&reader.files[0].path) } else { listed.file.as_path() };
+                return Err(Error::file(without)(FileProblem::LabelsOnlyInSome { column }));
+            }
+            reader.labelled = labelled;
+            reader.starts.push(total);
+            total += file.records;
+            reader.files.push(file);
+        }
+        (reader.first, reader.records) = used("data", source, total)?;
+        Ok(reader)
+    }
+
+    fn new(preprocessing: &Preprocessing, set: &DataSet, scratch: Scratch, need: LabelNeed) -> Result<Self, Error> {
+        let mut total = 0u64;
+        let starts = set.files.iter().map(|file| {
+            total = total.saturating_add(file.records);
+            total - file.records
+        });
+        Ok(Self {
+            features: preprocessing.features()?,
+            preprocessing: preprocessing.clone(),
+            scratch,
+            need,
+            starts: starts.collect(),
+            files: set.files.clone(),
+            first: set.first,
+            records: set.records.min(total.saturating_sub(set.first)),
+            labelled: preprocessing.format == Format::Csv || set.files.iter().all(|file| file.labels.is_some()),
+            open: Vec::new(),
+            bytes: Vec::new(),
+            local: Vec::new(),
+        })
+    }
+
+    /// How many records it has.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// How many features a record has.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Whether its records have labels.
+    pub fn labelled(&self) -> bool {
+        self.labelled
+    }
+
+    /// Reads the records `indices` (from 0, in any order) into `batch`, in place of what it held.
+    ///
+    /// # Errors
+    /// A record is not what it should be, or its file has changed; `batch` then holds nothing of use.
+    pub fn read(&mut self, indices: &[u64], batch: &mut RecordBatch) -> Result<(), Error> {
+        batch.clear();
+        if let Some(&index) = indices.iter().find(|index| **index >= self.records) {
+            return Err(Error::NoSuchRecord { index, records: self.records });
+        }
+        batch.features.reserve(indices.len() * self.features);
+        let mut local = std::mem::take(&mut self.local);
+        let mut rest = indices;
+        while let Some(index) = rest.first() {
+            let file = self.starts.partition_point(|start| *start <= self.first + index) - 1;
+            let (start, count) = (self.starts[file], self.files[file].records);
+            local.clear();
+            local.extend(rest.iter().map(|index| (self.first + index).wrapping_sub(start)).take_while(|record| *record < count));
+            self.read_from(file, &local, batch)?;
+            rest = &rest[local.len()..];
+        }
+        self.local = local;
+        batch.indices.extend_from_slice(indices);
+        Ok(())
+    }
+
+    fn read_from(&mut self, file: usize, records: &[u64], batch: &mut RecordBatch) -> Result<(), Error> {
+        match self.open.iter().rposition(|(open, _)| *open == file) {
+            Some(at) => self.open[at..].rotate_left(1),
+            None => {
+                let opened = self.open_file(file)?;
+                if self.open.len() >= OPEN_MAX {
+                    self.open.remove(0);
+                }
+                self.open.push((file, opened));
+            }
+        }
+        let (_, opened) = &self.open[self.open.len() - 1];
+        match opened {
+            Opened::Csv { file, table } => file.read(records, &mut self.bytes, |row| table.read(row, batch)),
+            Opened::Idx { images, labels } => {
+                pictures::read(images, self.preprocessing.scale, records, &mut self.bytes, batch)?;
+                labels
+                    .as_ref()
+                    .map_or(Ok(()), |labels| pictures::read_labels(labels, &self.preprocessing.label, records, &mut self.bytes, batch))
+            }
+        }
+    }
+
+    fn open_file(&self, file: usize) -> Result<Opened, Error> {
+        let file = &self.files[file];
+        let opened = Opened::new(&identity(file), labels_identity(file).as_ref(), self)?;
+        // The same identity and another content: the manifest is not of this file.
+        if opened.records() != file.records {
+            return Err(identity(file).changed(file.length));
+        }
+        Ok(opened)
+    }
+}
+
+impl Opened {
+    fn new(file: &Identity, labels: Option<&Identity>, reader: &Reader) -> Result<Self, Error> {
+        match reader.preprocessing.format {
+            Format::Csv => {
+                let file = CsvFile::open(file, &reader.scratch)?;
+                let table = Table::new(&reader.preprocessing, &file.header, reader.need).map_err(Error::file(file.path()))?;
+                Ok(Self::Csv { file, table })
+            }
+            Format::Idx => {
+                let (images, labels) = pictures::open(file, labels, &reader.scratch)?;
+                if images.header.shape != reader.preprocessing.input {
+                    return Err(images.problem(FileProblem::IdxShape {
+                        found: images.header.shape.clone(),
+                        expected: reader.preprocessing.input.clone(),
+                        first: PathBuf::from("the model"),
+                    }));
+                }
+                Ok(Self::Idx { images, labels })
+            }
+        }
+    }
+
+    fn records(&self) -> u64 {
+        match self {
+            Self::Idx { images, .. } => images.header.records,
+            Self::Csv { file, .. } => file.records(),
+        }
+    }
+
+    fn labelled(&self) -> bool {
+        match self {
+            Self::Idx { labels, .. } => labels.is_some(),
+            Self::Csv { table, .. } => table.labelled(),
+        }
+    }
+}
+
+// A file that no manifest describes.
+fn opened(path: &Path, labels: Option<&Path>, reader: &Reader) -> Result<(DataFile, Opened), Error> {
+    let file = Identity::now(path)?;
+    let labels = labels.map(Identity::now).transpose()?;
+    let opened = Opened::new(&file, labels.as_ref(), reader)?;
+    Ok((described(&file, labels.as_ref(), opened.records()), opened))
+}
+
+/// What a manifest says about a file.
+pub(crate) fn described(file: &Identity, labels: Option<&Identity>, records: u64) -> DataFile {
+    let text = |path: &Path| path.to_str().expect("listed files have UTF-8 names").to_owned();
+    DataFile {
+        path: text(&file.path),
+        labels: labels.map(|labels| text(&labels.path)),
+        length: file.length,
+        modified_ns: file.modified_ns,
+        labels_length: labels.map_or(0, |labels| labels.length),
+        labels_modified_ns: labels.map_or(0, |labels| labels.modified_ns),
+        records,
+    }
+}
+
+/// The first record that `source`, the job file's `field`, uses of `total`, and how many.
+pub(crate) fn used(field: &str, source: &Source, total: u64) -> Result<(u64, u64), Error> {
+    let [from, to] = source.records.unwrap_or([0, total]);
+    if from < to && to <= total {
+        return Ok((from, to - from));
+    }
+    if total == 0 {
+        return Err(Error::job(field, "the files hold no records", "name files that hold some"));
+    }
+    let message = format!("records [{from}, {to}] are asked for, but the files hold {total}");
+    Err(Error::job(format!("{field}.records"), message, format!("use numbers from 0 to {total}, the first below the second")))
+}
+
+fn identity(file: &DataFile) -> Identity {
+    Identity { path: PathBuf::from(&file.path), length: file.length, modified_ns: file.modified_ns }
+}
+
+fn labels_identity(file: &DataFile) -> Option<Identity> {
+    let path = PathBuf::from(file.labels.as_ref()?);
+    Some(Identity { path, length: file.labels_length, modified_ns: file.labels_modified_ns })
+}
+
+#[cfg(test)]
+mod tests;

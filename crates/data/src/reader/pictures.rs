@@ -1,0 +1,96 @@
+//! Pictures and their labels, from a pair of IDX files.
+
+use crate::batch::RecordBatch;
+use crate::error::{Error, FileProblem};
+use crate::identity::Identity;
+use crate::idx::{Content, IdxFile};
+use crate::scratch::Scratch;
+use tfcoord_types::manifest::Label;
+
+/// The most bytes that are read at once, if that holds a record.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// Opens pictures and their labels, and checks that there are as many of them.
+pub(crate) fn open(images: &Identity, labels: Option<&Identity>, scratch: &Scratch) -> Result<(IdxFile, Option<IdxFile>), Error> {
+    let pictures = IdxFile::open(images, scratch, Content::Images)?;
+    let Some(source) = labels else {
+        return Ok((pictures, None));
+    };
+    let labels = IdxFile::open(source, scratch, Content::Labels)?;
+    let counts = (pictures.header.records, labels.header.records);
+    if counts.0 != counts.1 {
+        return Err(pictures.problem(FileProblem::IdxCounts { images: counts.0, file: source.path.clone(), labels: counts.1 }));
+    }
+    Ok((pictures, Some(labels)))
+}
+
+/// Adds the features of `records` to `batch`.
+pub(super) fn read(images: &IdxFile, scale: f32, records: &[u64], bytes: &mut Vec<u8>, batch: &mut RecordBatch) -> Result<(), Error> {
+    each_run(images, records, bytes, |_, bytes| {
+        batch.features.extend(bytes.iter().map(|byte| f32::from(*byte) * scale));
+        Ok(())
+    })
+}
+
+/// Adds the labels of `records` to `batch`.
+pub(super) fn read_labels(
+    labels: &IdxFile,
+    label: &Label,
+    records: &[u64],
+    bytes: &mut Vec<u8>,
+    batch: &mut RecordBatch,
+) -> Result<(), Error> {
+    each_run(labels, records, bytes, |first, bytes| match label {
+        Label::Number => {
+            batch.numbers.extend(bytes.iter().map(|byte| f32::from(*byte)));
+            Ok(())
+        }
+        Label::Class { names } => {
+            check_labels(labels, first, bytes, names.len())?;
+            batch.classes.extend(bytes.iter().map(|byte| u32::from(*byte)));
+            Ok(())
+        }
+    })
+}
+
+/// Whether the labels of the records from `first` on are below `classes`.
+pub(crate) fn check_labels(labels: &IdxFile, first: u64, bytes: &[u8], classes: usize) -> Result<(), Error> {
+    match bytes.iter().position(|byte| usize::from(*byte) >= classes) {
+        Some(at) => Err(labels.problem(FileProblem::IdxLabel { record: first + at as u64, label: bytes[at], classes })),
+        None => Ok(()),
+    }
+}
+
+/// Calls `each` with all labels of the records from `first` up to `end`, piece by piece.
+pub(crate) fn each_label(labels: &IdxFile, first: u64, end: u64, mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    let mut buffer = Vec::new();
+    let mut at = first;
+    while at < end {
+        let count = (end - at).min(READ_BYTES_MAX);
+        buffer.resize(usize::try_from(count).expect("at most a read"), 0);
+        labels.read(at, &mut buffer)?;
+        each(at, &buffer)?;
+        at += count;
+    }
+    Ok(())
+}
+
+// Calls `each` with the bytes of every run of neighbours among `records`, in order.
+fn each_run(
+    file: &IdxFile,
+    records: &[u64],
+    bytes: &mut Vec<u8>,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let record_bytes = file.header.record_bytes;
+    let most = usize::try_from((READ_BYTES_MAX / record_bytes).max(1)).expect("at most a read");
+    let mut rest = records;
+    while let Some(&first) = rest.first() {
+        let run = rest.windows(2).take(most - 1).take_while(|pair| pair[0].checked_add(1) == Some(pair[1])).count() + 1;
+        bytes.resize(run * usize::try_from(record_bytes).expect("at most FEATURES_MAX"), 0);
+        file.read(first, bytes)?;
+        each(first, bytes)?;
+        rest = &rest[run..];
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! A file that appears whole or not at all.
+
+use crate::directory::sync_parent;
+use crate::error::Error;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Replaces `path` by a file of `bytes` with the permission bits `mode` (whatever the umask).
+///
+/// # Errors
+/// Where it fails, `path` is as it was.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let mut file = AtomicFile::create(path, mode)?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    file.commit()
+}
+
+/// A file that is written piece by piece and appears under its name when it is committed. Dropped before, it
+/// leaves nothing behind.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: File,
+    temp: PathBuf,
+    path: PathBuf,
+    committed: bool,
+}
+
+impl AtomicFile {
+    /// Begins to write `path`, with the permission bits `mode` (whatever the umask).
+    ///
+    /// # Errors
+    /// Its directory is missing or may not be written to.
+    pub fn create(path: &Path, mode: u32) -> Result<Self, Error> {
+        let (file, temp) = create_unique(path).map_err(Error::io("create", path))?;
+        let this = Self { file, temp, path: path.to_owned(), committed: false };
+        this.file.set_permissions(Permissions::from_mode(mode)).map_err(Error::io("set the permissions of", path))?;
+        Ok(this)
+    }
+
+    /// Makes the file appear under its name, in place of what was there; durable once this returns.
+    ///
+    /// # Errors
+    /// Where syncing or renaming fails, what was there stays. Where only syncing the directory fails, the file
+    /// is in its place but a power cut may take it back.
+    pub fn commit(mut self) -> Result<(), Error> {
+        self.file.sync_all().map_err(Error::io("sync", &self.path))?;
+        fs::rename(&self.temp, &self.path).map_err(Error::io("rename to", &self.path))?;
+        self.committed = true;
+        sync_parent(&self.path)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Nobody looks at the temporary name; where it cannot be removed it only takes room.
+            let _ = fs::remove_file(&self.temp);
+        }
+    }
+}
+
+// Process ids repeat on other machines and in other containers that share the directory: the name is tried
+// until it is new.
+fn create_unique(path: &Path) -> io::Result<(File, PathBuf)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
+    loop {
+        let mut temp = OsString::from(".");
+        temp.push(name);
+        temp.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let temp = path.with_file_name(temp);
+        // For its owner only, until its permissions are set.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp) {
+            Ok(file) => return Ok((file, temp)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The command lines of tasks, and what of the environment they see.
+
+use super::Config;
+use crate::{Error, TaskSpec};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tfcoord_types::id::Role;
+
+/// The parameter server's program.
+pub const PARAMETER_SERVER_PROGRAM: &str = "tfcoord-ps";
+/// The worker's program.
+pub const WORKER_PROGRAM: &str = "tfcoord-worker";
+
+/// Variables that tasks need: where programs and libraries lie, how to speak to people, where to put temporary files.
+const PASSED: [&str; 10] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+/// Settings of tfcoord are passed too, but for those of the coordinator and of its clients.
+const PREFIX: &str = "TFCOORD_";
+const KEPT: [&str; 3] = ["TFCOORD_TOKEN_FILE", "TFCOORD_COORDINATOR", "TFCOORD_STATE_DIR"];
+
+/// The path of the program `name`.
+///
+/// # Errors
+/// [`Error::NoProgram`] if it is not there.
+pub fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
+    let path = bin_dir.join(name);
+    if path.is_file() { Ok(path) } else { Err(Error::NoProgram { path }) }
+}
+
+/// Whether a variable of the coordinator's environment is given to its children.
+pub(super) fn passes(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    PASSED.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
+}
+
+pub(super) fn build(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Command, Error> {
+    let launch = &spec.launch;
+    let mut command = match launch.task.role {
+        Role::ParameterServer => Command::new(program(&config.bin_dir, PARAMETER_SERVER_PROGRAM)?),
+        Role::Worker => Command::new(program(&config.bin_dir, WORKER_PROGRAM)?),
+    };
+    let (place, path) = match launch.task.role {
+        Role::ParameterServer => ("--socket-dir", &config.socket_dir),
+        Role::Worker => ("--scratch", &config.scratch_dir),
+    };
+    if launch.task.role == Role::Worker {
+        command.arg("run");
+    }
+    command.args(["--coordinator", &config.coordinator]);
+    command.args(["--job", &launch.job.to_string(), "--task", &launch.task.to_string(), "--attempt", &launch.attempt.to_string()]);
+    let paths: [(&str, &Path); 3] = [("--token-file", &spec.token_file), ("--dir", dir), (place, path)];
+    for (name, path) in paths {
+        command.arg(name).arg(path);
+    }
+    command.args(["--cpus", &spec.cpus.max(1).to_string()]);
+    command.stdin(Stdio::null()).env_clear().envs(environment());
+    Ok(command)
+}
+
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| passes(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_passed() {
+        for (name, passed) in [("PATH", true), ("TFCOORD_HOST", true), ("TFCOORD_TOKEN_FILE", false), ("AWS_SECRET_ACCESS_KEY", false)] {
+            assert_eq!(passes(OsStr::new(name)), passed, "{name}");
+        }
+    }
+}

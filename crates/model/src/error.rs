@@ -1,0 +1,58 @@
+//! What can go wrong with a model.
+
+use tfcoord_types::job::ShapeError;
+
+/// What can go wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A layer does not fit what comes before it.
+    #[error("model.layers: {0}")]
+    Shape(#[from] ShapeError),
+    /// The model as a whole cannot be built.
+    #[error("model: {problem}")]
+    Spec {
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// Threads could not be started.
+    #[error("cannot start {count} threads: {cause}")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// What the system said.
+        cause: String,
+    },
+    /// A batch does not fit the model.
+    #[error("batch of {records} records: {problem}")]
+    Batch {
+        /// Its records.
+        records: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A label that is no class.
+    #[error("record {record} of the batch has label {label}, but there are only {classes} classes (from 0)")]
+    Label {
+        /// Its place in the batch.
+        record: usize,
+        /// Its label.
+        label: u32,
+        /// How many classes there are.
+        classes: u32,
+    },
+    /// Parameters that do not fit the model's variables.
+    #[error("parameters: {problem}")]
+    Parameters {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A value is NaN or infinite.
+    #[error("{tensor} is not finite: try a smaller learning rate, train.clip_norm, or look at the data")]
+    NotFinite {
+        /// The first bad tensor in the order of computing: `features`, `labels`, a variable, `dense_1/output`, `loss`.
+        tensor: String,
+    },
+    /// candle refused; a fault of this crate.
+    #[error("tensor: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

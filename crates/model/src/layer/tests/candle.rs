@@ -1,0 +1,65 @@
+//! Against candle's own operations and its automatic differentiation.
+
+use super::{Case, ONE, spec};
+use candle_core::{Device, Result, Tensor, Var};
+use tfcoord_types::variable::Variable;
+
+fn var(values: &[f32], shape: &[usize]) -> Var {
+    Var::from_slice(values, shape, &Device::Cpu).unwrap()
+}
+
+fn near(what: &str, ours: &[f32], theirs: &Tensor) {
+    let theirs: Vec<f32> = theirs.flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let largest = theirs.iter().fold(1e-6f32, |largest, v| largest.max(v.abs()));
+    for (at, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+        assert!((a - b).abs() <= 1e-5 * largest, "{what} [{at}]: {a}, candle has {b}");
+    }
+}
+
+// `theirs` computes the layer from its input and variables.
+fn compare(json: &str, input: &[u32], records: usize, theirs: impl Fn(&Tensor, &[Var]) -> Result<Tensor>) {
+    let case = Case::new(&spec(json), input, records, 11).unwrap();
+    let back = case.run(&ONE);
+    let x = Var::from_tensor(&case.input()).unwrap();
+    let shape = |variable: &Variable| variable.shape.iter().map(|d| *d as usize).collect::<Vec<_>>();
+    let variables: Vec<Var> =
+        case.variables.iter().enumerate().map(|(at, v)| var(case.parameters.values(at), &shape(v))).collect();
+    let y = theirs(x.as_tensor(), &variables).unwrap();
+    near("output", &back.output, &y);
+    let gradients = (y * case.gradient()).unwrap().sum_all().unwrap().backward().unwrap();
+    near("gradient by the input", &back.input_gradient, gradients.get(&x).unwrap());
+    for (at, variable) in variables.iter().enumerate() {
+        near(&case.variables[at].name, &back.emitted[&at], gradients.get(variable).unwrap());
+    }
+}
+
+#[test]
+fn conv2d() {
+    for (kernel, stride, padding, records) in [(3, 1, "valid", 4), (3, 2, "valid", 3), (5, 1, "same", 2), (1, 1, "valid", 1), (3, 1, "same", 9)] {
+        let json = format!(r#"{{"conv2d": {{"filters": 6, "kernel": {kernel}, "stride": {stride}, "padding": "{padding}"}}}}"#);
+        let around = if padding == "same" { kernel / 2 } else { 0 };
+        compare(&json, &[3, 13, 11], records, |x, variables| {
+            x.conv2d(&variables[0], around, stride, 1, 1)?.broadcast_add(&variables[1].reshape((1, 6, 1, 1))?)
+        });
+    }
+}
+
+#[test]
+fn dense() {
+    compare(r#"{"dense": {"units": 7}}"#, &[20], 5, |x, variables| x.matmul(&variables[0])?.broadcast_add(&variables[1]));
+    compare(r#"{"dense": {"units": 7, "bias": false, "activation": "relu"}}"#, &[20], 5, |x, variables| x.matmul(&variables[0])?.relu());
+}
+
+#[test]
+fn pooling() {
+    compare(r#"{"max_pool2d": {"size": 2}}"#, &[3, 9, 8], 4, |x, _| x.max_pool2d(2));
+    compare(r#"{"average_pool2d": {"size": 2}}"#, &[3, 8, 8], 4, |x, _| x.avg_pool2d(2));
+}
+
+#[test]
+fn activations() {
+    compare(r#"{"activation": "relu"}"#, &[50], 4, |x, _| x.relu());
+    compare(r#"{"activation": "tanh"}"#, &[50], 4, |x, _| x.tanh());
+    compare(r#"{"activation": "gelu"}"#, &[50], 4, |x, _| x.gelu_erf());
+}

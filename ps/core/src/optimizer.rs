@@ -1,0 +1,103 @@
+//! The optimizers: functions on slices.
+//!
+//! p: parameters, g: the mean gradient (clipped), t: the step from 1, rate: `learning_rate` times the schedule's
+//! factor. L2 decay first: g += weight_decay p.
+//!
+//! | kind | update | from |
+//! |---|---|---|
+//! | sgd | p -= rate g | |
+//! | momentum | v = momentum v + g; p -= rate v | Polyak 1964 |
+//! | momentum, nesterov | v = momentum v + g; p -= rate (g + momentum v) | Sutskever and others 2013 |
+//! | adagrad | a += g²; p -= rate g / (√a + epsilon) | Duchi and others 2011 |
+//! | rmsprop | a = rho a + (1 - rho) g²; p -= rate g / (√a + epsilon) | Hinton's lecture 6e |
+//! | adam | m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= rate (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + epsilon) | Kingma and Ba 2015, algorithm 1 |
+//! | adam_w | no L2 term; p -= rate weight_decay p, then as adam | Loshchilov and Hutter 2019 |
+//! | add | p += g, where g is the sum | the counting model |
+//!
+//! What is the same for all elements of a step is computed in f64 and rounded once.
+
+mod adagrad;
+mod adam;
+mod momentum;
+mod rmsprop;
+mod sgd;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use tfcoord_types::job::Optimizer;
+
+/// What an optimizer keeps for each element of a chunk; a slot that it does not need is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl Slots {
+    /// The slots of a chunk of `len` elements before its first step.
+    pub fn new(optimizer: &Optimizer, len: usize) -> Self {
+        let one = |value: f64| Self { first: vec![value as f32; len], second: Vec::new() };
+        match optimizer {
+            Optimizer::Sgd { .. } | Optimizer::Add {} => Self::default(),
+            Optimizer::Momentum { .. } | Optimizer::Rmsprop { .. } => one(0.0),
+            Optimizer::Adagrad { initial_accumulator, .. } => one(*initial_accumulator),
+            Optimizer::Adam { .. } | Optimizer::AdamW { .. } => Self { first: vec![0.0; len], second: vec![0.0; len] },
+        }
+    }
+
+    // The part of both that belongs to these elements.
+    fn part(&mut self, elements: Range<usize>) -> (&mut [f32], &mut [f32]) {
+        let part = |slot: &mut Vec<f32>| if slot.is_empty() { 0..0 } else { elements.clone() };
+        let (first, second) = (part(&mut self.first), part(&mut self.second));
+        (&mut self.first[first], &mut self.second[second])
+    }
+}
+
+/// An optimizer at one step.
+#[derive(Debug)]
+pub(crate) enum Kernel {
+    Sgd(sgd::Sgd),
+    Momentum(momentum::Momentum),
+    Adagrad(adagrad::Adagrad),
+    Rmsprop(rmsprop::Rmsprop),
+    Adam(adam::Adam),
+}
+
+impl Kernel {
+    /// `optimizer` at `step` (from 0), where the schedule has this `factor`. `None` for `add`, which is no
+    /// function of a mean.
+    pub fn new(optimizer: &Optimizer, step: u64, factor: f64) -> Option<Self> {
+        Some(match *optimizer {
+            Optimizer::Sgd { learning_rate, weight_decay } => Kernel::Sgd(sgd::Sgd::new(learning_rate * factor, weight_decay)),
+            Optimizer::Momentum { learning_rate, momentum, nesterov, weight_decay } => {
+                Kernel::Momentum(momentum::Momentum::new(learning_rate * factor, momentum, nesterov, weight_decay))
+            }
+            Optimizer::Adagrad { learning_rate, epsilon, weight_decay, .. } => {
+                Kernel::Adagrad(adagrad::Adagrad::new(learning_rate * factor, epsilon, weight_decay))
+            }
+            Optimizer::Rmsprop { learning_rate, rho, epsilon, weight_decay } => {
+                Kernel::Rmsprop(rmsprop::Rmsprop::new(learning_rate * factor, rho, epsilon, weight_decay))
+            }
+            Optimizer::Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay } => {
+                Kernel::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).l2(weight_decay))
+            }
+            Optimizer::AdamW { learning_rate, beta_1, beta_2, epsilon, weight_decay } => {
+                Kernel::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).decoupled(weight_decay))
+            }
+            Optimizer::Add {} => return None,
+        })
+    }
+
+    /// Updates `p` by the mean gradient `g`; `elements` tells where they lie in the chunk whose slots are given.
+    pub fn run(&self, p: &mut [f32], g: &[f32], slots: &mut Slots, elements: Range<usize>) {
+        let (first, second) = slots.part(elements);
+        match self {
+            Kernel::Sgd(sgd) => sgd.run(p, g),
+            Kernel::Momentum(momentum) => momentum.run(p, g, first),
+            Kernel::Adagrad(adagrad) => adagrad.run(p, g, first),
+            Kernel::Rmsprop(rmsprop) => rmsprop.run(p, g, first),
+            Kernel::Adam(adam) => adam.run(p, g, first, second),
+        }
+    }
+}

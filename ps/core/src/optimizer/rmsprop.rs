@@ -1,0 +1,23 @@
+/// RMSprop at one step.
+#[derive(Debug)]
+pub(crate) struct Rmsprop {
+    rate: f32,
+    rho: f32,
+    rest: f32,
+    epsilon: f32,
+    decay: f32,
+}
+
+impl Rmsprop {
+    pub fn new(rate: f64, rho: f64, epsilon: f64, decay: f64) -> Self {
+        Self { rate: rate as f32, rho: rho as f32, rest: (1.0 - rho) as f32, epsilon: epsilon as f32, decay: decay as f32 }
+    }
+
+    pub fn run(&self, p: &mut [f32], g: &[f32], a: &mut [f32]) {
+        for ((p, g), a) in p.iter_mut().zip(g).zip(a) {
+            let g = g + self.decay * *p;
+            *a = self.rho * *a + self.rest * (g * g);
+            *p -= self.rate * g / (a.sqrt() + self.epsilon);
+        }
+    }
+}

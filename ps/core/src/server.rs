@@ -1,0 +1,300 @@
+//! A parameter server: from inputs to effects.
+
+use crate::clip::Gather;
+use crate::cursor::Held;
+use crate::curve::Curve;
+use crate::effect::Effect;
+use crate::fence::Fence;
+use crate::input::{Input, Push, SegmentNorm};
+use crate::mode::bsp::{self, Update};
+use crate::optimizer::Kernel;
+use crate::reduce::Bench;
+use crate::schedule;
+use crate::table::Table;
+use tfcoord_types::exchange::Answer;
+use tfcoord_types::figures::CurvePoint;
+use tfcoord_types::id::{Generation, Revision};
+use tfcoord_types::job::{Optimizer, Train};
+use tfcoord_types::lane::Block;
+use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::report::{Fault, FaultKind, ServerReport};
+use tfcoord_types::variable::Group;
+use tfcoord_types::view::TaskView;
+
+#[cfg(test)]
+mod tests;
+
+/// What a server knows from the start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its place among the job's servers, from 0.
+    pub slot: u32,
+    /// How the job is trained, from the job file.
+    pub train: Train,
+}
+
+/// A parameter server of one job.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    fence: Fence,
+    held: Option<Generated>,
+}
+
+// All that belongs to one generation of the parameters.
+#[derive(Debug)]
+struct Generated {
+    plan: TrainPlan,
+    root: Block,
+    table: Table,
+    curve: Curve,
+    // On the first server, where gradients are clipped.
+    gather: Option<Gather>,
+    bench: Bench,
+}
+
+impl Server {
+    /// A server that knows no view yet: it takes nothing.
+    pub fn new(config: Config) -> Self {
+        Self { config, fence: Fence::default(), held: None }
+    }
+
+    /// Takes `input` and adds what follows from it to `effects`.
+    pub fn apply(&mut self, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::View(view) => self.view(&view, effects),
+            Input::Push(push) => self.push(push, effects),
+            Input::Pull { from, generation, chunk, step } => effects.push(self.pull(from, generation, chunk, step)),
+            Input::Norms { from, generation, step, segments } if generation == self.fence.generation => {
+                self.norms(from, step, &segments, effects);
+            }
+            Input::Scale { generation, step, scale } if generation == self.fence.generation => self.scale(step, scale, effects),
+            Input::Linked => self.linked(effects),
+            Input::Norms { .. } | Input::Scale { .. } => {}
+        }
+    }
+
+    /// The generation of the newest view.
+    pub fn generation(&self) -> Generation {
+        self.fence.generation
+    }
+
+    /// The newest view's revision; 0 before the first one.
+    pub fn revision(&self) -> Revision {
+        self.fence.revision()
+    }
+
+    /// The next step of each chunk held here, by chunk. Empty before the first placement.
+    pub fn cursors(&self) -> Vec<(u32, u64)> {
+        let parts = self.held.iter().flat_map(|held| held.table.parts());
+        parts.map(|(id, part)| (id, part.cursor.step())).collect()
+    }
+
+    /// Blocks that are held for steps that are not complete.
+    pub fn held_blocks(&self) -> usize {
+        let parts = self.held.iter().flat_map(|held| held.table.parts());
+        parts.map(|(_, part)| part.cursor.held().len()).sum()
+    }
+
+    /// The curve from step `from` on; empty on servers that do not hold it.
+    pub fn curve(&self, from: u64) -> &[CurvePoint] {
+        self.held.as_ref().map_or(&[], |held| held.curve.from(from))
+    }
+
+    /// What the server has to say. A server without chunks is as far as training goes.
+    pub fn report(&self) -> ServerReport {
+        let Some(held) = &self.held else { return ServerReport::default() };
+        ServerReport { reached: Some(held.table.floor().unwrap_or(held.plan.steps())), curve: held.curve.report() }
+    }
+
+    fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {
+        let generation = self.fence.generation;
+        if !self.fence.apply(view) {
+            return;
+        }
+        if generation != view.generation {
+            self.held = None;
+        }
+        if self.held.is_none()
+            && let Some(placement) = &view.placement
+        {
+            let generated = Generated::new(&self.config, view.plan, Table::new(placement, self.config.slot, &self.config.train));
+            match generated {
+                Ok(held) => self.held = Some(held),
+                Err(message) => {
+                    let message = format!("ps-{} cannot take revision {}: {message}", self.config.slot, view.revision);
+                    effects.push(Effect::Fail { fault: Fault { kind: FaultKind::Job, message } });
+                    return;
+                }
+            }
+            effects.extend(self.report().reached.map(|step| Effect::Reached { step }));
+        }
+        effects.push(Effect::Applied { revision: view.revision });
+    }
+
+    fn pull(&self, to: u64, generation: Generation, chunk: u32, version: u64) -> Effect {
+        let held = self.held.as_ref().filter(|_| generation == self.fence.generation);
+        match held.and_then(|held| held.table.part(chunk)?.version(version)) {
+            Some(values) => Effect::Pulled { to, generation, chunk, version, values: values.clone() },
+            None => Effect::Gone { to, generation, chunk, version },
+        }
+    }
+
+    fn push(&mut self, push: Push, effects: &mut Vec<Effect>) {
+        let Push { from: to, generation, step, chunk, block, .. } = push;
+        let mut answer = |answer| effects.push(Effect::Answer { to, generation, chunk, step, block, answer });
+        if let Err(refusal) = self.check(&push) {
+            return answer(refusal);
+        }
+        let held = self.held.as_mut().expect("checked");
+        let part = held.table.part_mut(chunk).expect("checked");
+        // While it waits for its scale the step is complete: whatever comes is inside what is held.
+        if !part.measured {
+            part.cursor.take(Held { block, records: u64::from(push.records), payload: push.payload });
+        }
+        if part.measured || part.cursor.records() < held.plan.records_in(step, held.root.lanes()) {
+            return answer(Answer::Held);
+        }
+        let clipped = part.group == Group::Train && self.config.train.clip_norm.is_some() && !adds(&self.config.train);
+        if clipped {
+            answer(Answer::Held);
+            part.measured = true;
+            let segments = bsp::norms(part, held.root, &mut held.bench);
+            self.send_norms(step, segments, effects);
+        } else {
+            self.update(chunk, 1.0, effects);
+        }
+    }
+
+    /// Whether a push counts; if not, why.
+    fn check(&self, push: &Push) -> Result<(), Answer> {
+        let fence = &self.fence;
+        let not_yet = || Answer::NotYet { revision: fence.revision() };
+        let refused = |reason: String| Answer::Refused { reason };
+        if fence.retired(push.incarnation) {
+            return Err(Answer::Fenced);
+        }
+        let Some(held) = self.held.as_ref().filter(|_| push.generation <= fence.generation) else { return Err(not_yet()) };
+        if push.generation < fence.generation {
+            return Err(refused(format!("generation {} is over: it is {}", push.generation, fence.generation)));
+        }
+        let Some(part) = held.table.part(push.chunk) else {
+            return Err(refused(format!("chunk {} is not on ps-{}", push.chunk, self.config.slot)));
+        };
+        let Push { step, block, .. } = *push;
+        if !held.root.contains(block) {
+            return Err(refused(format!("lanes {block} are not among {}", held.root)));
+        }
+        let records = held.plan.records_in(step, block.lanes());
+        if records != u64::from(push.records) || records == 0 {
+            return Err(refused(format!("lanes {block} have {records} records at step {step}, not {}", push.records)));
+        }
+        if push.payload.len() != part.values().len() {
+            return Err(refused(format!("chunk {} has {} bytes, not {}", push.chunk, part.values().len(), push.payload.len())));
+        }
+        let newer = push.view_revision > fence.revision();
+        if step < part.cursor.step() {
+            Err(Answer::Duplicate)
+        } else if !fence.owns(push.incarnation, block) {
+            Err(if newer { not_yet() } else { Answer::NotOwner })
+        } else if step > part.cursor.step() {
+            Err(Answer::Ahead)
+        } else if step >= fence.run_until {
+            Err(if newer { not_yet() } else { Answer::Ahead })
+        } else {
+            Ok(())
+        }
+    }
+
+    // Makes the next version of a chunk whose step is complete.
+    fn update(&mut self, chunk: u32, scale: f32, effects: &mut Vec<Effect>) {
+        let generation = self.fence.generation;
+        let held = self.held.as_mut().expect("a chunk is held");
+        let part = held.table.part_mut(chunk).expect("a chunk is held");
+        let step = part.cursor.step();
+        if part.group == Group::Curve {
+            let point = held.curve.push(&held.plan, bsp::curve(part, held.root, &mut held.bench));
+            effects.push(Effect::CurveGrew { point });
+        }
+        let update = rule(part.group, &self.config.train, &held.plan, step, scale);
+        bsp::update(part, held.root, &update, &mut held.bench);
+        effects.push(Effect::Updated { generation, chunk, version: step + 1, values: part.values().clone() });
+        effects.extend(held.table.advanced(step).map(|step| Effect::Reached { step }));
+    }
+
+    fn send_norms(&mut self, step: u64, segments: Vec<SegmentNorm>, effects: &mut Vec<Effect>) {
+        if self.config.slot == 0 {
+            self.norms(0, step, &segments, effects);
+        } else {
+            effects.push(Effect::SendNorms { generation: self.fence.generation, step, segments });
+        }
+    }
+
+    // On the first server: somebody's norms.
+    fn norms(&mut self, from: u32, step: u64, segments: &[SegmentNorm], effects: &mut Vec<Effect>) {
+        let generation = self.fence.generation;
+        let Some(held) = &mut self.held else { return };
+        let Some(gather) = &mut held.gather else { return };
+        let known = gather.scale(step).is_some();
+        let Some(scale) = gather.add(step, segments) else { return };
+        // Known before: only the sender did not hear of it.
+        let others = held.table.trainers().iter().copied().filter(|slot| *slot != 0 && (!known || *slot == from));
+        effects.extend(others.map(|to| Effect::SendScale { to, generation, step, scale }));
+        if !known {
+            self.scale(step, scale, effects);
+        }
+    }
+
+    fn scale(&mut self, step: u64, scale: f32, effects: &mut Vec<Effect>) {
+        for chunk in self.measured(step) {
+            self.update(chunk, scale, effects);
+        }
+    }
+
+    fn linked(&mut self, effects: &mut Vec<Effect>) {
+        let Some(step) = self.held.as_ref().and_then(|held| held.table.floor()) else { return };
+        for chunk in self.measured(step) {
+            let held = self.held.as_mut().expect("a chunk is measured");
+            let part = held.table.part(chunk).expect("a chunk is measured");
+            let segments = bsp::norms(part, held.root, &mut held.bench);
+            self.send_norms(step, segments, effects);
+        }
+    }
+
+    // Chunks that wait for the scale of `step`.
+    fn measured(&self, step: u64) -> Vec<u32> {
+        let parts = self.held.iter().flat_map(|held| held.table.parts());
+        parts.filter(|(_, part)| part.measured && part.cursor.step() == step).map(|(id, _)| id).collect()
+    }
+}
+
+impl Generated {
+    fn new(config: &Config, plan: TrainPlan, table: Result<Table, crate::table::Error>) -> Result<Self, String> {
+        let table = table.map_err(|error| error.to_string())?;
+        let lanes = plan.micro_batches;
+        let sound = lanes.is_power_of_two() && plan.micro_batch_size() > 0 && plan.records > 0;
+        if !sound {
+            return Err(format!("{plan:?} is no plan"));
+        }
+        let root = Block::root(lanes);
+        let gather = config.train.clip_norm.filter(|_| config.slot == 0).map(|norm| Gather::new(&table.layout, norm));
+        Ok(Self { plan, root, table, curve: Curve::default(), gather, bench: Bench::new(root) })
+    }
+}
+
+fn adds(train: &Train) -> bool {
+    matches!(train.optimizer, Optimizer::Add {})
+}
+
+// What a step does to a chunk of this group.
+fn rule(group: Group, train: &Train, plan: &TrainPlan, step: u64, scale: f32) -> Update {
+    match group {
+        Group::Train => match Kernel::new(&train.optimizer, step, schedule::factor(train, step, plan.steps())) {
+            Some(kernel) => Update::Train { kernel, scale },
+            None => Update::Add,
+        },
+        Group::Average { momentum } => Update::Average { momentum },
+        Group::Add => Update::Add,
+        Group::Curve => Update::Keep,
+    }
+}

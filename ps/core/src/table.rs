@@ -1,0 +1,159 @@
+//! The chunks of one generation that this server holds.
+
+use crate::cursor::Cursor;
+use crate::init;
+use crate::optimizer::Slots;
+use crate::reduce::write;
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
+use tfcoord_types::figures::CURVE_LEN;
+use tfcoord_types::job::Train;
+use tfcoord_types::layout::{self, Chunk, Layout};
+use tfcoord_types::variable::Group;
+use tfcoord_types::view::Placement;
+
+/// A chunk that this server holds.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub chunk: Chunk,
+    pub group: Group,
+    pub cursor: Cursor,
+    /// Whether the step's sum is complete and waits for its scale.
+    pub measured: bool,
+    // The values at the cursor's step, and at the one before.
+    current: Bytes,
+    previous: Option<Bytes>,
+    slots: Slots,
+}
+
+impl Part {
+    /// How many elements it has.
+    pub fn len(&self) -> usize {
+        self.current.len() / 4
+    }
+
+    /// The values at the cursor's step.
+    pub fn values(&self) -> &Bytes {
+        &self.current
+    }
+
+    /// The values at `version`, if they are held.
+    pub fn version(&self, version: u64) -> Option<&Bytes> {
+        let step = self.cursor.step();
+        if version == step { Some(&self.current) } else { self.previous.as_ref().filter(|_| version + 1 == step) }
+    }
+
+    /// What an update reads and what it changes in place.
+    pub fn parts(&mut self) -> (&Bytes, &Cursor, &mut Slots) {
+        (&self.current, &self.cursor, &mut self.slots)
+    }
+
+    /// The buffer for the next version: that of the version before, unless somebody still reads it.
+    pub fn other_buffer(&mut self) -> BytesMut {
+        match self.previous.take().map(Bytes::try_into_mut) {
+            Some(Ok(free)) => free,
+            _ => BytesMut::zeroed(self.current.len()),
+        }
+    }
+
+    /// The step is done: `next` are the values from now on.
+    pub fn advance(&mut self, next: Bytes) {
+        self.previous = Some(std::mem::replace(&mut self.current, next));
+        self.cursor.advance();
+        self.measured = false;
+    }
+}
+
+/// Why chunks cannot be held as a placement says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the variables cannot be laid out: {0}")]
+    Layout(#[from] layout::Error),
+    #[error("the placement has {servers} servers for {chunks} chunks")]
+    Servers { servers: usize, chunks: usize },
+    #[error("the curve has {elements} elements, not {CURVE_LEN}")]
+    Curve { elements: u64 },
+}
+
+/// The chunks of one generation that this server holds, and what it must know of the others.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub layout: Layout,
+    parts: BTreeMap<u32, Part>,
+    // Servers that hold a part of what is trained, ascending.
+    trainers: Vec<u32>,
+    // The lowest cursor, and how many chunks are there.
+    floor: u64,
+    at_floor: usize,
+}
+
+impl Table {
+    /// Fills the chunks that `placement` puts on server `slot` with their first values.
+    pub fn new(placement: &Placement, slot: u32, train: &Train) -> Result<Self, Error> {
+        let layout = Layout::new(&placement.variables, placement.chunk_elements)?;
+        if placement.servers.len() != layout.chunks.len() {
+            return Err(Error::Servers { servers: placement.servers.len(), chunks: layout.chunks.len() });
+        }
+        if let Some(slab) = layout.slabs.iter().find(|slab| slab.group == Group::Curve && slab.len != u64::from(CURVE_LEN)) {
+            return Err(Error::Curve { elements: slab.len });
+        }
+        let placed = || (0u32..).zip(&placement.servers);
+        let trained = placed().filter(|(id, _)| layout.group(*id) == Group::Train);
+        let trainers: std::collections::BTreeSet<u32> = trained.map(|(_, server)| *server).collect();
+        let mine = placed().filter(|(_, server)| **server == slot).map(|(id, _)| id);
+        let parts: BTreeMap<_, _> = mine.map(|id| (id, fill(&layout, placement, id, train))).collect();
+        Ok(Self { at_floor: parts.len(), parts, trainers: trainers.into_iter().collect(), layout, floor: 0 })
+    }
+
+    /// A chunk that is held here.
+    pub fn part(&self, id: u32) -> Option<&Part> {
+        self.parts.get(&id)
+    }
+
+    /// A chunk that is held here.
+    pub fn part_mut(&mut self, id: u32) -> Option<&mut Part> {
+        self.parts.get_mut(&id)
+    }
+
+    /// All chunks that are held here, by id.
+    pub fn parts(&self) -> impl Iterator<Item = (u32, &Part)> {
+        self.parts.iter().map(|(id, part)| (*id, part))
+    }
+
+    /// Servers that hold a part of what is trained, ascending.
+    pub fn trainers(&self) -> &[u32] {
+        &self.trainers
+    }
+
+    /// The lowest cursor; `None` without chunks.
+    pub fn floor(&self) -> Option<u64> {
+        (!self.parts.is_empty()).then_some(self.floor)
+    }
+
+    /// A chunk's cursor went on from `step`: the lowest cursor, if that has grown.
+    pub fn advanced(&mut self, step: u64) -> Option<u64> {
+        self.at_floor -= usize::from(step == self.floor);
+        if self.at_floor > 0 {
+            return None;
+        }
+        self.floor = self.parts.values().map(|part| part.cursor.step()).min()?;
+        self.at_floor = self.parts.values().filter(|part| part.cursor.step() == self.floor).count();
+        Some(self.floor)
+    }
+}
+
+fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part {
+    let chunk = layout.chunks[id as usize];
+    let len = usize::try_from(chunk.len).expect("a chunk has bounded length");
+    let mut values = vec![0.0; len];
+    for span in layout.spans(id) {
+        let at = usize::try_from(span.at).expect("inside a chunk");
+        let len = usize::try_from(span.elements.end - span.elements.start).expect("inside a chunk");
+        init::fill(train.seed, &placement.variables[span.variable as usize], span.elements, &mut values[at..at + len]);
+    }
+    let mut current = BytesMut::zeroed(len * 4);
+    write(&mut current, &values);
+    let group = layout.group(id);
+    let slots = if group == Group::Train { Slots::new(&train.optimizer, len) } else { Slots::default() };
+    Part { chunk, group, cursor: Cursor::default(), measured: false, current: current.freeze(), previous: None, slots }
+}

@@ -1,0 +1,117 @@
+//! The command line of `tfcoord-worker`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use tfcoord_client::Endpoint;
+use tfcoord_types::id::{JobId, TaskId};
+
+/// Computes gradients for a job, looks at its data, or uses its model.
+#[derive(Debug, Parser)]
+#[command(name = "tfcoord-worker", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take part in a job. Started by the coordinator.
+    Run(Run),
+    /// Look at a job's data. Started by the coordinator.
+    Prepare(Prepare),
+    /// Use an exported model on data.
+    Predict(Predict),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where the coordinator listens: unix:/PATH or HOST:PORT.
+    #[arg(long)]
+    pub coordinator: Endpoint,
+    /// The job: NAME-NUMBER.
+    #[arg(long)]
+    pub job: JobId,
+    /// Which of its tasks this is: worker-N.
+    #[arg(long)]
+    pub task: TaskId,
+    /// Which launch of the task this is.
+    #[arg(long)]
+    pub attempt: u32,
+    /// The file with the job's token; nobody else may read it.
+    #[arg(long)]
+    pub token_file: PathBuf,
+    /// This launch's directory.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Where unpacked data and indexes are kept.
+    #[arg(long)]
+    pub scratch: PathBuf,
+    /// Threads that compute; rounded up.
+    #[arg(long, default_value_t = 1.0)]
+    pub cpus: f64,
+    /// How long to go on without the coordinator, in milliseconds.
+    #[arg(long, default_value_t = 10_000, hide = true)]
+    pub orphan_grace_ms: u64,
+}
+
+/// Arguments of `prepare`.
+#[derive(Debug, Args)]
+pub struct Prepare {
+    /// The job file, resolved, as JSON.
+    #[arg(long)]
+    pub job_file: PathBuf,
+    /// Where unpacked data and indexes are kept.
+    #[arg(long)]
+    pub scratch: PathBuf,
+    /// Where the manifest goes.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfcoord predict out/fashion-mnist-1/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
+  tfcoord predict out/fashion-mnist-1/model --data pictures.idx --records 0..10 -o jsonl
+  tfcoord predict out/tabular-2/model --data new.csv")]
+pub struct Predict {
+    /// The directory with model.safetensors and model.json.
+    pub model_dir: PathBuf,
+    /// Files with features: IDX pictures or CSV rows. May be repeated.
+    #[arg(long, required = true, num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// Files with labels, where the format has files of their own for them (idx).
+    #[arg(long, num_args = 1..)]
+    pub labels: Vec<PathBuf>,
+    /// Use only these records: FROM..TO, TO not included.
+    #[arg(long, value_parser = records)]
+    pub records: Option<[u64; 2]>,
+    /// text: a summary; json: the summary as JSON; jsonl: a line a record, then the summary.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// Threads that compute.
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Where unpacked data are kept; a temporary directory if absent.
+    #[arg(long)]
+    pub scratch: Option<PathBuf>,
+}
+
+/// How predictions are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people.
+    Text,
+    /// The summary as one line of JSON.
+    Json,
+    /// A line of JSON a record, then the summary.
+    Jsonl,
+}
+
+fn records(text: &str) -> Result<[u64; 2], String> {
+    let range = text.split_once("..").and_then(|(from, to)| Some([from.parse().ok()?, to.parse().ok()?]));
+    range.filter(|[from, to]| from < to).ok_or_else(|| "expected FROM..TO, such as 0..100".into())
+}

@@ -1,0 +1,106 @@
+//! `tfcoord-worker predict`: an exported model on data.
+
+use crate::arguments::{Format, Predict};
+use crate::figures::Figures;
+use crate::input::{batch, reuse};
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tfcoord_data::{Preprocessing, Reader, RecordBatch};
+use tfcoord_model::{Model, ModelFile, Parameters, Prediction, file};
+use tfcoord_types::figures::Counts;
+use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
+use tfcoord_types::manifest::Label;
+
+/// Prints predictions, and how good they are where the data have labels.
+///
+/// # Errors
+/// The model or the data cannot be read, or do not fit each other.
+pub fn predict(arguments: &Predict) -> anyhow::Result<ExitCode> {
+    let (description, model, parameters): (ModelFile<Preprocessing>, Model, Parameters) =
+        file::read(&arguments.model_dir, arguments.threads)?;
+    let preprocessing = &description.preprocessing;
+    let temporary = tempfile::tempdir().context("no temporary directory")?;
+    let scratch = arguments.scratch.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let mut reader = Reader::of_source(preprocessing, &source(arguments, preprocessing.format)?, scratch.as_path())?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let classes = matches!(preprocessing.label, Label::Class { .. });
+    let size = u64::from(description.evaluation_batch_size.max(1));
+    let mut counts = Counts::default();
+    let mut record = RecordBatch::default();
+    let mut from = 0;
+    while from < reader.records() {
+        let indices: Vec<u64> = (from..reader.records().min(from + size)).collect();
+        reader.read(&indices, &mut record)?;
+        let batch = batch(std::mem::take(&mut record), classes)?;
+        if reader.labelled() {
+            counts.add(&model.evaluate(&parameters, &batch)?);
+        }
+        if arguments.output == Format::Jsonl || !reader.labelled() {
+            let predictions = model.predict(&parameters, &batch)?;
+            print(&mut out, arguments.output, preprocessing, from, &predictions)?;
+        }
+        from += indices.len() as u64;
+        reuse(&mut record, batch);
+    }
+    if reader.labelled() {
+        let figures = Figures::new(&counts, model.classes());
+        match arguments.output {
+            Format::Text => print_text(&mut out, &figures)?,
+            Format::Json | Format::Jsonl => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn source(arguments: &Predict, format: DataFormat) -> anyhow::Result<Source> {
+    let paths = |paths: &[PathBuf]| {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
+            Ok(path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?.to_owned())
+        };
+        Ok::<_, anyhow::Error>(OneOrMany::Many(paths.iter().map(absolute).collect::<anyhow::Result<_>>()?))
+    };
+    let data = Some(paths(&arguments.data)?);
+    let labels = if arguments.labels.is_empty() { None } else { Some(paths(&arguments.labels)?) };
+    let records = arguments.records;
+    match format {
+        DataFormat::Idx => Ok(Source { images: data, labels, files: None, records }),
+        DataFormat::Csv => {
+            ensure!(labels.is_none(), "--labels is for idx; a csv's labels are a column of --data");
+            Ok(Source { images: None, labels: None, files: data, records })
+        }
+    }
+}
+
+fn print(out: &mut impl Write, format: Format, preprocessing: &Preprocessing, from: u64, all: &[Prediction]) -> anyhow::Result<()> {
+    for (record, prediction) in (from..).zip(all) {
+        let (text, value): (String, Value) = match prediction {
+            Prediction::Class { class, scores } => {
+                let name = preprocessing.classes().get(*class as usize).map_or("", String::as_str);
+                let score = scores.get(*class as usize).copied().unwrap_or_default();
+                (format!("{name} ({score:.4})"), json!({"record": record, "class": name, "scores": scores}))
+            }
+            Prediction::Number(number) => (number.to_string(), json!({"record": record, "value": number})),
+        };
+        match format {
+            Format::Text => writeln!(out, "{record}: {text}")?,
+            Format::Json | Format::Jsonl => writeln!(out, "{value}")?,
+        }
+    }
+    Ok(())
+}
+
+fn print_text(out: &mut impl Write, figures: &Figures) -> std::io::Result<()> {
+    writeln!(out, "records   {}", figures.records)?;
+    if let Some(loss) = figures.loss {
+        writeln!(out, "loss      {loss:.6}")?;
+    }
+    if let (Some(accuracy), Some(correct)) = (figures.accuracy, figures.correct) {
+        writeln!(out, "accuracy  {accuracy:.4}  ({correct} right)")?;
+    }
+    figures.auc.map_or(Ok(()), |auc| writeln!(out, "auc       {auc:.4}"))
+}

@@ -1,0 +1,31 @@
+//! `tfcoord-worker prepare`: looks at a job's data once, for the coordinator. A process of its own, with the job's
+//! rights only.
+
+use crate::arguments::Prepare;
+use anyhow::Context;
+use serde_json::json;
+use std::process::ExitCode;
+use tfcoord_types::job::JobFile;
+
+/// Exit code for what the person who submitted must change.
+const BAD_JOB: u8 = 2;
+
+/// Writes `{"manifest": …, "summary": …}` to the file asked for; what is wrong with the data goes to stderr.
+///
+/// # Errors
+/// The job file or the output cannot be read or written.
+pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(&arguments.job_file).with_context(|| arguments.job_file.display().to_string())?;
+    let job: JobFile = serde_json::from_str(&text).with_context(|| arguments.job_file.display().to_string())?;
+    let manifest = match tfcoord_data::prepare(&job, arguments.scratch.as_path()) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::from(BAD_JOB));
+        }
+    };
+    let (_, summary) = tfcoord_data::summary(&manifest);
+    let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary}))?;
+    tfcoord_fs::write_atomic(&arguments.out, &bytes, 0o600)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,282 @@
+//! The trainer: a thread that owns the model, its parameters and the sums of the block being computed. It does what
+//! it is told, one thing after the other, and tells what it has done; it decides nothing.
+
+mod blocks;
+
+pub use blocks::{BlockSums, ChunkSum};
+
+use crate::input::{Input, batch, reuse};
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+use tfcoord_data::{Reader, RecordBatch};
+use tfcoord_model::{Error, Model, Parameters, StepKey};
+use tfcoord_types::figures::{Counts, EVALUATION_BATCH};
+use tfcoord_types::lane::Block;
+use tfcoord_types::layout::{Layout, Span};
+use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What the trainer is told.
+pub enum Command {
+    /// The chunks' places are known.
+    Place(Layout),
+    /// The parameters are from now on those of `version`: these chunks have changed.
+    Install {
+        /// The version that all chunks have then.
+        version: u64,
+        /// (chunk, its values as little-endian f32).
+        chunks: Vec<(u32, Bytes)>,
+    },
+    /// Compute the blocks of a step, in this order.
+    Compute {
+        /// Tells this order from others; see [`Trainer::abandon`].
+        ticket: u64,
+        /// The step.
+        step: u64,
+        /// The blocks.
+        blocks: Vec<Block>,
+    },
+    /// A block's sum that was sent can be used again.
+    GiveBack {
+        /// Its chunk.
+        chunk: u32,
+        /// Its buffer.
+        payload: Bytes,
+    },
+    /// Evaluate a shard.
+    Evaluate {
+        /// Which evaluation.
+        evaluation: u32,
+        /// Which shard of it.
+        shard: u32,
+        /// Its records.
+        records: Range<u64>,
+    },
+    /// Do something with the parameters as they are; gives what was exported.
+    Export(Box<dyn FnOnce(&Model, &Parameters) -> anyhow::Result<Exported> + Send>),
+}
+
+/// What the trainer tells.
+pub enum Event {
+    /// A block's sum for a chunk is complete.
+    Gradient {
+        /// The order that it was computed for.
+        ticket: u64,
+        /// The step.
+        step: u64,
+        /// The block.
+        block: Block,
+        /// The sum.
+        sum: ChunkSum,
+    },
+    /// All blocks of an order are computed.
+    Computed {
+        /// The order.
+        ticket: u64,
+        /// The step.
+        step: u64,
+        /// Records that were computed.
+        records: u64,
+        /// How long it took, with waiting for input.
+        seconds: f64,
+    },
+    /// A shard is evaluated.
+    Evaluated(EvaluatedShard),
+    /// The model is exported.
+    Exported(Exported),
+    /// It cannot go on.
+    Failed(Fault),
+}
+
+/// The trainer's other end.
+pub struct Trainer {
+    commands: mpsc::Sender<Command>,
+    // The newest order; older ones are given up.
+    ticket: Arc<AtomicU64>,
+}
+
+/// What the trainer works with.
+pub struct Parts {
+    /// The model.
+    pub model: Model,
+    /// Training records, read ahead.
+    pub input: Input,
+    /// Records for evaluation, and whether their labels are classes.
+    pub eval: Option<(Reader, bool)>,
+    /// Lanes and steps.
+    pub plan: TrainPlan,
+    /// What random numbers come from.
+    pub seed: u64,
+}
+
+impl Trainer {
+    /// Starts the thread; it ends when this is dropped.
+    ///
+    /// # Errors
+    /// If memory for the parameters or the thread is not to be had.
+    pub fn start(parts: Parts, events: UnboundedSender<Event>) -> anyhow::Result<Self> {
+        let (commands, orders) = mpsc::channel();
+        let ticket = Arc::new(AtomicU64::new(0));
+        let parameters = Parameters::new(parts.model.variables())?;
+        let work = Work { parts, parameters, places: Vec::new(), sums: None, events, newest: ticket.clone(), record: RecordBatch::default() };
+        std::thread::Builder::new().name("trainer".into()).spawn(move || work.run(&orders))?;
+        Ok(Self { commands, ticket })
+    }
+
+    /// Gives the next order. An order after the thread's end is lost; its event said why.
+    pub fn command(&self, command: Command) {
+        if let Command::Compute { ticket, .. } = &command {
+            self.ticket.store(*ticket, Ordering::Relaxed);
+        }
+        let _thread_gone = self.commands.send(command);
+    }
+
+    /// Gives up what is being computed, at the latest after the present lane. Events of it may still come.
+    pub fn abandon(&self) {
+        self.ticket.store(0, Ordering::Relaxed);
+    }
+}
+
+struct Work {
+    parts: Parts,
+    parameters: Parameters,
+    places: Vec<Vec<Span>>,
+    sums: Option<BlockSums>,
+    events: UnboundedSender<Event>,
+    newest: Arc<AtomicU64>,
+    record: RecordBatch,
+}
+
+impl Work {
+    fn run(mut self, orders: &mpsc::Receiver<Command>) {
+        while let Ok(command) = orders.recv() {
+            if let Err(fault) = self.carry_out(command) {
+                self.tell(Event::Failed(fault));
+                return;
+            }
+        }
+    }
+
+    // Nobody listens any more when the process ends.
+    fn tell(&self, event: Event) {
+        let _ending = self.events.send(event);
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<(), Fault> {
+        match command {
+            Command::Place(layout) => {
+                let chunks = 0..u32::try_from(layout.chunks.len()).expect("a layout has fewer than 2^32 chunks");
+                self.places = chunks.map(|chunk| layout.spans(chunk)).collect();
+                self.sums = Some(BlockSums::new(&layout, self.parts.model.variables().len()));
+                Ok(())
+            }
+            Command::Install { chunks, .. } => chunks.iter().try_for_each(|(chunk, values)| self.install(*chunk, values)),
+            Command::Compute { ticket, step, blocks } => self.compute(ticket, step, &blocks),
+            Command::GiveBack { chunk, payload } => {
+                if let Some(sums) = &mut self.sums {
+                    sums.give_back(chunk, payload);
+                }
+                Ok(())
+            }
+            Command::Evaluate { evaluation, shard, records } => {
+                let counts = self.evaluate(records)?;
+                self.tell(Event::Evaluated(EvaluatedShard { evaluation, shard, counts }));
+                Ok(())
+            }
+            Command::Export(export) => {
+                let exported = export(&self.parts.model, &self.parameters);
+                let exported = exported.map_err(|e| Fault { kind: FaultKind::Job, message: format!("export: {e:#}") })?;
+                self.tell(Event::Exported(exported));
+                Ok(())
+            }
+        }
+    }
+
+    fn install(&mut self, chunk: u32, values: &[u8]) -> Result<(), Fault> {
+        let wrong = |problem: String| Fault { kind: FaultKind::Task, message: format!("chunk {chunk}: {problem}") };
+        let spans = self.places.get(chunk as usize).ok_or_else(|| wrong("is not in the placement".into()))?;
+        for span in spans {
+            let len = span.elements.end - span.elements.start;
+            let bytes = usize::try_from(span.at * 4).ok().zip(usize::try_from((span.at + len) * 4).ok());
+            let bytes = bytes.and_then(|(from, to)| values.get(from..to)).ok_or_else(|| wrong("is too short".into()))?;
+            let variable = span.variable as usize;
+            self.parameters.write(variable, span.elements.start, bytes).map_err(|e| wrong(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn compute(&mut self, ticket: u64, step: u64, blocks: &[Block]) -> Result<(), Fault> {
+        let begun = Instant::now();
+        let Some(mut sums) = self.sums.take() else { return Ok(()) };
+        let plan = self.parts.plan;
+        let lanes: Vec<u32> = blocks.iter().flat_map(|b| b.lanes()).collect();
+        let mut records = 0;
+        let mut place = 0;
+        let mut given_up = false;
+        for block in blocks {
+            let filled = block.lanes().filter(|lane| !plan.micro_batch(step, *lane).is_empty()).count();
+            let mut nth = 0;
+            for lane in block.lanes() {
+                if given_up || self.newest.load(Ordering::Relaxed) != ticket {
+                    given_up = true;
+                    break;
+                }
+                let data = |message: String| Fault { kind: FaultKind::Data, message };
+                let batch = self.parts.input.next(step, &lanes, place).map_err(data)?;
+                place += 1;
+                let Some(batch) = batch else { continue };
+                records += batch.records() as u64;
+                sums.begin_lane(nth, nth as usize + 1 == filled);
+                nth += 1;
+                let key = StepKey { seed: self.parts.seed, epoch: plan.place(step).epoch, step, lane };
+                let events = &self.events;
+                let mut emit = |variable: usize, gradient: &[f32]| {
+                    sums.add(variable, gradient, |sum| {
+                        let _ending = events.send(Event::Gradient { ticket, step, block: *block, sum });
+                    });
+                };
+                let trained = self.parts.model.train(&self.parameters, &batch, key, &mut emit);
+                trained.map_err(|error| fault(&format!("step {step}, lane {lane}"), &error))?;
+                self.parts.input.give_back(batch);
+            }
+        }
+        self.sums = Some(sums);
+        if !given_up {
+            self.tell(Event::Computed { ticket, step, records, seconds: begun.elapsed().as_secs_f64() });
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, records: Range<u64>) -> Result<Counts, Fault> {
+        let missing = || Fault { kind: FaultKind::Task, message: "there are no records for evaluation".into() };
+        let (reader, classes) = self.parts.eval.as_mut().ok_or_else(missing)?;
+        let mut counts = Counts::default();
+        let mut from = records.start;
+        while from < records.end {
+            let indices: Vec<u64> = (from..records.end.min(from + EVALUATION_BATCH)).collect();
+            from += indices.len() as u64;
+            let data = |e: tfcoord_data::Error| Fault { kind: FaultKind::Data, message: e.to_string() };
+            reader.read(&indices, &mut self.record).map_err(data)?;
+            let place = format!("evaluation of records {}..{from}", indices[0]);
+            let batch = batch(std::mem::take(&mut self.record), *classes).map_err(|e| fault(&place, &e))?;
+            counts.add(&self.parts.model.evaluate(&self.parameters, &batch).map_err(|e| fault(&place, &e))?);
+            reuse(&mut self.record, batch);
+        }
+        Ok(counts)
+    }
+}
+
+fn fault(place: &str, error: &Error) -> Fault {
+    let kind = match error {
+        Error::NotFinite { .. } => FaultKind::NotFinite,
+        Error::Label { .. } | Error::Batch { .. } => FaultKind::Data,
+        Error::Shape(_) | Error::Spec { .. } => FaultKind::Job,
+        Error::Threads { .. } | Error::Parameters { .. } | Error::Tensor(_) => FaultKind::Task,
+    };
+    Fault { kind, message: format!("{place}: {error}") }
+}
