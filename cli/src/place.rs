@@ -71,7 +71,8 @@ impl Environment {
         if let Some(text) = self.coordinator {
             let endpoint = text.parse().map_err(|error| wrong(format!("TFCOORD_COORDINATOR: {error}")))?;
             let token_file = self.token_file.ok_or_else(|| {
-                wrong("TFCOORD_COORDINATOR is set, but TFCOORD_TOKEN_FILE is not".into()).help("name the file that holds the coordinator's token")
+                wrong("TFCOORD_COORDINATOR is set, but TFCOORD_TOKEN_FILE is not".into())
+                    .help("name the file that holds the coordinator's token")
             })?;
             return Ok(Place::Standing { endpoint, token_file });
         }

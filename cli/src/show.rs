@@ -16,7 +16,7 @@ pub use event::line as event;
 pub use list::list;
 pub use log::Painter;
 pub use plan::plan;
-pub use progress::progress;
+pub use progress::{figures, place, progress};
 pub use status::status;
 
 use std::borrow::Cow;

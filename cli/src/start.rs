@@ -40,7 +40,7 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
 /// # Errors
 /// What it said, or what became of it instead.
 pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
-    let program = program("tfcoord-coordinator")?;
+    let program = program("tfcoord-coordinator").map_err(|failure| Failure { code: Code::Unreachable, ..failure })?;
     let log = state_dir.join("coordinator.log");
     let failed = |what: &str| {
         let failure = Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));

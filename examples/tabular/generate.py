@@ -32,10 +32,10 @@ def customer(rng, number, regions):
     months = 1 + int(120 * rng.random() ** 2)
     calls = int(-2.2 * math.log(1.0 - rng.random()))
     plan, region, device = pick(rng, list(PLANS)), pick(rng, regions), pick(rng, list(DEVICES))
-    # Young ones leave, and so do old ones with many calls; long contracts hold, less so for high incomes.
-    logit = -2.85 + 0.9 * calls + PLANS[plan] + REGIONS.get(region, 0.0) + DEVICES[device]
-    logit += 1.6 * ((age - 48) / 30) ** 2 - 0.05 * months * (1.4 - 0.4 * math.log(income / 27000))
-    left = rng.random() < 1.0 / (1.0 + math.exp(-1.25 * logit))
+    # The young and the old leave, and so do the impatient; a high income draws new customers away and holds old ones.
+    logit = -4.4 + 0.65 * calls + 1.3 * PLANS[plan] + 1.2 * REGIONS.get(region, 0.0) + DEVICES[device]
+    logit += 2.6 * abs(age - 48) / 15 + math.log(income / 27000) * (-1.2 if months > 40 else 1.2) - 0.02 * months
+    left = rng.random() < 1.0 / (1.0 + math.exp(-logit))
     return {
         "id": f"c{number:05}",
         "age": "" if rng.random() < 0.04 else f"{age:.1f}",

@@ -55,6 +55,26 @@ pub struct Run {
     /// How long to go on without the coordinator, in milliseconds.
     #[arg(long, default_value_t = 10_000, hide = true)]
     pub orphan_grace_ms: u64,
+    /// Where to serve /metrics: ADDRESS:PORT, port 0 for any; the address is written to `metrics-address` in --dir.
+    #[arg(long, env = "TFCOORD_METRICS_LISTEN")]
+    pub metrics_listen: Option<std::net::SocketAddr>,
+    /// The name of the host, where it is not the system's own.
+    #[arg(long, env = "TFCOORD_HOST")]
+    pub host: Option<String>,
+}
+
+impl Run {
+    /// The host that this runs on.
+    pub fn host(&self) -> String {
+        let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.host.clone().unwrap_or_else(own)
+    }
+
+    /// Threads that compute.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1024, or 0 for NaN")]
+    pub fn threads(&self) -> usize {
+        (self.cpus.ceil().clamp(1.0, 1024.0) as usize).max(1)
+    }
 }
 
 /// Arguments of `prepare`.

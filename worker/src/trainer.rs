@@ -9,7 +9,7 @@ use crate::input::{Input, batch, reuse};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 use tfcoord_data::{Reader, RecordBatch};
@@ -25,17 +25,13 @@ use tokio::sync::mpsc::UnboundedSender;
 pub enum Command {
     /// The chunks' places are known.
     Place(Layout),
-    /// The parameters are from now on those of `version`: these chunks have changed.
-    Install {
-        /// The version that all chunks have then.
-        version: u64,
+    /// These chunks of the parameters have changed.
+    Install(
         /// (chunk, its values as little-endian f32).
-        chunks: Vec<(u32, Bytes)>,
-    },
+        Vec<(u32, Bytes)>,
+    ),
     /// Compute the blocks of a step, in this order.
     Compute {
-        /// Tells this order from others; see [`Trainer::abandon`].
-        ticket: u64,
         /// The step.
         step: u64,
         /// The blocks.
@@ -58,15 +54,16 @@ pub enum Command {
         records: Range<u64>,
     },
     /// Do something with the parameters as they are; gives what was exported.
-    Export(Box<dyn FnOnce(&Model, &Parameters) -> anyhow::Result<Exported> + Send>),
+    Export(WriteModel),
 }
+
+/// Writes a model somewhere.
+pub type WriteModel = Box<dyn FnOnce(&Model, &Parameters) -> anyhow::Result<Exported> + Send>;
 
 /// What the trainer tells.
 pub enum Event {
     /// A block's sum for a chunk is complete.
     Gradient {
-        /// The order that it was computed for.
-        ticket: u64,
         /// The step.
         step: u64,
         /// The block.
@@ -74,10 +71,8 @@ pub enum Event {
         /// The sum.
         sum: ChunkSum,
     },
-    /// All blocks of an order are computed.
+    /// All blocks that were asked for are computed, or given up: comes once for each order to compute.
     Computed {
-        /// The order.
-        ticket: u64,
         /// The step.
         step: u64,
         /// Records that were computed.
@@ -96,8 +91,8 @@ pub enum Event {
 /// The trainer's other end.
 pub struct Trainer {
     commands: mpsc::Sender<Command>,
-    // The newest order; older ones are given up.
-    ticket: Arc<AtomicU64>,
+    // Set to have what is being computed given up.
+    given_up: Arc<AtomicBool>,
 }
 
 /// What the trainer works with.
@@ -121,24 +116,25 @@ impl Trainer {
     /// If memory for the parameters or the thread is not to be had.
     pub fn start(parts: Parts, events: UnboundedSender<Event>) -> anyhow::Result<Self> {
         let (commands, orders) = mpsc::channel();
-        let ticket = Arc::new(AtomicU64::new(0));
+        let given_up = Arc::new(AtomicBool::new(false));
         let parameters = Parameters::new(parts.model.variables())?;
-        let work = Work { parts, parameters, places: Vec::new(), sums: None, events, newest: ticket.clone(), record: RecordBatch::default() };
+        let work =
+            Work { parts, parameters, places: Vec::new(), sums: None, events, given_up: given_up.clone(), record: RecordBatch::default() };
         std::thread::Builder::new().name("trainer".into()).spawn(move || work.run(&orders))?;
-        Ok(Self { commands, ticket })
+        Ok(Self { commands, given_up })
     }
 
     /// Gives the next order. An order after the thread's end is lost; its event said why.
     pub fn command(&self, command: Command) {
-        if let Command::Compute { ticket, .. } = &command {
-            self.ticket.store(*ticket, Ordering::Relaxed);
+        if let Command::Compute { .. } = &command {
+            self.given_up.store(false, Ordering::Relaxed);
         }
         let _thread_gone = self.commands.send(command);
     }
 
-    /// Gives up what is being computed, at the latest after the present lane. Events of it may still come.
+    /// Gives up what is being computed, at the latest after the present lane.
     pub fn abandon(&self) {
-        self.ticket.store(0, Ordering::Relaxed);
+        self.given_up.store(true, Ordering::Relaxed);
     }
 }
 
@@ -148,7 +144,7 @@ struct Work {
     places: Vec<Vec<Span>>,
     sums: Option<BlockSums>,
     events: UnboundedSender<Event>,
-    newest: Arc<AtomicU64>,
+    given_up: Arc<AtomicBool>,
     record: RecordBatch,
 }
 
@@ -175,8 +171,8 @@ impl Work {
                 self.sums = Some(BlockSums::new(&layout, self.parts.model.variables().len()));
                 Ok(())
             }
-            Command::Install { chunks, .. } => chunks.iter().try_for_each(|(chunk, values)| self.install(*chunk, values)),
-            Command::Compute { ticket, step, blocks } => self.compute(ticket, step, &blocks),
+            Command::Install(chunks) => chunks.iter().try_for_each(|(chunk, values)| self.install(*chunk, values)),
+            Command::Compute { step, blocks } => self.compute(step, &blocks),
             Command::GiveBack { chunk, payload } => {
                 if let Some(sums) = &mut self.sums {
                     sums.give_back(chunk, payload);
@@ -210,20 +206,18 @@ impl Work {
         Ok(())
     }
 
-    fn compute(&mut self, ticket: u64, step: u64, blocks: &[Block]) -> Result<(), Fault> {
+    fn compute(&mut self, step: u64, blocks: &[Block]) -> Result<(), Fault> {
         let begun = Instant::now();
         let Some(mut sums) = self.sums.take() else { return Ok(()) };
         let plan = self.parts.plan;
         let lanes: Vec<u32> = blocks.iter().flat_map(|b| b.lanes()).collect();
         let mut records = 0;
         let mut place = 0;
-        let mut given_up = false;
         for block in blocks {
             let filled = block.lanes().filter(|lane| !plan.micro_batch(step, *lane).is_empty()).count();
             let mut nth = 0;
             for lane in block.lanes() {
-                if given_up || self.newest.load(Ordering::Relaxed) != ticket {
-                    given_up = true;
+                if self.given_up.load(Ordering::Relaxed) {
                     break;
                 }
                 let data = |message: String| Fault { kind: FaultKind::Data, message };
@@ -237,7 +231,7 @@ impl Work {
                 let events = &self.events;
                 let mut emit = |variable: usize, gradient: &[f32]| {
                     sums.add(variable, gradient, |sum| {
-                        let _ending = events.send(Event::Gradient { ticket, step, block: *block, sum });
+                        let _ending = events.send(Event::Gradient { step, block: *block, sum });
                     });
                 };
                 let trained = self.parts.model.train(&self.parameters, &batch, key, &mut emit);
@@ -246,9 +240,7 @@ impl Work {
             }
         }
         self.sums = Some(sums);
-        if !given_up {
-            self.tell(Event::Computed { ticket, step, records, seconds: begun.elapsed().as_secs_f64() });
-        }
+        self.tell(Event::Computed { step, records, seconds: begun.elapsed().as_secs_f64() });
         Ok(())
     }
 

@@ -10,16 +10,25 @@ pub fn line(event: &Event) -> Option<String> {
     let line = match event {
         Event::Submitted { job, plan: size } => format!("{job}: {}", plan(size)),
         Event::State { job, state, reason, parameters } => state_line(job, *state, reason, *parameters),
-        Event::Progress { progress: now, epochs, workers, .. } => progress(now, &Plan { epochs: *epochs, workers: *workers, ..Plan::default() }),
+        Event::Progress { progress: now, epochs, workers, .. } => {
+            progress(now, &Plan { epochs: *epochs, workers: *workers, ..Plan::default() })
+        }
         Event::Evaluated { evaluation, epochs, .. } => {
             let mut figures = Vec::new();
             figures.extend(evaluation.accuracy.map(|accuracy| format!("accuracy {}", share(accuracy))));
             figures.extend(evaluation.auc.map(|auc| format!("AUC {}", share(auc))));
             figures.push(format!("loss {}", share(evaluation.loss)));
-            format!("epoch {}/{epochs} evaluated on {}: test {}", evaluation.epoch, counted(evaluation.records, "record"), figures.join(", "))
+            format!(
+                "epoch {}/{epochs} evaluated on {}: test {}",
+                evaluation.epoch,
+                counted(evaluation.records, "record"),
+                figures.join(", ")
+            )
         }
         Event::TaskLost { task, attempt, exit, .. } => format!("{task} (attempt {attempt}) {}", ended(exit)),
-        Event::TaskReplaced { task, attempt, exit, .. } => format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit)),
+        Event::TaskReplaced { task, attempt, exit, .. } => {
+            format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit))
+        }
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: tfcoord status {job}"),
         Event::Ended { .. } => return None,
     };

@@ -10,7 +10,8 @@ pub fn plan(plan: &Plan) -> String {
         0 => counted(plan.train_records, "record"),
         eval => format!("{} + {} for evaluation", counted(plan.train_records, "record"), count(eval)),
     };
-    let batch = format!("batch {} = {} x {}", count(plan.batch_size.into()), counted(lanes, "lane"), count((plan.batch_size / lanes).into()));
+    let batch =
+        format!("batch {} = {} x {}", count(plan.batch_size.into()), counted(lanes, "lane"), count((plan.batch_size / lanes).into()));
     let steps = format!("{} x {}", counted(plan.steps_per_epoch, "step"), counted(plan.epochs, "epoch"));
     let mut parts = vec![counted(plan.workers, "worker"), counted(plan.servers, "server"), records, batch, steps];
     if plan.parameters > 0 {

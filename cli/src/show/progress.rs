@@ -3,18 +3,31 @@
 use super::number::{clock, counted, epoch, rate, share};
 use crate::job::{Plan, Progress};
 
-/// Epoch, step, figures of the epoch so far, speed, time left, workers.
+/// Where it stands and its figures, on one line.
 pub fn progress(progress: &Progress, plan: &Plan) -> String {
-    let mut parts = vec![epoch(progress.epoch, plan), format!("step {}/{}", progress.step, progress.steps)];
+    format!("{}  {}", place(progress, plan), figures(progress, plan))
+}
+
+/// Epoch and step.
+pub fn place(progress: &Progress, plan: &Plan) -> String {
+    format!("{}  step {}/{}", epoch(progress.epoch, plan), progress.step, progress.steps)
+}
+
+/// Figures of the epoch so far, speed, time left, workers.
+pub fn figures(progress: &Progress, plan: &Plan) -> String {
+    let mut parts = Vec::new();
     parts.extend(progress.loss.map(|loss| format!("loss {}", share(loss))));
     parts.extend(progress.accuracy.map(|accuracy| format!("accuracy {}", share(accuracy))));
     if progress.records_per_s > 0.0 {
         parts.push(format!("{} samples/s", rate(progress.records_per_s)));
     }
     parts.extend(progress.seconds_left.map(|seconds| format!("{} left", clock(seconds))));
-    let all = progress.workers_alive >= plan.workers;
-    parts.push(if all { counted(progress.workers_alive, "worker") } else { format!("{} of {}", progress.workers_alive, counted(plan.workers, "worker")) });
+    parts.push(workers(progress.workers_alive, plan.workers));
     parts.join("  ")
+}
+
+fn workers(alive: u32, all: u32) -> String {
+    if alive < all { format!("{alive} of {}", counted(all, "worker")) } else { counted(alive, "worker") }
 }
 
 #[cfg(test)]

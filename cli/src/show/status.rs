@@ -27,7 +27,7 @@ fn head(job: &Job, now_ms: u64) -> String {
     let mut rows = vec![vec![String::from("state"), format!("{}, {when}", job.state)]];
     let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
     if !job.reason.is_empty() {
-        row("reason", job.reason.replace('\n', "\n          "));
+        row("reason", job.reason.replace('\n', "\n  "));
     }
     row("plan", plan(&job.plan));
     if let Some(now) = job.progress.as_ref().filter(|_| !job.state.is_ended()) {
@@ -99,7 +99,7 @@ epoch  step  records  test loss  test accuracy  test AUC
         let mut job = sample::job(State::Failed);
         (job.reason, job.tasks) = ("worker-0: disk full\nlast lines".into(), vec![]);
         let text = status(&job, 1_072_300);
-        let start = "fashion-mnist-7\nstate   failed, 1 min 0 s ago, after 12 s\nreason  worker-0: disk full\n          last lines\nplan ";
+        let start = "fashion-mnist-7\nstate   failed, 1 min 0 s ago, after 12 s\nreason  worker-0: disk full\n  last lines\nplan ";
         assert!(text.starts_with(start), "{text}");
         assert!(!text.contains("progress"), "{text}");
     }

@@ -16,7 +16,7 @@ use tfcoord_types::figures::{AUC_BINS, Counts};
 use tfcoord_types::id::Incarnation;
 
 /// Records that a worker evaluates at a time; shards begin at multiples of it.
-pub const EVAL_BATCH: u64 = 256;
+pub const EVAL_BATCH: u64 = tfcoord_types::figures::EVALUATION_BATCH;
 /// Records of a shard, but for the last one and very large sets.
 pub const SHARD_RECORDS: u64 = 4 * EVAL_BATCH;
 /// The most shards of an evaluation: of larger sets each shard is larger.
@@ -168,7 +168,7 @@ mod tests {
             for n in 0..shards(records) {
                 let range = shard(records, n);
                 prop_assert_eq!(range.start, next);
-                prop_assert!(range.start % EVAL_BATCH == 0 && range.start < range.end);
+                prop_assert!(range.start.is_multiple_of(EVAL_BATCH) && range.start < range.end);
                 next = range.end;
             }
             prop_assert_eq!(next, records);

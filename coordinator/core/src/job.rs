@@ -204,11 +204,8 @@ impl Job {
         self.tasks.get_mut(&task).ok_or_else(|| Refusal::UnknownTask { job: job.clone(), task })
     }
 
-    /// Ends the job, if it is not over, and lets its tasks end.
+    /// Ends the job, which must not be over, and lets its tasks end.
     pub(crate) fn end(&mut self, entry: &mut Entry, state: JobState, reason: String) {
-        if self.is_over() {
-            return;
-        }
         self.state = state;
         self.ended = Some(Ended { at_ms: entry.now_ms, reason: clipped(reason) });
         self.lanes.clear();

@@ -35,6 +35,8 @@ pub mod task;
 pub mod view;
 
 #[cfg(test)]
+mod proposals_test;
+#[cfg(test)]
 mod test;
 
 pub use cause::{Cause, Exit};

@@ -68,7 +68,7 @@ fn of_server(job: &Job, registration: &Registration, report: &Report, server: &S
     let incarnation = registration.incarnation;
     let mut commands = Vec::new();
     // Not beyond the present state: such a claim would be refused each time.
-    let waits = |fence| fence <= report.applied && report.applied <= job.revision;
+    let waits = |fence| registration.applied < fence && fence <= report.applied && report.applied <= job.revision;
     if job.lanes.iter().filter_map(|lane| lane.vacated_at).any(waits) {
         commands.push(Command::ApplyView { job: job.id.clone(), incarnation, revision: report.applied });
     }

@@ -47,7 +47,9 @@ fn directive(job: &Job, task: &Task, incarnation: Incarnation) -> Directive {
         JobState::Pending | JobState::Admitted | JobState::Starting => Directive::Wait,
         JobState::Running | JobState::Finalizing => Directive::Run,
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
-            Directive::Stop { reason: format!("the job {}: {}", job.state, job.reason()) }
+            // Without log lines, which may follow.
+            let reason = job.reason();
+            Directive::Stop { reason: format!("the job {}: {}", job.state, reason.lines().next().unwrap_or_default()) }
         }
     }
 }

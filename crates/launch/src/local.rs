@@ -18,7 +18,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, program};
+pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, child};
 pub use record::end_leftovers;
 
 use crate::{Ended, Error, Launch, Launcher, Listed, TaskSpec};
@@ -109,17 +109,19 @@ impl Launcher for Local {
         let open = || File::options().append(true).create(true).open(&log);
         command.stdout(open().map_err(Error::file("create", &log))?).stderr(open().map_err(Error::file("create", &log))?);
         let program = PathBuf::from(command.get_program());
-        let failed = |source| Error::Start { launch: spec.launch.clone(), program, source };
+        let failed = |source| Error::Start { launch: spec.launch.clone(), program: program.clone(), source };
         let process = Arc::new(Process::start(&mut command, &dir).map_err(failed)?);
         tracing::info!(launch = %spec.launch, pid = process.id(), "started");
-        slots.insert(spec.launch.clone(), Slot::Running(process.clone()));
-        let (launch, slots, on_end) = (spec.launch.clone(), self.slots.clone(), self.on_end.clone());
-        process.on_end(move |exit| {
+        let (launch, all, on_end) = (spec.launch.clone(), self.slots.clone(), self.on_end.clone());
+        let then = move |exit| {
             tracing::info!(%launch, %exit, "ended");
             let ended = Ended { exit: Some(exit), log: tail::last_lines(&dir.join("log")) };
-            locked(&slots).insert(launch, Slot::Ended(ended));
+            locked(&all).insert(launch, Slot::Ended(ended));
             on_end();
-        });
+        };
+        process.on_end(then).map_err(failed)?;
+        // The lock is held since the beginning: an end can only be told after this.
+        slots.insert(spec.launch.clone(), Slot::Running(process));
         Ok(())
     }
 

@@ -38,13 +38,7 @@ impl<'a> Matrix<'a> {
 
     /// The same values with rows and columns exchanged.
     pub fn transposed(self) -> Self {
-        Self {
-            values: self.values,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-        }
+        Self { values: self.values, rows: self.columns, columns: self.rows, row_stride: self.column_stride, column_stride: self.row_stride }
     }
 }
 

@@ -7,8 +7,8 @@
 //!
 //! Invariants:
 //! - The bits of every result follow from the parameters, the batch and the [`StepKey`] alone: not from the
-//!   number of threads, not from the caches found (see [`gemm`](crate::gemm)), not from the host's C library
-//!   (see [`math`](crate::math)). What the processor can do (FMA or not) still counts.
+//!   number of threads, not from the caches found (see [`gemm`]), not from the host's C library
+//!   (see [`math`]). What the processor can do (FMA or not) still counts.
 //! - Parameters and gradients are slices, activations are contiguous f32 tensors on the CPU, records outermost.
 //! - There is no global state: threads belong to a model.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -29,6 +29,6 @@ pub mod threads;
 pub use batch::{Batch, Labels};
 pub use error::Error;
 pub use file::ModelFile;
-pub use model::{Model, Options, Prediction, TrainFigures};
 pub use layer::{Emit, StepKey};
+pub use model::{Model, Options, Prediction, TrainFigures};
 pub use parameters::Parameters;

@@ -24,7 +24,7 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let p = (p * (r * r) + r) + 1.0;
     // 2^n in two factors: n may be 128.
     let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
@@ -43,10 +43,10 @@ fn power_of_two(n: i32) -> f32 {
 pub fn tanh(x: f32) -> f32 {
     let z = x * x;
     let p = -5.704_988_7e-3;
-    let p = p * z + 2.063_908_9e-2;
+    let p = p * z + 2.063_909e-2;
     let p = p * z - 5.373_971_6e-2;
     let p = p * z + 1.333_144_2e-1;
-    let p = p * z - 3.333_328_2e-1;
+    let p = p * z - 3.333_328e-1;
     let small = p * z * x + x;
     let large = (1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0)).copysign(x);
     if x.abs() < 0.625 { small } else { large }
@@ -66,7 +66,7 @@ pub fn erf(x: f32) -> f32 {
     let u = -3.883_964_4e-3 * t + 2.425_462_2e-2;
     let r = r * s + u;
     let r = r * t - 1.067_778_8e-1;
-    let r = r * t - 6.348_466_9e-1;
+    let r = r * t - 6.348_467e-1;
     let r = r * t - 1.287_175_1e-1;
     let r = r * t - t;
     let large = (1.0 - exp(r)).copysign(x);

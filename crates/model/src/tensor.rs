@@ -28,9 +28,7 @@ impl Deref for Values<'_> {
 /// If the tensor is not contiguous, not f32 or not on the CPU.
 pub fn values(tensor: &Tensor) -> Result<Values<'_>, Error> {
     let (storage, layout) = tensor.storage_and_layout();
-    let (start, end) = layout
-        .contiguous_offsets()
-        .ok_or_else(|| candle_core::Error::RequiresContiguous { op: "values" }.bt())?;
+    let (start, end) = layout.contiguous_offsets().ok_or_else(|| candle_core::Error::RequiresContiguous { op: "values" }.bt())?;
     match &*storage {
         Storage::Cpu(CpuStorage::F32(_)) => Ok(Values { storage, range: start..end }),
         _ => Err(candle_core::Error::Msg(format!("expected f32 on the cpu, not {:?} on {:?}", tensor.dtype(), tensor.device())).into()),

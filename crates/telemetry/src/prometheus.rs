@@ -7,7 +7,12 @@ mod process;
 mod serve;
 mod table;
 
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::net::TcpListener;
 
 pub use table::{Kind, Metric, PROCESS_METRICS, RECORDED_METRICS, Role};
 
@@ -46,6 +51,21 @@ pub fn install(role: Role) -> Result<Endpoint, Error> {
     let (recorder, endpoint) = recorder(role);
     metrics::set_global_recorder(recorder).map_err(|_| Error::Installed)?;
     Ok(endpoint)
+}
+
+/// Installs the process's metrics and serves them on `address` until the process ends. The real address is returned,
+/// and written to `file`, complete or not at all.
+///
+/// # Errors
+/// The address cannot be bound, the file cannot be written, or metrics are installed already.
+pub async fn listen(address: SocketAddr, role: Role, file: &Path) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let endpoint = install(role).map_err(io::Error::other)?;
+    let temporary = file.with_extension(std::process::id().to_string());
+    std::fs::write(&temporary, format!("{address}\n")).and_then(|()| std::fs::rename(&temporary, file))?;
+    tokio::spawn(endpoint.serve(listener, std::future::pending()));
+    Ok(address)
 }
 
 fn recorder(role: Role) -> (PrometheusRecorder, Endpoint) {

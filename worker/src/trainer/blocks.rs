@@ -144,7 +144,8 @@ mod tests {
     use tfcoord_types::variable::{Group, Initializer, Variable};
 
     fn layout() -> Layout {
-        let variable = |name: &str, len| Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group: Group::Train };
+        let variable =
+            |name: &str, len| Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group: Group::Train };
         Layout::new(&[variable("a", 5000), variable("b", 3)], SEGMENT).unwrap()
     }
 
@@ -173,7 +174,10 @@ mod tests {
                 assert_eq!(done.iter().map(|d| (d.chunk, d.payload.len())).collect::<Vec<_>>(), [(0, 4096 * 4), (1, 907 * 4)]);
                 let expected = tree(&values, 0, lanes.next_power_of_two() as usize).unwrap();
                 for sum in done {
-                    assert!(sum.payload.as_chunks::<4>().0.iter().all(|b| f32::from_le_bytes(*b).to_bits() == expected.to_bits()), "{lanes}");
+                    assert!(
+                        sum.payload.as_chunks::<4>().0.iter().all(|b| f32::from_le_bytes(*b).to_bits() == expected.to_bits()),
+                        "{lanes}"
+                    );
                     sums.give_back(sum.chunk, sum.payload);
                 }
             }
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn buffers_are_used_again_once_nobody_reads_them() {
         let mut sums = BlockSums::new(&layout(), 2);
-        let mut once = |sums: &mut BlockSums| {
+        let once = |sums: &mut BlockSums| {
             let mut done = Vec::new();
             sums.begin_lane(0, true);
             sums.add(0, &[1.0; 5000], |sum| done.push(sum));

@@ -63,6 +63,7 @@ fn build(path: &Path, source: &Identity, plain: &Plain) -> Result<(), Error> {
     let mut row = ByteRecord::new();
     let mut last = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.path)(FileProblem::NoHeader))?;
     let fields = row.len();
+    check(&row, fields).map_err(|problem| rows.problem(last, problem))?;
     let mut writer = BufWriter::new(AtomicFile::create(path, 0o600)?);
     let mut put = |place: u64| writer.write_all(&place.to_le_bytes()).map_err(Error::io("write", path));
     while let Some(start) = rows.next(&mut row)? {

@@ -1,7 +1,8 @@
 use super::*;
-use crate::error::Error;
+use crate::error::{Error, RowProblem};
 use crate::fixture::{Dir, gzip};
 use crate::identity::Identity;
+use crate::unpack::Plain;
 use ::csv::{ByteRecord, QuoteStyle, Terminator, WriterBuilder};
 use proptest::prelude::*;
 
@@ -13,22 +14,32 @@ fn texts(row: &ByteRecord) -> Vec<String> {
     row.iter().map(|field| String::from_utf8(field.to_vec()).unwrap()).collect()
 }
 
+fn keep(rows: &mut Vec<Vec<String>>, row: &ByteRecord) -> Result<(), RowProblem> {
+    rows.push(texts(row));
+    Ok(())
+}
+
+fn run(file: &CsvFile, first: u64, count: u64) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    file.rows(first, count, |row| keep(&mut rows, row)).unwrap();
+    rows
+}
+
 // All rows, read in three ways that must agree.
 fn rows(file: &CsvFile) -> Vec<Vec<String>> {
-    let (mut streamed, mut picked, mut backwards) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut picked, mut backwards) = (Vec::new(), Vec::new());
     let mut bytes = Vec::new();
     let all: Vec<u64> = (0..file.records()).collect();
-    file.rows(0, file.records(), |row| Ok(streamed.push(texts(row)))).unwrap();
-    file.read(&all, &mut bytes, |row| Ok(picked.push(texts(row)))).unwrap();
     let reversed: Vec<u64> = all.iter().rev().copied().collect();
-    file.read(&reversed, &mut bytes, |row| Ok(backwards.push(texts(row)))).unwrap();
+    for (records, read) in [(&all, &mut picked), (&reversed, &mut backwards)] {
+        file.read(records, &mut bytes, |row| keep(read, row)).unwrap();
+    }
     backwards.reverse();
+    let streamed = run(file, 0, file.records());
     assert_eq!(streamed, picked);
     assert_eq!(streamed, backwards);
     for record in all {
-        let mut one = Vec::new();
-        file.rows(record, 1, |row| Ok(one.push(texts(row)))).unwrap();
-        assert_eq!(one, streamed[usize::try_from(record).unwrap()..][..1]);
+        assert_eq!(run(file, record, 1), streamed[usize::try_from(record).unwrap()..][..1]);
     }
     streamed
 }
@@ -102,6 +113,17 @@ fn an_index_is_kept_and_a_damaged_one_is_named() {
         let said = CsvFile::open(&identity(), &dir.scratch()).and_then(|file| file.rows(0, 1, |_| Ok(())));
         assert!(dir.said(said).ends_with(": is damaged\n  help: remove it; it is made again"));
     }
+}
+
+#[test]
+fn what_is_written_to_while_it_is_indexed_is_not_kept() {
+    let dir = Dir::new();
+    let identity = Identity::now(&dir.write("a.csv", "a,b\n1,2\n")).unwrap();
+    let plain = Plain::open(&identity, &dir.scratch()).unwrap();
+    dir.write("a.csv", "a,b\n1,2\n3,4\n");
+    let said = dir.said(index::Index::open(&identity, &plain, &dir.scratch()));
+    assert!(said.starts_with("DIR/a.csv: has changed since"), "{said}");
+    assert!(dir.scratch_names().is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tfcoord_types::job::Feature;
 use tfcoord_types::manifest::{Column, ColumnKind, Label};
 
 /// The most bytes that the names of a column's categories, or the classes, may take together.
-const NAMES_BYTES_MAX: usize = 64 << 20;
+const NAMES_BYTES_MAX: usize = 32 << 20;
 
 /// Mean and deviation by Welford's method (Knuth, TAOCP 2, 4.2.2), in the order of the rows.
 #[derive(Debug, Default)]
@@ -127,7 +127,9 @@ impl Labels {
             return Err(RowProblem::NoLabel { column: column() });
         }
         match &mut self.classes {
-            Some(names) => names.add(text, CLASSES_MAX).then_some(()).ok_or_else(|| RowProblem::ManyClasses { column: self.column.clone() }),
+            Some(names) => {
+                names.add(text, CLASSES_MAX).then_some(()).ok_or_else(|| RowProblem::ManyClasses { column: self.column.clone() })
+            }
             None => match number(&self.column, text)? as f32 {
                 label if label.is_finite() => Ok(()),
                 _ => Err(RowProblem::OutOfRange { column: column(), value: text.to_owned() }),

@@ -57,7 +57,9 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
 fn width(columns: &[Column]) -> Result<u32, Error> {
     let width = columns.iter().map(Column::width).sum::<usize>() as u64;
     match u32::try_from(width) {
-        Ok(0) => Err(Error::job("data.features", "no column becomes a feature", "name some, or use files with more columns than the label")),
+        Ok(0) => {
+            Err(Error::job("data.features", "no column becomes a feature", "name some, or use files with more columns than the label"))
+        }
         Ok(fits) if width <= FEATURES_MAX => Ok(fits),
         _ => {
             let widest = columns.iter().max_by_key(|column| column.width()).map_or("", |column| &column.name);

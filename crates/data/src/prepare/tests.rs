@@ -74,7 +74,13 @@ fn rows_that_cannot_be_used() {
     check(BINARY, &numbers, "x,y\n1,0\nabc,1\n", fine, &format!("DIR/train.csv:3: column \"x\": \"abc\" is no number\n  {number}"));
     check(BINARY, &numbers, fine, "y,x\r\n0,1\r\n1,1e\r\n", &format!("DIR/eval.csv:3: column \"x\": \"1e\" is no number\n  {number}"));
     check(BINARY, &numbers, fine, "x,y\n1e300,0\n", "DIR/eval.csv:2: column \"x\": \"1e300\" is out of range\n  help: check the value");
-    check(BINARY, &numbers, "x,y\n1e300,0\n-1e300,1\n", fine, "DIR/train.csv:3: column \"x\": \"-1e300\" is out of range\n  help: check the value");
+    check(
+        BINARY,
+        &numbers,
+        "x,y\n1e300,0\n-1e300,1\n",
+        fine,
+        "DIR/train.csv:3: column \"x\": \"-1e300\" is out of range\n  help: check the value",
+    );
     let label = "help: remove the row, or fill in its label";
     check(BINARY, FILES, "x,y\n1,0\n2,\n", fine, &format!("DIR/train.csv:3: column \"y\": the label is missing\n  {label}"));
     check(BINARY, FILES, fine, "x,y\n1,\n", &format!("DIR/eval.csv:2: column \"y\": the label is missing\n  {label}"));
@@ -86,7 +92,13 @@ fn rows_that_cannot_be_used() {
         "DIR/eval.csv:3: column \"y\": the label \"maybe\" does not occur in the training records, which have \"0\", \"1\"\n  help: check the label, or train on data that hold every class",
     );
     check(REGRESSION, FILES, "x,y\n1,0\n2,b\n", fine, &format!("DIR/train.csv:3: column \"y\": \"b\" is no number\n  {number}"));
-    check(REGRESSION, FILES, "x,y\n1,0\n2,1e39\n", fine, "DIR/train.csv:3: column \"y\": \"1e39\" is out of range\n  help: check the value");
+    check(
+        REGRESSION,
+        FILES,
+        "x,y\n1,0\n2,1e39\n",
+        fine,
+        "DIR/train.csv:3: column \"y\": \"1e39\" is out of range\n  help: check the value",
+    );
     check(
         BINARY,
         FILES,
@@ -104,14 +116,17 @@ fn too_many_classes_or_categories() {
         "DIR/train.csv:10002: column \"y\": more than 10000 different labels\n  help: use the loss mse if the label is a number, or name another column"
     );
     let data = r#"{"format": "csv", "label": "y", "features": [{"category": "x"}], "train": {"files": "DIR/train.csv"}}"#;
-    let long = (0..200).map(|n| format!("{n}{},{n}\n", "x".repeat(400_000))).collect::<String>();
-    assert!(said(REGRESSION, data, &format!("x,y\n{long}"), "").starts_with("DIR/train.csv:169: column \"x\": more than"), "names are bounded");
+    let long = (0..100).map(|n| format!("{n}{},{n}\n", "x".repeat(400_000))).collect::<String>();
+    assert!(
+        said(REGRESSION, data, &format!("x,y\n{long}"), "").starts_with("DIR/train.csv:85: column \"x\": more than"),
+        "names are bounded"
+    );
 }
 
 #[test]
 fn records_that_the_files_lack() {
     let job = |range: &str| FILES.replace("train.csv\"", &format!("train.csv\", \"records\": {range}"));
-    let fine = "x,y\n1,0\n2,1\n3,1\n";
+    let fine = "x,y\n1,1\n2,0\n3,1\n";
     assert_eq!(table(BINARY, &job("[1, 3]"), fine, fine).unwrap().train.first, 1);
     assert_eq!(
         said(BINARY, &job("[1, 4]"), fine, fine),

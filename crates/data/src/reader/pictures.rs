@@ -62,7 +62,12 @@ pub(crate) fn check_labels(labels: &IdxFile, first: u64, bytes: &[u8], classes: 
 }
 
 /// Calls `each` with all labels of the records from `first` up to `end`, piece by piece.
-pub(crate) fn each_label(labels: &IdxFile, first: u64, end: u64, mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn each_label(
+    labels: &IdxFile,
+    first: u64,
+    end: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut buffer = Vec::new();
     let mut at = first;
     while at < end {

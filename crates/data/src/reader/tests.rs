@@ -54,7 +54,8 @@ yes, a ,5,x
 fn table(dir: &Dir) -> Manifest {
     dir.write("train.csv", TABLE);
     dir.write("eval.csv", "note,size,kind,y\nx,7,c,yes\n-,,b,no\n");
-    let data = r#"{"format": "csv", "label": "y", "missing": ["?"], "train": {"files": "DIR/train.csv"}, "eval": {"files": "DIR/eval.csv"}}"#;
+    let data =
+        r#"{"format": "csv", "label": "y", "missing": ["?"], "train": {"files": "DIR/train.csv"}, "eval": {"files": "DIR/eval.csv"}}"#;
     dir.prepare(&dir.job(BINARY, data)).unwrap()
 }
 

@@ -106,3 +106,14 @@ fn a_file_that_changed_is_named() {
         "DIR/a: has changed since the job was prepared: it had 4 bytes, it has 5\n  help: submit the job again; data must not change while a job uses them"
     );
 }
+
+#[test]
+fn what_is_written_to_while_it_is_unpacked_is_not_kept() {
+    let dir = Dir::new();
+    let identity = Identity::now(&dir.write("a.gz", gzip(b"old"))).unwrap();
+    let opened = identity.open().unwrap();
+    dir.write("a.gz", gzip(b"a new content"));
+    let said = dir.said(unpack(&identity, opened, &dir.path("kept"), Limits::default()));
+    assert!(said.starts_with("DIR/a.gz: has changed since"), "{said}");
+    assert!(!dir.path("kept").exists());
+}

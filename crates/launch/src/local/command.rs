@@ -18,11 +18,7 @@ const PASSED: [&str; 10] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMP
 const PREFIX: &str = "TFCOORD_";
 const KEPT: [&str; 3] = ["TFCOORD_TOKEN_FILE", "TFCOORD_COORDINATOR", "TFCOORD_STATE_DIR"];
 
-/// The path of the program `name`.
-///
-/// # Errors
-/// [`Error::NoProgram`] if it is not there.
-pub fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
+fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
     let path = bin_dir.join(name);
     if path.is_file() { Ok(path) } else { Err(Error::NoProgram { path }) }
 }
@@ -33,11 +29,22 @@ pub(super) fn passes(name: &OsStr) -> bool {
     PASSED.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
 }
 
+/// A command that runs the program `name` with nothing on its standard input, and of the environment only what
+/// children may see: no secrets.
+///
+/// # Errors
+/// [`Error::NoProgram`] if it is not there.
+pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
+    let mut command = Command::new(program(bin_dir, name)?);
+    command.stdin(Stdio::null()).env_clear().envs(environment());
+    Ok(command)
+}
+
 pub(super) fn build(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Command, Error> {
     let launch = &spec.launch;
     let mut command = match launch.task.role {
-        Role::ParameterServer => Command::new(program(&config.bin_dir, PARAMETER_SERVER_PROGRAM)?),
-        Role::Worker => Command::new(program(&config.bin_dir, WORKER_PROGRAM)?),
+        Role::ParameterServer => child(&config.bin_dir, PARAMETER_SERVER_PROGRAM)?,
+        Role::Worker => child(&config.bin_dir, WORKER_PROGRAM)?,
     };
     let (place, path) = match launch.task.role {
         Role::ParameterServer => ("--socket-dir", &config.socket_dir),
@@ -53,7 +60,6 @@ pub(super) fn build(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Comm
         command.arg(name).arg(path);
     }
     command.args(["--cpus", &spec.cpus.max(1).to_string()]);
-    command.stdin(Stdio::null()).env_clear().envs(environment());
     Ok(command)
 }
 

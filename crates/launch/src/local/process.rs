@@ -52,8 +52,9 @@ impl Process {
         self.state.lock().expect("nobody panics while holding a process")
     }
 
-    /// Waits for the end on a thread of its own, and tells `then`.
-    pub(super) fn on_end(self: &Arc<Self>, then: impl FnOnce(Exit) + Send + 'static) {
+    /// Waits for the end on a thread of its own, and tells `then`. Where there can be no such thread, nobody would
+    /// ever learn of the end: the process is killed and reaped here.
+    pub(super) fn on_end(self: &Arc<Self>, then: impl FnOnce(Exit) + Send + 'static) -> io::Result<()> {
         let this = self.clone();
         let wait = move || {
             let exit = this.reap();
@@ -63,11 +64,10 @@ impl Process {
             this.changed.notify_all();
         };
         let started = thread::Builder::new().name(format!("wait-{}", self.id())).stack_size(STACK_BYTES).spawn(wait);
-        if let Err(error) = started {
-            // Nobody would ever learn of its end: better it ends now, as a launch that failed would.
-            tracing::error!(%error, pid = self.id(), "cannot wait for a process: it is killed");
+        started.map(drop).inspect_err(|_| {
             self.kill(Duration::ZERO);
-        }
+            self.reap();
+        })
     }
 
     // Waiting without reaping keeps the id: the group can be killed before anybody else may get it.

@@ -26,7 +26,14 @@ impl Layer for Activation {
         Ok((output, Saved::tensors(kept)))
     }
 
-    fn backward(&self, _: &Pass<'_>, saved: Saved, output_gradient: Tensor, wants: bool, _: &mut Emit<'_>) -> Result<Option<Tensor>, Error> {
+    fn backward(
+        &self,
+        _: &Pass<'_>,
+        saved: Saved,
+        output_gradient: Tensor,
+        wants: bool,
+        _: &mut Emit<'_>,
+    ) -> Result<Option<Tensor>, Error> {
         if !wants {
             return Ok(None);
         }

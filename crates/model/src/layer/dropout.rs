@@ -33,7 +33,14 @@ impl Layer for Dropout {
         Ok((tensor(output, input.dims())?, Saved::tensors([tensor(mask, input.dims())?])))
     }
 
-    fn backward(&self, _: &Pass<'_>, saved: Saved, output_gradient: Tensor, wants: bool, _: &mut Emit<'_>) -> Result<Option<Tensor>, Error> {
+    fn backward(
+        &self,
+        _: &Pass<'_>,
+        saved: Saved,
+        output_gradient: Tensor,
+        wants: bool,
+        _: &mut Emit<'_>,
+    ) -> Result<Option<Tensor>, Error> {
         if !wants {
             return Ok(None);
         }

@@ -49,10 +49,7 @@ impl Case {
             let len = parameters.values(place).len();
             parameters.values_mut(place).copy_from_slice(&draw(len, &[seed, 1, place as u64]));
         }
-        let (input, gradient) = (
-            draw(records * values_of(&shape.input), &[seed, 2]),
-            draw(records * values_of(&shape.output), &[seed, 3]),
-        );
+        let (input, gradient) = (draw(records * values_of(&shape.input), &[seed, 2]), draw(records * values_of(&shape.output), &[seed, 3]));
         Some(Self { spec: spec.clone(), layer, shape, variables, parameters, records, input, gradient })
     }
 
@@ -139,7 +136,12 @@ fn check(spec: &job::Layer, input: &[u32], records: usize, seed: u64) -> Result<
 
 // The same cases every time: a gradient near a kink, or of a deviation near 0, is out of bounds in f32 now and then.
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { rng_seed: RngSeed::Fixed(7), max_global_rejects: 100_000, failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(7),
+        max_global_rejects: 100_000,
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(cases)
+    }
 }
 
 fn activations() -> impl Strategy<Value = Option<Activation>> {
@@ -259,8 +261,7 @@ fn batch_norm_emits_weighted_statistics_and_evaluates_with_moving_ones() {
     let mut case = Case::new(&spec(r#"{"batch_norm": {"epsilon": 0.001}}"#), &[3, 4, 5], 7, 1).unwrap();
     let back = case.run(&ONE);
     for channel in 0..3 {
-        let values: Vec<f64> =
-            (0..7).flat_map(|r| &case.input[(r * 3 + channel) * 20..][..20]).map(|v| f64::from(*v)).collect();
+        let values: Vec<f64> = (0..7).flat_map(|r| &case.input[(r * 3 + channel) * 20..][..20]).map(|v| f64::from(*v)).collect();
         let mean = values.iter().sum::<f64>() / 140.0;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 140.0;
         assert!((f64::from(back.emitted[&2][channel]) - 7.0 * mean).abs() < 1e-5);

@@ -99,6 +99,8 @@ fn files_that_do_not_belong_together_are_refused() {
     assert!(problem(&|file| file.format = 2).contains("format 2"));
     assert!(problem(&|file| file.evaluation_batch_size = 0).contains("evaluation_batch_size"));
     assert!(problem(&|file| file.model = spec(r#"{"kind": "counting"}"#)).contains("counting"));
-    let no_norm = problem(&|file| drop(file.model.layers.remove(10)));
+    let no_norm = problem(&|file| {
+        file.model.layers.remove(10);
+    });
     assert!(no_norm.contains("dense_10/kernel"), "{no_norm}");
 }

@@ -1,4 +1,5 @@
 //! Models from outside: training, evaluation, files.
+#![allow(clippy::unwrap_used)]
 
 mod evaluate;
 mod file;

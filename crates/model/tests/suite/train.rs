@@ -3,6 +3,14 @@ use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Error, Labels, Model, Options, Parameters, StepKey};
 use tfcoord_types::variable::Group;
 
+// A model, its parameters and batches go from thread to thread.
+const _: () = {
+    const fn sent<T: Send + Sync>() {}
+    sent::<Model>();
+    sent::<Parameters>();
+    sent::<Batch>();
+};
+
 type Emitted = Vec<(usize, Vec<u32>)>;
 
 fn train(model: &Model, parameters: &Parameters, batch: &Batch, key: StepKey) -> Result<Emitted, Error> {
@@ -117,7 +125,8 @@ fn the_counting_model_counts_records() {
     assert!(counted(vec![]).unwrap_err().to_string().contains("indices"));
 }
 
-const TWO: &str = r#"{"layers": [{"dense": {"units": 4, "activation": "relu"}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
+const TWO: &str =
+    r#"{"layers": [{"dense": {"units": 4, "activation": "relu"}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
 
 fn culprit(json: &str, labels: Labels, change: impl FnOnce(&mut Parameters, &mut Vec<f32>)) -> String {
     let model = model(json, &[3], if matches!(labels, Labels::Classes(_)) { 2 } else { 0 });

@@ -1,4 +1,4 @@
-//! One server, message by message. Faults and several servers: `tests/sim`.
+//! One server, message by message. Faults and several servers: `worker/core/tests/exchange`.
 
 use super::*;
 use tfcoord_types::id::Incarnation;

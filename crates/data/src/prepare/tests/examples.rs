@@ -39,6 +39,9 @@ fn full_fashion_mnist_parses() {
 fn tabular_prepares() {
     let dir = Dir::new();
     let manifest = dir.prepare(&example("tabular/job.json").0).unwrap();
-    assert_eq!((manifest.train.records, manifest.eval.unwrap().records), (6000, 2000));
+    assert_eq!((manifest.train.records, manifest.eval.as_ref().unwrap().records), (6000, 2000));
     assert_eq!(manifest.label, Label::Class { names: vec!["no".into(), "yes".into()] });
+    let region = manifest.columns.iter().find(|column| column.name == "region").unwrap();
+    let ColumnKind::Category { names } = &region.kind else { panic!("categories") };
+    assert_eq!(names, &["", "east", "north", "south", "west"], "nobody in training lives on islands");
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const PAIR: &str = r#"{"format": "idx", "train": {"images": "DIR/i", "labels": "DIR/l"}, "eval": {"images": "DIR/ei", "labels": "DIR/el"}}"#;
+const PAIR: &str =
+    r#"{"format": "idx", "train": {"images": "DIR/i", "labels": "DIR/l"}, "eval": {"images": "DIR/ei", "labels": "DIR/el"}}"#;
 
 struct Given {
     images: Vec<u8>,

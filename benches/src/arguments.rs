@@ -1,0 +1,47 @@
+//! The command line.
+
+use crate::bare::Kind;
+use crate::benchmark::Benchmark;
+use crate::job::Example;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Measures tfcoord: minimum and median over rounds, ratios, and the machine's load.
+#[derive(Debug, Parser)]
+#[command(name = "tfcoord-benches", args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Which benchmarks; all if none is named
+    #[arg(value_enum, value_name = "BENCHMARK")]
+    pub benchmarks: Vec<Benchmark>,
+    /// How often each is repeated
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Write all figures to this file too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// What this program does for itself.
+    #[command(subcommand)]
+    pub inner: Option<Inner>,
+}
+
+/// What this program runs in a process of its own.
+#[derive(Debug, Subcommand)]
+pub enum Inner {
+    /// Computes a job's steps in a bare loop and prints the milliseconds of one
+    #[command(hide = true)]
+    Bare {
+        /// What computes.
+        kind: Kind,
+        /// Whose steps.
+        model: Example,
+        /// How long, in milliseconds.
+        window_ms: u64,
+    },
+}
+
+impl Arguments {
+    /// The benchmarks that are to run.
+    pub fn chosen(&self) -> Vec<Benchmark> {
+        if self.benchmarks.is_empty() { Benchmark::value_variants().to_vec() } else { self.benchmarks.clone() }
+    }
+}

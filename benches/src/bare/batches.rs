@@ -1,0 +1,37 @@
+//! The micro-batches of a job's first epoch, decoded and in memory.
+
+use std::path::Path;
+use tfcoord_data::{Order, Preprocessing, Reader, RecordBatch, prepare};
+use tfcoord_types::job::JobFile;
+use tfcoord_types::plan::TrainPlan;
+
+/// What a loop computes on.
+pub struct Batches {
+    /// Shape of one record's features.
+    pub input: Vec<u32>,
+    /// Classes of the label.
+    pub classes: u32,
+    /// The full steps of an epoch, lane by lane.
+    pub steps: Vec<Vec<RecordBatch>>,
+}
+
+/// Reads the full steps of the first epoch, as workers would.
+///
+/// # Errors
+/// If the data are not what they should be.
+pub fn read(job: &JobFile, scratch: &Path) -> anyhow::Result<Batches> {
+    let manifest = prepare(job, scratch)?;
+    let preprocessing = Preprocessing::from(&manifest);
+    let mut reader = Reader::open(&preprocessing, &manifest.train, scratch)?;
+    let (batch_size, micro_batches) = (job.train.batch_size, job.micro_batches());
+    let plan = TrainPlan { records: manifest.train.records, batch_size, micro_batches, epochs: job.train.epochs };
+    let mut order = Order::new(&plan, job.train.seed, job.data.shuffle);
+    let mut lane = |step, lane| {
+        let mut batch = RecordBatch::default();
+        reader.read(&order.records(0, plan.micro_batch(step, lane)), &mut batch)?;
+        Ok(batch)
+    };
+    let full = plan.records / u64::from(batch_size);
+    let steps: anyhow::Result<Vec<Vec<_>>> = (0..full).map(|step| (0..micro_batches).map(|n| lane(step, n)).collect()).collect();
+    Ok(Batches { classes: u32::try_from(preprocessing.classes().len())?, input: manifest.input, steps: steps? })
+}

@@ -1,0 +1,84 @@
+//! `tfcoord submit`.
+//!
+//! The request id is drawn once; whatever gets lost on the way, the same id always gets the same job.
+
+mod question;
+mod screen;
+mod watch;
+
+use crate::args::{Stream, Submit};
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::failure::{Code, Failure};
+use crate::job::Job;
+use crate::place::Place;
+use crate::verb::file::Checked;
+use crate::{PATIENCE, say};
+use screen::Screen;
+use std::time::Duration;
+use tfcoord_proto::v1;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+/// Submits a job, and watches it to its end unless told otherwise.
+///
+/// # Errors
+/// When it is refused, when it does not succeed, or when the coordinator stays away.
+pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<Duration>) -> Result<Code, Failure> {
+    let mut connection = Connection::new(place.clone(), patience.unwrap_or(PATIENCE));
+    let cannot = |error| Failure::new(Code::Engine, format!("cannot wait for Ctrl-C: {error}"));
+    let mut waits = Waits {
+        interrupts: signal(SignalKind::interrupt()).map_err(cannot)?,
+        deadline: args.wait_timeout.map(|timeout| Instant::now() + timeout),
+    };
+    let unanswered = |code, what: &str| {
+        let failure = Failure::new(code, format!("{what} before the coordinator had answered"));
+        Err(failure.help("`tfcoord list` shows whether the job was admitted"))
+    };
+    let job = tokio::select! {
+        job = submit(&mut connection, file) => job?,
+        _ = waits.interrupts.recv() => return unanswered(Code::Interrupted, "interrupted"),
+        () = until(waits.deadline) => return unanswered(Code::TimedOut, "the waiting time was over"),
+    };
+    if args.detach { detach(args.output, &mut connection, &job).await } else { watch::watch(args, place, patience, &job, waits).await }
+}
+
+/// What ends the watching before the job does.
+struct Waits {
+    interrupts: Signal,
+    deadline: Option<Instant>,
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn submit(connection: &mut Connection, file: Checked) -> Result<String, Failure> {
+    let request = v1::SubmitRequest {
+        request_id: request_id()?,
+        job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
+        file_name: file.path,
+    };
+    Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
+}
+
+fn request_id() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new(Code::Engine, format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn detach(form: Stream, connection: &mut Connection, job: &str) -> Result<Code, Failure> {
+    let request = v1::GetRequest { job: job.to_owned() };
+    let job = Job::from(connection.call(async |client| client.get(request.clone()).await).await?);
+    let screen = Screen::new(form);
+    screen.event(&Event::Submitted { job: job.id.clone(), plan: job.plan.clone() })?;
+    screen.event(&Event::Detached { job: job.id.clone() })?;
+    if form == Stream::Json {
+        say::json(&job)?;
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,89 @@
+//! Starting the embedded coordinator, and starting it again.
+
+use super::fake::{self, Fake};
+use super::process::{Home, Running, run, write_secret};
+use std::process::Command;
+use std::sync::Arc;
+use tfcoord_proto::v1::JobState;
+
+// A coordinator that notes how it was started and says what the test writes into its pipe.
+fn home() -> Home {
+    let home = Home::new();
+    let pipe = home.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    home.program("tfcoord-coordinator", &format!("echo \"$@\" >> {}\nhead -n 1 {}", home.path("starts").display(), pipe.display()));
+    home
+}
+
+// Waits for the coordinator to be started, listens in its place, and says so.
+fn serve(home: &Home, shared: Option<Arc<fake::Shared>>) -> Fake {
+    let mut pipe = std::fs::File::options().write(true).open(home.path("pipe")).unwrap();
+    let fake = match shared {
+        Some(shared) => Fake::go_on(&home.socket(), shared),
+        None => home.fake(),
+    };
+    write_secret(&home.path("state/token"), fake::TOKEN);
+    std::fs::write(home.path("state/endpoint"), format!("unix:{}\n", home.socket().display())).unwrap();
+    std::io::Write::write_all(&mut pipe, format!("ready unix:{}\n", home.socket().display()).as_bytes()).unwrap();
+    fake
+}
+
+fn starts(home: &Home) -> Vec<String> {
+    let text = std::fs::read_to_string(home.path("starts")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn it_is_started_once_and_found_again() {
+    let home = home();
+    let client = Running::start(home.embedded(&["list"]));
+    let _fake = serve(&home, None);
+    let ended = client.end();
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("fashion-mnist-7"), "{}", ended.out);
+    assert_eq!(run(home.embedded(&["status", "fashion-mnist-7"])).code, 0);
+    assert_eq!(starts(&home), [format!("--embedded --state-dir {}", home.path("state").display())]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(home.path("state")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn one_that_died_is_started_again_and_tells_the_jobs_end() {
+    let home = home();
+    let client = Running::start(home.embedded(&["submit", "job.json"]));
+    let fake = serve(&home, None);
+    client.out.wait_for("2 workers");
+    let shared = fake.shared.clone();
+    drop(fake);
+    std::fs::remove_file(home.socket()).unwrap();
+    shared.change(|job| fake::end(job, JobState::Failed, "the coordinator died while it ran"));
+    let _fake = serve(&home, Some(shared));
+    let ended = client.end();
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("failed: the coordinator died while it ran"), "{}", ended.err);
+    assert_eq!(starts(&home).len(), 2);
+}
+
+#[test]
+fn one_that_does_not_start_exits_6_with_what_it_said() {
+    let home = home();
+    for (script, text) in [
+        ("echo 'error the log is damaged'", "the embedded coordinator did not start: the log is damaged\n  help: its log is "),
+        ("echo panic >&2; exit 101", "the embedded coordinator did not start: it ended without a word"),
+        ("echo hello", "the embedded coordinator did not start: it said \"hello\""),
+    ] {
+        home.program("tfcoord-coordinator", script);
+        let ended = run(home.embedded(&["list"]));
+        assert_eq!(ended.code, 6, "{}", ended.err);
+        assert!(ended.err.contains(text), "{}", ended.err);
+    }
+    assert_eq!(std::fs::read_to_string(home.path("state/coordinator.log")).unwrap(), "panic\n");
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    let home = Home::new();
+    let ended = run(home.embedded(&["list"]));
+    assert_eq!(ended.code, 6, "{}", ended.err);
+    assert!(ended.err.contains("bin/tfcoord-coordinator is not there\n  help: "), "{}", ended.err);
+}

@@ -1,0 +1,130 @@
+//! The leader: one thread that owns the state and the log.
+//!
+//! A turn: take what arrived; append the commands that follow from it in one batch and sync them; apply them; see what
+//! follows from that in turn; then answer, and hand out what changed. Nothing is answered before it is durable.
+//! Reports never enter the log: the newest of each task is kept here ([`presence`]), and the core's `proposals` says
+//! what of it must become a command. What runs is compared with what should ([`reconcile`]) whenever a decision touches
+//! tasks, when one has ended, and every 5 s.
+
+mod handle;
+mod job_message;
+mod journal;
+mod outlets;
+mod presence;
+mod progress;
+mod reconcile;
+mod request;
+mod turn;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use handle::{Gone, Handle};
+pub use journal::{Journal, SNAPSHOT_EVERY};
+pub use request::{OpenSession, Request};
+
+use crate::clock::Clock;
+use crate::log;
+use crate::state_dir::StateDir;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tfcoord_coordinator_core::{Cluster, Command};
+use tfcoord_launch::Launcher;
+use tokio::sync::watch;
+
+/// Requests that wait before more are refused.
+const REQUESTS_MAX: usize = 1024;
+/// Requests that are taken in one turn.
+const BATCH_MAX: usize = 256;
+/// How long tasks may take to end when the coordinator does.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What the leader works with.
+pub struct Parts {
+    /// The log, opened.
+    pub journal: Journal,
+    /// The state that it leads to.
+    pub cluster: Cluster,
+    /// Where job files and tokens lie.
+    pub state: StateDir,
+    /// How long a task may be silent before it is held for dead.
+    pub lease: Duration,
+}
+
+/// A leader that runs.
+pub struct Leader {
+    handle: Handle,
+    active: watch::Receiver<usize>,
+    thread: JoinHandle<Result<(), log::Error>>,
+}
+
+impl Leader {
+    /// Takes office: starts the leader's thread. `launcher` makes the launcher, which is given a function to call
+    /// whenever a task has ended.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(parts: Parts, launcher: impl FnOnce(Arc<dyn Fn() + Send + Sync>) -> Arc<dyn Launcher>) -> std::io::Result<Self> {
+        let (sender, requests) = sync_channel(REQUESTS_MAX);
+        let handle = Handle::new(sender);
+        let (active_sender, active) = watch::channel(0);
+        let nudge = handle.clone();
+        let launcher = launcher(Arc::new(move || nudge.tasks_changed()));
+        let clock = Clock::new(parts.cluster.now_ms());
+        let office = turn::Office::new(parts, clock, launcher, active_sender);
+        let thread = thread::Builder::new().name("leader".into()).spawn(move || lead(office, &requests))?;
+        Ok(Self { handle, active, thread })
+    }
+
+    /// The way to ask it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// How many jobs are not over, and tasks that still run.
+    pub fn active(&self) -> watch::Receiver<usize> {
+        self.active.clone()
+    }
+
+    /// Waits until the thread has ended: after [`Request::Stop`], or since the log failed.
+    ///
+    /// # Errors
+    /// Why the log failed.
+    ///
+    /// # Panics
+    /// If the thread did.
+    pub fn join(self) -> Result<(), log::Error> {
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), log::Error> {
+    office.propose(Command::TakeOffice {});
+    office.settle()?;
+    loop {
+        let mut next = match requests.recv_timeout(office.wait()) {
+            Ok(request) => Some(request),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Every handle is gone; nobody can ask for an end any more.
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        office.begin();
+        let mut taken = 0;
+        while let Some(request) = next {
+            if matches!(request, Request::Stop) {
+                // What came before it is settled; then the tasks end.
+                office.settle()?;
+                office.stop(STOP_GRACE);
+                return Ok(());
+            }
+            office.take(request);
+            taken += 1;
+            next = if taken < BATCH_MAX { requests.try_recv().ok() } else { None };
+        }
+        office.settle()?;
+    }
+    office.stop(STOP_GRACE);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What tests of the leader share: a small job of one server and two workers, and a launcher without processes.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tfcoord_coordinator_core::{Cluster, Command, Process};
+use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
+use tfcoord_types::figures::CurvePoint;
+use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::job::{self, JobFile};
+use tfcoord_types::manifest::ManifestSummary;
+use tfcoord_types::report::{Body, CurveReport, Report, ServerReport};
+
+pub(crate) const JOB_FILE: &str = r#"{
+    "name": "fashion",
+    "model": {"layers": [{"dense": {"units": 4}}], "loss": "softmax_cross_entropy", "metrics": ["accuracy"]},
+    "data": {"format": "csv", "train": {"files": "/data/x.csv"}, "label": "y"},
+    "train": {"batch_size": 64, "micro_batches": 4, "epochs": 2, "optimizer": {"sgd": {"learning_rate": 0.1}}},
+    "worker": {"count": 2},
+    "output": {"dir": "/out"}
+}"#;
+
+pub(crate) fn job_file() -> JobFile {
+    job::parse("job.json", JOB_FILE).unwrap()
+}
+
+pub(crate) fn summary() -> ManifestSummary {
+    ManifestSummary { digest: "a".repeat(64), train_records: 1000, eval_records: 0, input: vec![8], classes: 4 }
+}
+
+pub(crate) fn process(nonce: u8) -> Process {
+    Process { nonce: nonce.to_string(), addresses: vec!["127.0.0.1:1".into()], host: "h".into(), kernel_path: "k".into() }
+}
+
+pub(crate) fn job() -> JobId {
+    JobId { name: "fashion".into(), number: 1 }
+}
+
+/// The job submitted, and worker-0 registered as incarnation 2.
+pub(crate) fn registered() -> Cluster {
+    let mut cluster = Cluster::new();
+    let submit = Command::SubmitJob { request_id: "r".into(), file: Box::new(job_file()), manifest: summary() };
+    cluster.apply(1, 1000, submit);
+    let register = Command::RegisterTask { job: job(), task: TaskId::worker(0), attempt: Attempt(1), process: process(0) };
+    cluster.apply(2, 1001, register);
+    cluster
+}
+
+/// A server that has reached a step, with a loss of 0.5 and a quarter right.
+pub(crate) fn server_report(generation: Generation, step: u64) -> Report {
+    let point = CurvePoint { step, loss_sum: 32.0, records: 64.0, correct: 16.0 };
+    let curve = (step > 0).then_some(CurveReport { last: point, epoch: point });
+    let body = Body::Server(ServerReport { reached: Some(step), curve });
+    Report { incarnation: Incarnation(9), applied: Revision(0), generation, body, fault: None }
+}
+
+/// Launches nothing, and remembers it.
+#[derive(Default)]
+pub(crate) struct FakeLauncher(Mutex<BTreeMap<Launch, Option<Ended>>>);
+
+impl FakeLauncher {
+    pub(crate) fn end(&self, launch: &Launch, exit: Exit) {
+        self.0.lock().unwrap().insert(launch.clone(), Some(Ended { exit: Some(exit), log: vec![] }));
+    }
+
+    pub(crate) fn running(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().filter(|(_, ended)| ended.is_none()).map(|(launch, _)| launch.to_string()).collect()
+    }
+}
+
+impl Launcher for FakeLauncher {
+    fn launch(&self, spec: &TaskSpec) -> Result<(), Error> {
+        self.0.lock().unwrap().entry(spec.launch.clone()).or_insert(None);
+        Ok(())
+    }
+
+    fn list(&self) -> Vec<Listed> {
+        self.0.lock().unwrap().iter().map(|(launch, ended)| Listed { launch: launch.clone(), ended: ended.clone() }).collect()
+    }
+
+    fn kill(&self, launch: &Launch, _: Duration) {
+        self.end(launch, Exit::Signal(9));
+    }
+
+    fn forget(&self, launch: &Launch) {
+        self.0.lock().unwrap().remove(launch);
+    }
+
+    fn read_log(&self, _: &Launch, _: u64, _: usize) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn stop(&self, _: Duration) {}
+}

@@ -1,0 +1,127 @@
+//! A job as clients see it.
+
+use tfcoord_coordinator_core::job::{Job, JobState};
+use tfcoord_coordinator_core::task::{Task, TaskState};
+use tfcoord_proto::v1;
+use tfcoord_types::id::TaskId;
+use tfcoord_types::variable::{Group, Variable};
+use tfcoord_types::view::Evaluation;
+
+/// What of a job's message is not in its state.
+pub(super) struct Beside {
+    pub(super) file_name: String,
+    pub(super) classes: Vec<String>,
+    pub(super) progress: Option<v1::Progress>,
+}
+
+/// The whole message.
+pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
+    let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
+    let last = job.evaluations.len().saturating_sub(1);
+    let evaluations = job.evaluations.iter().enumerate();
+    v1::Job {
+        // A confusion matrix may be large: the last one is what people look at.
+        evaluations: evaluations.map(|(n, e)| evaluation(e, job.manifest.classes, n == last)).collect(),
+        classes: beside.classes,
+        job_file,
+        ..brief(job, beside.file_name, beside.progress)
+    }
+}
+
+/// The message for lists.
+pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>) -> v1::Job {
+    v1::Job {
+        id: job.id.to_string(),
+        revision: job.revision.0,
+        state: state(job.state).into(),
+        reason: job.reason(),
+        file_name,
+        submitted_at_ms: job.submitted_at_ms,
+        started_at_ms: job.started_at_ms.unwrap_or(0),
+        ended_at_ms: job.ended.as_ref().map_or(0, |ended| ended.at_ms),
+        tasks: job.tasks.iter().map(|(id, task)| task_message(job, *id, task)).collect(),
+        progress,
+        outputs: outputs(job),
+        plan: Some(plan(job)),
+        ..v1::Job::default()
+    }
+}
+
+fn state(state: JobState) -> v1::JobState {
+    match state {
+        JobState::Pending => v1::JobState::Pending,
+        JobState::Admitted => v1::JobState::Admitted,
+        JobState::Starting => v1::JobState::Starting,
+        JobState::Running => v1::JobState::Running,
+        JobState::Finalizing => v1::JobState::Finalizing,
+        JobState::Succeeded => v1::JobState::Succeeded,
+        JobState::Failed => v1::JobState::Failed,
+        JobState::Cancelled => v1::JobState::Cancelled,
+    }
+}
+
+fn task_message(job: &Job, id: TaskId, task: &Task) -> v1::Task {
+    let incarnation = task.incarnation();
+    let lanes = job.lanes.iter().filter(|lane| incarnation.is_some() && lane.owner == incarnation).count();
+    let word = match task.state {
+        TaskState::Waiting { .. } => "lost",
+        TaskState::Launched { .. } => "launching",
+        TaskState::Registered(_) => "registered",
+        TaskState::Stopping { .. } => "stopping",
+        TaskState::Ended { .. } => "ended",
+    };
+    let last_exit = match (&task.exit, &task.lost) {
+        (Some(exit), _) => exit.to_string(),
+        (None, Some(cause)) => cause.to_string(),
+        (None, None) => String::new(),
+    };
+    v1::Task {
+        task: id.to_string(),
+        state: word.into(),
+        attempt: task.attempt.0,
+        incarnation: incarnation.map_or(0, |incarnation| incarnation.0),
+        lanes: u32::try_from(lanes).unwrap_or(u32::MAX),
+        restarts: task.restarts,
+        last_exit,
+    }
+}
+
+fn plan(job: &Job) -> v1::Plan {
+    let trained = |variable: &&Variable| matches!(variable.group, Group::Train | Group::Add);
+    let variables = job.placement.iter().flat_map(|placement| &placement.variables);
+    v1::Plan {
+        train_records: job.plan.records,
+        eval_records: job.manifest.eval_records,
+        batch_size: job.plan.batch_size,
+        micro_batches: job.plan.micro_batches,
+        steps_per_epoch: job.plan.steps_per_epoch(),
+        epochs: job.plan.epochs,
+        workers: job.file.worker.count,
+        servers: job.file.parameter_server.count,
+        parameters: variables.filter(trained).filter_map(Variable::elements).fold(0, u64::saturating_add),
+    }
+}
+
+fn evaluation(evaluation: &Evaluation, classes: u32, confusion: bool) -> v1::Evaluation {
+    let counts = &evaluation.counts;
+    v1::Evaluation {
+        epoch: evaluation.epoch,
+        step: evaluation.step,
+        records: counts.records,
+        loss: counts.loss().unwrap_or(f64::NAN),
+        accuracy: counts.accuracy().filter(|_| classes > 0),
+        auc: counts.auc(),
+        confusion: if confusion { counts.confusion.clone() } else { Vec::new() },
+        correct: counts.correct,
+    }
+}
+
+fn outputs(job: &Job) -> Option<v1::Outputs> {
+    let exported = job.outputs.as_ref()?;
+    let file = |(name, length, sha256): &(String, u64, String)| v1::OutputFile { name: name.clone(), length: *length, sha256: sha256.clone() };
+    Some(v1::Outputs {
+        model_dir: exported.dir.clone(),
+        tensorboard_dir: format!("{}/tensorboard", job.output_dir()),
+        files: exported.files.iter().map(file).collect(),
+    })
+}

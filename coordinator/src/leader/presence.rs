@@ -1,0 +1,118 @@
+//! Who is there: the newest report of each registered task, and when it came. Volatile; a new leader holds nobody for
+//! dead before one full lease has passed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tfcoord_coordinator_core::{Cause, Cluster, Command};
+use tfcoord_types::id::{Incarnation, JobId, TaskId};
+use tfcoord_types::report::Report;
+
+/// A turn that comes later than this after the one before says that this process did not run itself.
+const STALL: Duration = Duration::from_secs(2);
+
+/// Who is there.
+#[derive(Debug)]
+pub(super) struct Presence {
+    lease: Duration,
+    tasks: BTreeMap<Incarnation, Seen>,
+    turn_at: Instant,
+}
+
+/// What is known of an incarnation.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) job: JobId,
+    pub(super) task: TaskId,
+    at: Instant,
+    pub(super) report: Option<Report>,
+}
+
+impl Presence {
+    pub(super) fn new(lease: Duration, now: Instant) -> Self {
+        Self { lease, tasks: BTreeMap::new(), turn_at: now }
+    }
+
+    /// A new turn begins. If the last one is long ago, the silence was this process's own: everybody gets a new lease.
+    pub(super) fn turn(&mut self, now: Instant) {
+        if now.duration_since(self.turn_at) > STALL.max(self.longest_wait()) {
+            self.tasks.values_mut().for_each(|seen| seen.at = now);
+        }
+        self.turn_at = now;
+    }
+
+    /// How long a turn may wait at most, so that silence is seen in time.
+    pub(super) fn longest_wait(&self) -> Duration {
+        if self.tasks.is_empty() { Duration::from_secs(5) } else { Duration::from_secs(1) }
+    }
+
+    /// A process has registered, perhaps once more.
+    pub(super) fn registered(&mut self, incarnation: Incarnation, job: JobId, task: TaskId, now: Instant) {
+        self.tasks.entry(incarnation).or_insert(Seen { job, task, at: now, report: None }).at = now;
+    }
+
+    /// A report came; whether its incarnation is known.
+    pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
+        let Some(seen) = self.tasks.get_mut(&report.incarnation) else { return false };
+        seen.at = now;
+        seen.report = Some(report);
+        true
+    }
+
+    pub(super) fn of(&self, incarnation: Incarnation) -> Option<&Seen> {
+        self.tasks.get(&incarnation)
+    }
+
+    /// Those of a job.
+    pub(super) fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
+        self.tasks.values().filter(move |seen| seen.job == *job)
+    }
+
+    /// Whether a task was heard of within a lease.
+    pub(super) fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
+        self.of(incarnation).is_some_and(|seen| now.duration_since(seen.at) <= self.lease)
+    }
+
+    /// What to propose of those who take part and have been silent for a lease.
+    pub(super) fn silent(&self, cluster: &Cluster, now: Instant) -> Vec<Command> {
+        let late = self.tasks.iter().filter(|(_, seen)| now.duration_since(seen.at) > self.lease);
+        let lost = late.filter_map(|(incarnation, Seen { job, task, .. })| {
+            let state = cluster.job(job).filter(|job| !job.is_over())?.tasks.get(task)?;
+            state.registration().filter(|r| r.incarnation == *incarnation)?;
+            let cause = Cause::because(format!("did not report for {} s", self.lease.as_secs()));
+            Some(Command::DeclareLost { job: job.clone(), task: *task, attempt: state.attempt, cause })
+        });
+        lost.collect()
+    }
+
+    /// Forgets incarnations of jobs that are forgotten.
+    pub(super) fn prune(&mut self, cluster: &Cluster) {
+        self.tasks.retain(|_, seen| cluster.job(&seen.job).is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::fixture::{job, registered};
+
+    const LEASE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn silence_is_seen_after_a_lease_but_not_ones_own() {
+        let cluster = registered();
+        let start = Instant::now();
+        let at = |s| start + Duration::from_secs(s);
+        let mut presence = Presence::new(LEASE, start);
+        presence.registered(Incarnation(2), job(), TaskId::worker(0), start);
+        // Turns come in time.
+        (1..=10).for_each(|s| presence.turn(at(s)));
+        assert_eq!(presence.silent(&cluster, at(10)), []);
+        presence.turn(at(11));
+        let [Command::DeclareLost { task, cause, .. }] = &presence.silent(&cluster, at(11))[..] else { panic!() };
+        assert_eq!((*task, cause.message.as_str()), (TaskId::worker(0), "did not report for 10 s"));
+        // This process stood still for a minute: it knows nothing of the others.
+        presence.turn(at(71));
+        assert_eq!(presence.silent(&cluster, at(80)), []);
+        assert!(presence.is_alive(Incarnation(2), at(80)) && !presence.is_alive(Incarnation(2), at(82)));
+    }
+}

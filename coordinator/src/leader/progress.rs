@@ -1,0 +1,117 @@
+//! How far jobs are: figures from reports, for people. Volatile.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tfcoord_coordinator_core::job::Job;
+use tfcoord_proto::v1;
+use tfcoord_types::id::TaskId;
+use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::report::{Body, CurveReport, Report};
+
+/// Speed is that of the last seconds.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Samples closer together than this say nothing more.
+const SAMPLE_GAP: Duration = Duration::from_millis(200);
+
+/// How far a job is.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    step: u64,
+    curve: Option<CurveReport>,
+    // (when, records trained by then), ascending.
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Progress {
+    /// Takes what the job's reports say now; whether anything has changed.
+    pub(super) fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
+        let (mut reached, mut curve, mut servers) = (None, None, 0);
+        for (_, report) in reports.filter(|(_, report)| report.generation == job.generation) {
+            if let Body::Server(server) = &report.body {
+                servers += 1;
+                reached = Some(reached.map_or(server.reached, |least: Option<u64>| least.min(server.reached)));
+                curve = server.curve.or(curve);
+            }
+        }
+        // Steps done are those that all servers have.
+        let complete = servers == job.file.parameter_server.count;
+        let step = reached.flatten().filter(|_| complete).unwrap_or(0).clamp(self.step, job.plan.steps().max(self.step));
+        let changed = step != self.step || curve.is_some_and(|curve| self.curve != Some(curve));
+        (self.step, self.curve) = (step, curve.or(self.curve));
+        self.sample(now, records_before(&job.plan, step));
+        changed
+    }
+
+    fn sample(&mut self, now: Instant, records: u64) {
+        if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLE_GAP) {
+            self.samples.push_back((now, records));
+        }
+        // One older than the window is its beginning.
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    fn records_per_s(&self) -> f64 {
+        match (self.samples.front(), self.samples.back()) {
+            (Some((from, before)), Some((to, after))) if to > from => (after - before) as f64 / to.duration_since(*from).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+
+    /// The message.
+    pub(super) fn message(&self, job: &Job, workers_alive: u32) -> v1::Progress {
+        let plan = &job.plan;
+        let epoch = self.curve.map(|curve| curve.epoch).filter(|epoch| epoch.records > 0.0);
+        let mean = |sum: f32, records: f32| f64::from(sum) / f64::from(records);
+        let classes = job.manifest.classes > 0;
+        let records_per_s = self.records_per_s();
+        let left = (plan.records * u64::from(plan.epochs)).saturating_sub(records_before(plan, self.step));
+        let seconds_left = (records_per_s > 0.0 && !job.is_over()).then(|| left as f64 / records_per_s);
+        v1::Progress {
+            epoch: plan.place(self.step.saturating_sub(1)).epoch + u32::from(self.step > 0),
+            step: self.step,
+            steps: plan.steps(),
+            loss: epoch.map(|e| mean(e.loss_sum, e.records)).filter(|loss| loss.is_finite()),
+            accuracy: epoch.filter(|_| classes).map(|e| mean(e.correct, e.records)),
+            records_per_s,
+            seconds_left,
+            workers_alive,
+        }
+    }
+}
+
+/// Records of all steps before `step`.
+fn records_before(plan: &TrainPlan, step: u64) -> u64 {
+    let place = plan.place(step);
+    let whole = plan.records.saturating_mul(u64::from(place.epoch));
+    whole.saturating_add(place.step.saturating_mul(u64::from(plan.batch_size)).min(plan.records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::fixture::{job, registered, server_report};
+
+    #[test]
+    fn figures_follow_from_reports() {
+        let cluster = registered();
+        let job = cluster.job(&job()).unwrap();
+        let mut progress = Progress::default();
+        let start = Instant::now();
+        // 1000 records in steps of 64: 16 a epoch, of which the last has 40 records.
+        for (s, step) in [(0, 0), (1, 8), (2, 16), (3, 17)] {
+            let report = server_report(job.generation, step);
+            assert_eq!(progress.update(job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(s)), step > 0);
+        }
+        let message = progress.message(job, 2);
+        assert_eq!((message.epoch, message.step, message.steps, message.workers_alive), (2, 17, 32, 2));
+        assert_eq!(message.records_per_s, (1000.0 + 64.0) / 3.0);
+        assert_eq!(message.seconds_left, Some((1000.0 - 64.0) / message.records_per_s));
+        assert_eq!((message.loss, message.accuracy), (Some(0.5), Some(0.25)));
+        assert_eq!(records_before(&job.plan, 16), 1000);
+        // Nothing goes back when a server is silent about it.
+        assert!(!progress.update(job, std::iter::empty(), start + Duration::from_secs(4)));
+        assert_eq!(progress.message(job, 0).step, 17);
+    }
+}

@@ -1,0 +1,179 @@
+//! What should run against what does.
+//!
+//! ```text
+//!   should run │ listed      │ then
+//!   ───────────┼─────────────┼──────────────────────────────────────────────
+//!   yes        │ not         │ launch; if that fails: DeclareLost, or FailJob where no attempt could be better
+//!   yes        │ running     │ -
+//!   yes        │ ended       │ DeclareLost, with exit and last log lines
+//!   no         │ running     │ let it end by itself for 5 s, then kill
+//!   no         │ ended       │ CollectTask if its job is over; forget it
+//!   no         │ not         │ CollectTask if its job waits for it
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tfcoord_coordinator_core::desired::desired;
+use tfcoord_coordinator_core::task::TaskState;
+use tfcoord_coordinator_core::{Cause, Cluster, Command, Exit};
+use tfcoord_launch::{Ended, Launch, Launcher, Listed, TaskSpec};
+use tfcoord_types::id::Role;
+use tfcoord_types::job::JobFile;
+use tfcoord_types::report::{Fault, FaultKind};
+
+use crate::state_dir::StateDir;
+
+/// What should not run any more may end by itself for so long: tasks see in their view that their job is over.
+const END_GRACE: Duration = Duration::from_secs(5);
+
+/// Compares what should run with what does.
+#[derive(Default)]
+pub(super) struct Reconciler {
+    // Since when something runs that should not.
+    unwanted: BTreeMap<Launch, Instant>,
+}
+
+impl Reconciler {
+    /// Launches and kills; returns what to propose.
+    pub(super) fn look(&mut self, cluster: &Cluster, launcher: &dyn Launcher, state: &StateDir, now: Instant) -> Vec<Command> {
+        let mut desired: BTreeMap<Launch, ()> = desired(cluster).into_iter().map(|(job, task, attempt)| (Launch { job, task, attempt }, ())).collect();
+        let mut commands = Vec::new();
+        let listed = launcher.list();
+        self.unwanted.retain(|launch, _| listed.iter().any(|listed| listed.ended.is_none() && listed.launch == *launch));
+        for Listed { launch, ended } in &listed {
+            match (desired.remove(launch), ended) {
+                (Some(()), None) => {}
+                (Some(()), Some(ended)) => commands.push(lost(launch, cause(ended))),
+                (None, None) => self.unwant(launcher, launch, now),
+                (None, Some(ended)) => {
+                    commands.extend(collect(cluster, launch, ended.exit.map(exit)));
+                    launcher.forget(launch);
+                }
+            }
+        }
+        for launch in desired.into_keys() {
+            if let Some(job) = cluster.job(&launch.job) {
+                commands.extend(start(launcher, state, &job.file, launch));
+            }
+        }
+        commands.extend(waited_for_in_vain(cluster, &listed));
+        commands
+    }
+
+    fn unwant(&mut self, launcher: &dyn Launcher, launch: &Launch, now: Instant) {
+        let since = *self.unwanted.entry(launch.clone()).or_insert(now);
+        if now.duration_since(since) >= END_GRACE {
+            tracing::warn!(%launch, "it should have ended and has not: killing it");
+            launcher.kill(launch, Duration::ZERO);
+        }
+    }
+
+    /// When to look again, if something is to be killed then.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unwanted.values().min().map(|since| *since + END_GRACE)
+    }
+}
+
+fn start(launcher: &dyn Launcher, state: &StateDir, file: &JobFile, launch: Launch) -> Option<Command> {
+    let cpus = match launch.task.role {
+        Role::ParameterServer => file.parameter_server.cpus,
+        Role::Worker => file.worker.cpus,
+    };
+    let spec = TaskSpec { token_file: state.job_token(&launch.job), cpus: threads(cpus), launch };
+    let made = state.make_job(&spec.launch.job, file).map_err(|error| error.to_string());
+    let error = match made.map(|()| launcher.launch(&spec)) {
+        Ok(Ok(())) => return None,
+        Ok(Err(error @ tfcoord_launch::Error::NoProgram { .. })) => {
+            let fault = Fault { kind: FaultKind::Job, message: format!("cannot launch {}: {error}", spec.launch.task) };
+            return Some(Command::FailJob { job: spec.launch.job, incarnation: None, fault });
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error,
+    };
+    tracing::error!(launch = %spec.launch, error, "cannot launch");
+    Some(lost(&spec.launch, Cause::because(format!("could not be launched: {error}"))))
+}
+
+/// Whole threads for a share of cpus.
+fn threads(cpus: f64) -> u32 {
+    (1..1024).find(|threads| f64::from(*threads) >= cpus).unwrap_or(1024)
+}
+
+fn lost(launch: &Launch, cause: Cause) -> Command {
+    let Launch { job, task, attempt } = launch.clone();
+    Command::DeclareLost { job, task, attempt, cause }
+}
+
+fn cause(ended: &Ended) -> Cause {
+    Cause { exit: ended.exit.map(exit), message: String::new(), log: ended.log.clone() }
+}
+
+fn exit(exit: tfcoord_launch::Exit) -> Exit {
+    match exit {
+        tfcoord_launch::Exit::Code(code) => Exit::Code(code),
+        tfcoord_launch::Exit::Signal(signal) => Exit::Signal(signal),
+    }
+}
+
+fn collect(cluster: &Cluster, launch: &Launch, exit: Option<Exit>) -> Option<Command> {
+    let task = cluster.job(&launch.job).filter(|job| job.is_over())?.tasks.get(&launch.task)?;
+    let waits = task.attempt == launch.attempt && matches!(task.state, TaskState::Stopping { .. });
+    let Launch { job, task, attempt } = launch.clone();
+    waits.then_some(Command::CollectTask { job, task, attempt, exit })
+}
+
+// Tasks of jobs that are over whose processes are nowhere to be seen: of an earlier life, or never launched.
+fn waited_for_in_vain<'a>(cluster: &'a Cluster, listed: &'a [Listed]) -> impl Iterator<Item = Command> + 'a {
+    let over = cluster.jobs().filter(|job| job.is_over());
+    let tasks = over.flat_map(|job| job.tasks.iter().map(|(id, task)| Launch { job: job.id.clone(), task: *id, attempt: task.attempt }));
+    let nowhere = tasks.filter(|launch| !listed.iter().any(|listed| listed.launch == *launch));
+    nowhere.filter_map(|launch| collect(cluster, &launch, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::fixture::{FakeLauncher, job, registered};
+    use tfcoord_types::id::{Attempt, TaskId};
+
+    fn look(reconciler: &mut Reconciler, cluster: &Cluster, launcher: &FakeLauncher, now: Instant) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path()).unwrap();
+        reconciler.look(cluster, launcher, &state, now).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_launched_and_what_ended_is_lost() {
+        let (cluster, launcher) = (registered(), FakeLauncher::default());
+        let (mut reconciler, now) = (Reconciler::default(), Instant::now());
+        assert_eq!(look(&mut reconciler, &cluster, &launcher, now), [""; 0]);
+        assert_eq!(launcher.running(), ["fashion-1/ps-0 attempt 1", "fashion-1/worker-0 attempt 1", "fashion-1/worker-1 attempt 1"]);
+        let worker = Launch { job: job(), task: TaskId::worker(0), attempt: Attempt(1) };
+        launcher.end(&worker, tfcoord_launch::Exit::Signal(9));
+        let lost = "DeclareLost fashion-1/worker-0 attempt 1: was killed by signal 9 (SIGKILL)";
+        assert_eq!(look(&mut reconciler, &cluster, &launcher, now), [lost]);
+        assert_eq!(look(&mut reconciler, &cluster, &launcher, now), [lost], "said again until it is applied");
+    }
+
+    #[test]
+    fn what_should_not_run_is_killed_after_a_grace_and_collected() {
+        let (mut cluster, launcher) = (registered(), FakeLauncher::default());
+        let (mut reconciler, now) = (Reconciler::default(), Instant::now());
+        look(&mut reconciler, &cluster, &launcher, now);
+        let worker = Launch { job: job(), task: TaskId::worker(0), attempt: Attempt(1) };
+        cluster.apply(100, 9000, Command::CancelJob { job: job(), reason: String::new() });
+        look(&mut reconciler, &cluster, &launcher, now);
+        launcher.end(&worker, tfcoord_launch::Exit::Code(0));
+        assert_eq!(reconciler.due(), Some(now + END_GRACE));
+        let collect = look(&mut reconciler, &cluster, &launcher, now + Duration::from_secs(4));
+        assert_eq!((collect, launcher.running().len()), (vec!["CollectTask fashion-1/worker-0 attempt 1".into()], 2));
+        look(&mut reconciler, &cluster, &launcher, now + END_GRACE);
+        assert_eq!(launcher.running().len(), 0);
+        assert_eq!(look(&mut reconciler, &cluster, &launcher, now + END_GRACE).len(), 3, "also the one that was forgotten");
+    }
+
+    #[test]
+    fn threads_are_rounded_up() {
+        assert_eq!([0.0, 0.5, 1.0, 1.2, 4.0, 1e9, f64::NAN].map(threads), [1, 1, 1, 2, 4, 1024, 1024]);
+    }
+}

@@ -1,0 +1,365 @@
+//! A turn of the leader.
+
+use super::job_message::{self, Beside};
+use super::outlets::Outlets;
+use super::presence::Presence;
+use super::progress::Progress;
+use super::reconcile::Reconciler;
+use super::request::{Registered, Reply, Request};
+use super::{Journal, Parts};
+use crate::clock::Clock;
+use crate::log;
+use crate::state_dir::StateDir;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tfcoord_coordinator_core::deadline::next_deadline;
+use tfcoord_coordinator_core::job::{Job, JobState};
+use tfcoord_coordinator_core::proposals::proposals;
+use tfcoord_coordinator_core::{Cluster, Command, Outcome, Refusal};
+use tfcoord_launch::Launcher;
+use tfcoord_proto::v1;
+use tfcoord_types::id::{JobId, Revision, TaskId};
+use tfcoord_types::manifest::{Label, Manifest};
+use tfcoord_types::report::Report;
+use tokio::sync::watch;
+
+/// What runs is compared with what should at least this often.
+const RECONCILE_EVERY: Duration = Duration::from_secs(5);
+/// Progress is shown at most this often.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+/// Decisions that follow from each other within one turn; what is left comes in the next one.
+const ROUNDS_MAX: usize = 64;
+
+/// Who waits for a command's outcome.
+enum Waiter {
+    Nobody,
+    Submit(String, Reply<Result<(JobId, Revision), Refusal>>),
+    Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
+    Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
+}
+
+/// All that the leader has.
+pub(super) struct Office {
+    journal: Journal,
+    cluster: Cluster,
+    state: StateDir,
+    clock: Clock,
+    launcher: Arc<dyn Launcher>,
+    presence: Presence,
+    reconciler: Reconciler,
+    outlets: Outlets,
+    active: watch::Sender<usize>,
+    pending: Vec<(Command, Waiter)>,
+    jobs: BTreeMap<JobId, Known>,
+    // Jobs whose progress has changed and is not shown yet.
+    moved: BTreeSet<JobId>,
+    now: Instant,
+    reconcile_at: Instant,
+    show_at: Instant,
+}
+
+/// What is known of a job beside its state.
+struct Known {
+    file_name: String,
+    classes: Vec<String>,
+    progress: Progress,
+}
+
+impl Office {
+    pub(super) fn new(parts: Parts, clock: Clock, launcher: Arc<dyn Launcher>, active: watch::Sender<usize>) -> Self {
+        let Parts { journal, cluster, state, lease } = parts;
+        let now = Instant::now();
+        Self {
+            journal,
+            cluster,
+            state,
+            clock,
+            launcher,
+            presence: Presence::new(lease, now),
+            reconciler: Reconciler::default(),
+            outlets: Outlets::default(),
+            active,
+            pending: Vec::new(),
+            jobs: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            now,
+            reconcile_at: now,
+            show_at: now,
+        }
+    }
+
+    /// How long the next turn may wait for requests.
+    pub(super) fn wait(&self) -> Duration {
+        let mut at = self.reconcile_at;
+        if !self.moved.is_empty() {
+            at = at.min(self.show_at);
+        }
+        at = self.reconciler.due().map_or(at, |due| at.min(due));
+        let now = Instant::now();
+        let deadline = next_deadline(&self.cluster).map(|at_ms| self.clock.until(at_ms));
+        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
+        deadline.map_or(wait, |deadline| wait.min(deadline))
+    }
+
+    /// A turn begins.
+    pub(super) fn begin(&mut self) {
+        self.now = Instant::now();
+        self.presence.turn(self.now);
+    }
+
+    /// Proposes a command that nobody waits for.
+    pub(super) fn propose(&mut self, command: Command) {
+        self.pending.push((command, Waiter::Nobody));
+    }
+
+    /// Takes a request: answers it, or proposes what it asks for.
+    pub(super) fn take(&mut self, request: Request) {
+        match request {
+            Request::Find { request_id, reply } => {
+                let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
+                answer(reply, job.map(|job| (job.id.clone(), job.revision)));
+            }
+            Request::Submit { request_id, file, file_name, manifest, reply } => {
+                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(file_name, reply)));
+            }
+            Request::Cancel { job, reason, reply } => {
+                self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
+            }
+            Request::Get { job, reply } => answer(reply, self.message(&job)),
+            Request::List { all, reply } => answer(reply, self.list(all)),
+            Request::Watch { job, reply } => answer(reply, self.watch(&job)),
+            Request::Register { job, task, attempt, process, reply } => {
+                let command = Command::RegisterTask { job: job.clone(), task, attempt, process };
+                self.pending.push((command, Waiter::Register(job, task, reply)));
+            }
+            Request::Whose { incarnation, reply } => {
+                answer(reply, self.presence.of(incarnation).map(|seen| (seen.job.clone(), seen.task)));
+            }
+            Request::Open { report, reply } => {
+                let whose = self.presence.of(report.incarnation).map(|seen| (seen.job.clone(), seen.task));
+                let session = whose.and_then(|(job, task)| self.outlets.open(&self.cluster, report.incarnation, &job, task));
+                self.report(*report);
+                answer(reply, session);
+            }
+            Request::Report { report, reply } => {
+                self.report(*report);
+                answer(reply, ());
+            }
+            Request::Close { incarnation, number } => self.outlets.close(incarnation, number),
+            Request::TasksChanged => self.reconcile_at = self.now,
+            Request::Stop => {}
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let incarnation = report.incarnation;
+        if !self.presence.reported(report, self.now) {
+            return;
+        }
+        let Some(seen) = self.presence.of(incarnation) else { return };
+        let Some(report) = &seen.report else { return };
+        let commands = proposals(&self.cluster, &seen.job, seen.task, report);
+        self.pending.extend(commands.into_iter().map(|command| (command, Waiter::Nobody)));
+        let job = seen.job.clone();
+        self.update_progress(&job);
+    }
+
+    fn update_progress(&mut self, id: &JobId) {
+        let Some(job) = self.cluster.job(id) else { return };
+        let reports = self.presence.of_job(id).filter_map(|seen| Some((seen.task, seen.report.as_ref()?)));
+        let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
+        if known.progress.update(job, reports, self.now) {
+            self.moved.insert(id.clone());
+        }
+    }
+
+    /// Commits what is pending and all that follows from it, then shows what has changed.
+    pub(super) fn settle(&mut self) -> Result<(), log::Error> {
+        let mut changed = BTreeSet::new();
+        self.due();
+        for _ in 0..ROUNDS_MAX {
+            if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
+                self.reconcile_at = self.now + RECONCILE_EVERY;
+                let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
+                commands.into_iter().for_each(|command| self.propose(command));
+            }
+            if self.pending.is_empty() {
+                break;
+            }
+            let now_changed = self.commit()?;
+            self.follow(&now_changed);
+            changed.extend(now_changed);
+        }
+        self.show(&changed);
+        Ok(())
+    }
+
+    // What is proposed because time has passed.
+    fn due(&mut self) {
+        if next_deadline(&self.cluster).is_some_and(|at_ms| at_ms <= self.clock.now_ms()) {
+            self.propose(Command::Tick {});
+        }
+        for command in self.presence.silent(&self.cluster, self.now) {
+            self.propose(command);
+        }
+    }
+
+    /// Commits what is pending, and answers. Returns the jobs that have changed.
+    fn commit(&mut self) -> Result<BTreeSet<JobId>, log::Error> {
+        let before = self.cluster.revision();
+        let (commands, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().unzip();
+        let losses: Vec<bool> = commands.iter().map(|command| matches!(command, Command::DeclareLost { .. })).collect();
+        let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands)?;
+        for ((applied, waiter), loss) in applied.into_iter().zip(waiters).zip(losses) {
+            if loss && applied.outcome == Outcome::Done {
+                metrics::counter!("tfcoord_tasks_lost_total").increment(1);
+            }
+            for effect in &applied.effects {
+                tracing::info!(%effect, "effect");
+                self.reconcile_at = self.now;
+            }
+            self.answer(waiter, applied.outcome);
+        }
+        let changed = self.cluster.jobs().filter(|job| job.revision > before);
+        Ok(changed.map(|job| job.id.clone()).collect())
+    }
+
+    fn answer(&mut self, waiter: Waiter, outcome: Outcome) {
+        match (waiter, outcome) {
+            (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
+            (Waiter::Nobody, _) => {}
+            (Waiter::Submit(file_name, reply), Outcome::Submitted { job }) => {
+                if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
+                    self.state.keep_file_name(&job, &file_name);
+                }
+                let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
+                answer(reply, Ok((job, revision)));
+            }
+            (Waiter::Submit(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            // One that is over stays as it is.
+            (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
+                let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
+                answer(reply, message);
+            }
+            (Waiter::Cancel(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Register(id, task, reply), Outcome::Registered { incarnation }) => {
+                let Some(job) = self.cluster.job(&id) else { return };
+                let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
+                let manifest_digest = job.manifest.digest.clone();
+                self.presence.registered(incarnation, id, task, self.now);
+                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest }));
+            }
+            (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            // The core gives each command outcomes of its own only; the caller sees that no answer comes.
+            (Waiter::Submit(..) | Waiter::Cancel(..) | Waiter::Register(..), outcome) => {
+                tracing::error!(%outcome, "an outcome that does not belong to its command");
+            }
+        }
+    }
+
+    // A job that has changed may now need what its tasks have said before.
+    fn follow(&mut self, changed: &BTreeSet<JobId>) {
+        for job in changed {
+            for seen in self.presence.of_job(job) {
+                let Some(report) = &seen.report else { continue };
+                let commands = proposals(&self.cluster, job, seen.task, report);
+                self.pending.extend(commands.into_iter().map(|command| (command, Waiter::Nobody)));
+            }
+        }
+    }
+
+    /// Hands out views and jobs that have changed.
+    fn show(&mut self, changed: &BTreeSet<JobId>) {
+        for job in changed {
+            self.outlets.show_views(&self.cluster, job);
+        }
+        let moved = if self.now >= self.show_at { std::mem::take(&mut self.moved) } else { BTreeSet::new() };
+        if !moved.is_empty() {
+            self.show_at = self.now + SHOW_EVERY;
+        }
+        for id in self.outlets.watched() {
+            if let Some(message) = (changed.contains(&id) || moved.contains(&id)).then(|| self.message(&id)).flatten() {
+                let over = self.cluster.job(&id).is_none_or(Job::is_over);
+                self.outlets.show_job(&id, message, over);
+            }
+        }
+        if !changed.is_empty() {
+            self.jobs.retain(|id, _| self.cluster.job(id).is_some());
+            self.presence.prune(&self.cluster);
+            self.count();
+        }
+        let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
+        let tasks = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
+        self.active.send_if_modified(|active| std::mem::replace(active, jobs + tasks) != jobs + tasks);
+    }
+
+    fn count(&self) {
+        use JobState::{Admitted, Cancelled, Failed, Finalizing, Pending, Running, Starting, Succeeded};
+        for state in [Pending, Admitted, Starting, Running, Finalizing, Succeeded, Failed, Cancelled] {
+            let jobs = self.cluster.jobs().filter(|job| job.state == state).count();
+            metrics::gauge!("tfcoord_jobs", "state" => state.to_string()).set(jobs as f64);
+        }
+    }
+
+    fn message(&mut self, id: &JobId) -> Option<v1::Job> {
+        let job = self.cluster.job(id)?;
+        let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
+        let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
+        let progress = self.progress(job);
+        Some(job_message::whole(job, Beside { file_name, classes, progress }))
+    }
+
+    fn progress(&self, job: &Job) -> Option<v1::Progress> {
+        // Of an earlier life nothing is known.
+        job.started_at_ms?;
+        let alive = job.live_workers().into_iter().filter(|worker| self.presence.is_alive(*worker, self.now)).count();
+        let known = self.jobs.get(&job.id)?;
+        Some(known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX)))
+    }
+
+    fn list(&mut self, all: bool) -> Vec<v1::Job> {
+        let jobs: Vec<&Job> = self.cluster.jobs().filter(|job| all || !job.is_over()).collect();
+        let message = |job: &&Job| {
+            let file_name = self.jobs.get(&job.id).map_or_else(|| self.state.file_name(&job.id), |known| known.file_name.clone());
+            job_message::brief(job, file_name, self.progress(job))
+        };
+        jobs.iter().map(message).collect()
+    }
+
+    fn watch(&mut self, id: &JobId) -> Option<watch::Receiver<Arc<v1::Job>>> {
+        let message = self.message(id)?;
+        let over = self.cluster.job(id).is_none_or(Job::is_over);
+        Some(self.outlets.watch(id, message, over))
+    }
+
+    /// Ends all tasks. Their jobs stay as they are in the log: the next coordinator says why they failed.
+    pub(super) fn stop(self, grace: Duration) {
+        self.launcher.stop(grace);
+    }
+}
+
+// Nobody may wait any more.
+fn answer<T>(reply: Reply<T>, value: T) {
+    let _ = reply.send(value);
+}
+
+fn known(state: &StateDir, job: &Job) -> Known {
+    Known { file_name: state.file_name(&job.id), classes: classes(state, job), progress: Progress::default() }
+}
+
+fn classes(state: &StateDir, job: &Job) -> Vec<String> {
+    if job.manifest.classes == 0 {
+        return Vec::new();
+    }
+    let manifest = state.read_manifest(&job.manifest.digest).map_err(|error| error.to_string());
+    let manifest = manifest.and_then(|json| serde_json::from_slice::<Manifest>(&json).map_err(|error| error.to_string()));
+    match manifest.map(|manifest| manifest.label) {
+        Ok(Label::Class { names }) => names,
+        Ok(Label::Number) => Vec::new(),
+        Err(error) => {
+            tracing::warn!(job = %job.id, error, "cannot read the names of the classes");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The coordinator's shell around its pure core (`tfcoord-coordinator-core`): what touches disks, clocks, sockets and
+//! processes.
+//!
+//! ```text
+//!   client ──Coordinator──┐                          ┌──► log/ (fsync) ──► core: apply ──► outcome, effects
+//!                        rpc ── requests ──► leader ─┤                                        │
+//!   task ───TaskSession───┘  ◄── views, jobs ──┘     └──► launcher ◄── reconciler ◄───────────┘
+//! ```
+//!
+//! The [`leader`] is one thread that owns the state and the log: it takes what arrived, appends it in one batch,
+//! applies it, answers, and hands every session its newest view. Nothing else holds state, so there are no locks.
+//! [`rpc`] turns calls into requests to it; [`prepare`] looks at a job's data in a child process before its submission
+//! is proposed.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod clock;
+pub mod config;
+pub mod leader;
+pub mod log;
+pub mod prepare;
+pub mod rpc;
+pub mod serve;
+pub mod state_dir;

@@ -1,0 +1,183 @@
+//! `Coordinator`: what people and scripts ask.
+
+use super::status::{of_gone, of_prepare, of_refusal, parse};
+use super::{Services, logs};
+use crate::leader::Request as Ask;
+use std::sync::Arc;
+use tfcoord_coordinator_core::Refusal;
+use tfcoord_proto::v1;
+use tfcoord_proto::v1::coordinator_server::Coordinator;
+use tfcoord_types::id::{JobId, Revision, TaskId};
+use tfcoord_types::job::{self, JobFile};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, async_trait};
+
+/// The longest job file and the longest name of one, in bytes.
+const JOB_FILE_BYTES_MAX: usize = 1 << 20;
+const FILE_NAME_BYTES_MAX: usize = 4096;
+const REQUEST_ID_BYTES_MAX: usize = 128;
+const REASON_BYTES_MAX: usize = 4096;
+
+#[async_trait]
+impl Coordinator for Services {
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
+        let v1::SubmitRequest { request_id, job_file, file_name } = request.into_inner();
+        bounded("request_id", &request_id, REQUEST_ID_BYTES_MAX)?;
+        bounded("job_file", &job_file, JOB_FILE_BYTES_MAX)?;
+        bounded("file_name", &file_name, FILE_NAME_BYTES_MAX)?;
+        if request_id.is_empty() {
+            return Err(of_refusal(&Refusal::RequestId { bytes: 0 }));
+        }
+        let known = self.leader.ask(|reply| Ask::Find { request_id: request_id.clone(), reply }).await.map_err(of_gone)?;
+        if let Some((job, revision)) = known {
+            return Ok(reply(&job, revision));
+        }
+        let file = job_file_of(&file_name, &job_file)?;
+        let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
+        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, reply };
+        let (job, revision) = self.leader.ask(submit).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
+        Ok(reply(&job, revision))
+    }
+
+    async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::Job>, Status> {
+        self.job(parse(&request.get_ref().job)?).await.map(Response::new)
+    }
+
+    async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListReply>, Status> {
+        let all = request.get_ref().all;
+        let jobs = self.leader.ask(|reply| Ask::List { all, reply }).await.map_err(of_gone)?;
+        Ok(Response::new(v1::ListReply { jobs }))
+    }
+
+    type WatchStream = ReceiverStream<Result<v1::Job, Status>>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let v1::WatchRequest { job, after_revision } = request.into_inner();
+        let jobs = self.watching(parse(&job)?).await?;
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(show(jobs, after_revision, sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::Job>, Status> {
+        let v1::CancelRequest { job, reason } = request.into_inner();
+        bounded("reason", &reason, REASON_BYTES_MAX)?;
+        let job: JobId = parse(&job)?;
+        let cancelled = self.leader.ask(|reply| Ask::Cancel { job, reason, reply }).await.map_err(of_gone)?;
+        cancelled.map(Response::new).map_err(|refusal| of_refusal(&refusal))
+    }
+
+    type LogsStream = ReceiverStream<Result<v1::LogLines, Status>>;
+
+    async fn logs(&self, request: Request<v1::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        let v1::LogsRequest { job, task, follow } = request.into_inner();
+        let job: JobId = parse(&job)?;
+        let task: Option<TaskId> = if task.is_empty() { None } else { Some(parse(&task)?) };
+        let jobs = self.watching(job.clone()).await?;
+        if let Some(task) = task.filter(|task| !jobs.borrow().tasks.iter().any(|t| t.task == task.to_string())) {
+            return Err(of_refusal(&Refusal::UnknownTask { job, task }));
+        }
+        let (sender, receiver) = mpsc::channel(1);
+        let reader = logs::Reader { launcher: self.launcher.clone(), job, only: task };
+        tokio::spawn(reader.read(jobs, follow, sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+impl Services {
+    async fn job(&self, job: JobId) -> Result<v1::Job, Status> {
+        let found = self.leader.ask(|reply| Ask::Get { job: job.clone(), reply }).await.map_err(of_gone)?;
+        found.ok_or_else(|| of_refusal(&Refusal::UnknownJob { job }))
+    }
+
+    async fn watching(&self, job: JobId) -> Result<watch::Receiver<Arc<v1::Job>>, Status> {
+        let found = self.leader.ask(|reply| Ask::Watch { job: job.clone(), reply }).await.map_err(of_gone)?;
+        found.ok_or_else(|| of_refusal(&Refusal::UnknownJob { job }))
+    }
+}
+
+fn reply(job: &JobId, revision: Revision) -> Response<v1::SubmitReply> {
+    Response::new(v1::SubmitReply { job: job.to_string(), revision: revision.0 })
+}
+
+fn bounded(field: &str, text: &str, bytes_max: usize) -> Result<(), Status> {
+    let fits = text.len() <= bytes_max;
+    fits.then_some(()).ok_or_else(|| Status::invalid_argument(format!("{field} has {} bytes; the most are {bytes_max}", text.len())))
+}
+
+fn job_file_of(file_name: &str, text: &str) -> Result<JobFile, Status> {
+    let name = if file_name.is_empty() { "job file" } else { file_name };
+    let file = job::parse(name, text).map_err(|problems| Status::invalid_argument(problems.to_string()))?;
+    let mut resolved = file.clone();
+    resolved.resolve("");
+    if resolved != file {
+        return Err(Status::invalid_argument(format!("{name}: a path is relative: the coordinator cannot know to what; make paths absolute")));
+    }
+    Ok(file)
+}
+
+/// Sends a job's states until the last one. States that nobody takes in time are left out.
+async fn show(mut jobs: watch::Receiver<Arc<v1::Job>>, after_revision: u64, sender: mpsc::Sender<Result<v1::Job, Status>>) {
+    let mut job = jobs.borrow_and_update().clone();
+    // Of a revision that the client has seen, only what is not in the log may be news: progress.
+    let mut news = job.revision > after_revision;
+    loop {
+        let over = is_over(&job);
+        if (news || over) && sender.send(Ok((*job).clone())).await.is_err() || over {
+            return;
+        }
+        tokio::select! {
+            changed = jobs.changed() => if changed.is_err() {
+                let _ = sender.send(Err(Status::unavailable("the coordinator is ending"))).await;
+                return;
+            },
+            () = sender.closed() => return,
+        }
+        job = jobs.borrow_and_update().clone();
+        news = job.revision >= after_revision;
+    }
+}
+
+pub(super) fn is_over(job: &v1::Job) -> bool {
+    matches!(job.state(), v1::JobState::Succeeded | v1::JobState::Failed | v1::JobState::Cancelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(revision: u64, state: v1::JobState, step: u64) -> Arc<v1::Job> {
+        let progress = Some(v1::Progress { step, ..v1::Progress::default() });
+        Arc::new(v1::Job { revision, state: state.into(), progress, ..v1::Job::default() })
+    }
+
+    #[tokio::test]
+    async fn only_news_is_shown_and_the_end_always() {
+        let (states, jobs) = watch::channel(job(5, v1::JobState::Running, 1));
+        let (sender, mut shown) = mpsc::channel(1);
+        tokio::spawn(show(jobs, 5, sender));
+        tokio::task::yield_now().await;
+        assert!(shown.try_recv().is_err(), "revision 5 was seen");
+        states.send_replace(job(5, v1::JobState::Running, 2));
+        let next = shown.recv().await.unwrap().unwrap();
+        assert_eq!((next.revision, next.progress.unwrap().step), (5, 2), "its progress was not");
+        states.send_replace(job(7, v1::JobState::Failed, 2));
+        drop(states);
+        assert_eq!(shown.recv().await.unwrap().unwrap().revision, 7);
+        assert!(shown.recv().await.is_none());
+
+        let (_states, jobs) = watch::channel(job(7, v1::JobState::Failed, 2));
+        let (sender, mut shown) = mpsc::channel(1);
+        show(jobs, 7, sender).await;
+        assert_eq!(shown.recv().await.unwrap().unwrap().revision, 7);
+    }
+
+    #[test]
+    fn relative_paths_are_refused() {
+        let text = serde_json::to_string(&crate::leader::fixture::job_file()).unwrap();
+        assert!(job_file_of("j", &text).is_ok());
+        let error = job_file_of("j", &text.replace("/data/x.csv", "x.csv")).unwrap_err();
+        assert!(error.code() == tonic::Code::InvalidArgument && error.message().contains("relative"), "{error}");
+    }
+}

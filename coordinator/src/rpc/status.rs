@@ -1,0 +1,38 @@
+//! Refusals and errors as gRPC codes.
+
+use crate::leader::Gone;
+use crate::prepare;
+use std::str::FromStr;
+use tfcoord_coordinator_core::Refusal;
+use tonic::Status;
+
+pub(super) fn of_refusal(refusal: &Refusal) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } => Status::invalid_argument(text),
+        Refusal::UnknownJob { .. } | Refusal::UnknownTask { .. } => Status::not_found(text),
+        Refusal::TooManyJobs { .. } => Status::resource_exhausted(text),
+        _ => Status::failed_precondition(text),
+    }
+}
+
+pub(super) fn of_gone(gone: Gone) -> Status {
+    Status::unavailable(gone.to_string())
+}
+
+pub(super) fn of_prepare(error: &prepare::Error) -> Status {
+    let text = error.to_string();
+    match error {
+        prepare::Error::Data(_) | prepare::Error::TooLong(_) | prepare::Error::TooLarge => Status::invalid_argument(text),
+        prepare::Error::Launch(_) => Status::failed_precondition(text),
+        prepare::Error::Internal(_) | prepare::Error::State(_) => Status::internal(text),
+    }
+}
+
+/// An id, or the reason why it is none: before anything is built from it.
+pub(super) fn parse<T: FromStr>(text: &str) -> Result<T, Status>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| Status::invalid_argument(error.to_string()))
+}

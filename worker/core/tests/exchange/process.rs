@@ -1,0 +1,155 @@
+//! A worker process: the driver, and a shell that keeps bytes for it and checks what it is asked for.
+
+use crate::model::{ByChunk, Model, to_bytes, to_values};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use tfcoord_types::id::Incarnation;
+use tfcoord_types::lane::Block;
+use tfcoord_worker_core::{Driver, Effect, Input};
+
+#[derive(Debug)]
+pub struct Process {
+    pub incarnation: Incarnation,
+    pub driver: Driver,
+    /// The open (or opening) stream to each server.
+    pub streams: BTreeMap<u32, u64>,
+    pub timer: bool,
+    kept: BTreeMap<(u32, u64), Bytes>,
+    pub sums: BTreeMap<(u32, u64, Block), Bytes>,
+    // The version and the values.
+    parameters: Option<(u64, ByChunk)>,
+    work: Option<Work>,
+}
+
+#[derive(Debug)]
+enum Work {
+    // What is not told yet, in order; and whether it was abandoned.
+    Compute { step: u64, sums: VecDeque<(Block, u32, Bytes)>, abandoned: bool },
+    Evaluate { evaluation: u32, shard: u32 },
+    Export { attempt: u64 },
+}
+
+impl Process {
+    pub fn new(incarnation: Incarnation) -> Self {
+        Self {
+            incarnation,
+            driver: Driver::new(incarnation),
+            streams: BTreeMap::new(),
+            timer: false,
+            kept: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            parameters: None,
+            work: None,
+        }
+    }
+
+    pub fn busy(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// The next thing that the compute thread tells.
+    pub fn progress(&mut self) -> Input {
+        match self.work.as_mut().expect("it is busy") {
+            Work::Compute { step, sums, abandoned } => {
+                let step = *step;
+                match sums.pop_front().filter(|_| !*abandoned) {
+                    Some((block, chunk, sum)) => {
+                        self.sums.insert((chunk, step, block), sum);
+                        Input::Computed { step, block, chunk }
+                    }
+                    None => {
+                        self.work = None;
+                        Input::StepComputed { step }
+                    }
+                }
+            }
+            Work::Evaluate { evaluation, shard } => {
+                let (evaluation, shard) = (*evaluation, *shard);
+                self.work = None;
+                Input::Evaluated { evaluation, shard }
+            }
+            Work::Export { attempt } => {
+                let attempt = *attempt;
+                self.work = None;
+                Input::Exported { attempt }
+            }
+        }
+    }
+
+    /// A digest of the bits of the model's parameters.
+    pub fn digest(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        let (_, values) = self.parameters.as_ref().expect("there are parameters");
+        values.iter().flatten().for_each(|value| value.to_bits().hash(&mut hash));
+        hash.finish()
+    }
+
+    /// Sums of other steps than the present one were forgotten.
+    pub fn check_sums(&self) {
+        let step = self.driver.step();
+        assert!(self.sums.keys().all(|(_, of_step, _)| *of_step == step), "at step {step}: {:?}", self.sums.keys());
+    }
+
+    /// Does what concerns the process alone; `false`: the effect is for the world. `came`: the values of the
+    /// input that is being answered.
+    pub fn perform(&mut self, model: &Model, effect: &Effect, came: Option<&Bytes>) -> bool {
+        match effect {
+            Effect::Keep { chunk, version } => {
+                let old = self.kept.insert((*chunk, *version), came.expect("values came").clone());
+                assert!(old.is_none(), "kept twice");
+                assert!(self.kept.len() <= 3 * model.layout.chunks.len(), "kept without end");
+            }
+            Effect::Discard { chunk, version } => {
+                self.kept.remove(&(*chunk, *version)).expect("only what is kept is discarded");
+            }
+            Effect::Use { version } => {
+                assert!(!self.busy());
+                let take = |chunk| to_values(&self.kept.remove(&(chunk, *version)).expect("every chunk is kept"));
+                let chunks = 0..u32::try_from(model.layout.chunks.len()).unwrap();
+                self.parameters = Some((*version, chunks.map(take).collect()));
+            }
+            Effect::Compute { step, blocks } => self.compute(model, *step, blocks),
+            Effect::AbandonCompute => match &mut self.work {
+                Some(Work::Compute { abandoned, .. }) => *abandoned = true,
+                other => panic!("{other:?} abandoned"),
+            },
+            Effect::Forget { chunk, step, block } => {
+                self.sums.remove(&(*chunk, *step, *block)).expect("only what is there is forgotten");
+            }
+            Effect::Evaluate { evaluation, step, shard, .. } => {
+                self.check(*step);
+                self.work = Some(Work::Evaluate { evaluation: *evaluation, shard: *shard });
+            }
+            Effect::Export(export) => {
+                self.check(export.step);
+                self.work = Some(Work::Export { attempt: export.attempt });
+            }
+            Effect::RetryAfter { .. } => {
+                assert!(!self.timer, "one timer is enough");
+                self.timer = true;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    // The model has exactly this version, and nothing runs.
+    fn check(&self, step: u64) {
+        assert!(!self.busy());
+        assert_eq!(self.parameters.as_ref().map(|parameters| parameters.0), Some(step));
+    }
+
+    fn compute(&mut self, model: &Model, step: u64, blocks: &[Block]) {
+        self.check(step);
+        let (_, parameters) = self.parameters.as_ref().expect("checked");
+        let mut sums = VecDeque::new();
+        for block in blocks {
+            let sum = model.block(parameters, step, *block).expect("a block has records");
+            sums.extend((0u32..).zip(sum).map(|(chunk, sum)| (*block, chunk, to_bytes(&sum))));
+        }
+        // The last layers are ready first.
+        sums.make_contiguous().sort_by_key(|(block, chunk, _)| (std::cmp::Reverse(*chunk), *block));
+        self.work = Some(Work::Compute { step, sums, abandoned: false });
+    }
+}

@@ -1,0 +1,389 @@
+//! Servers, workers and a coordinator on a wire that delays, reorders, doubles, replays and loses what it
+//! carries. Everything that happens is one small step chosen by chance; the seed tells it all.
+
+use crate::chance::Chance;
+use crate::coordinator::{Coordinator, Fact};
+use crate::model::{Model, to_values};
+use crate::process::Process;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use tfcoord_ps_core as ps;
+use tfcoord_types::exchange::Answer;
+use tfcoord_types::figures::CurvePoint;
+use tfcoord_types::id::{Generation, Incarnation};
+use tfcoord_types::view::TaskView;
+use tfcoord_worker_core::{Effect, Input};
+
+const GENERATION: Generation = Generation(1);
+const EVENTS_MAX: usize = 400_000;
+
+/// What a run is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    pub workers: usize,
+    pub servers: u32,
+    /// How many things go wrong; 0: a quiet run.
+    pub faults: usize,
+    /// Whether also the order of one stream's messages to a worker is lost.
+    pub wild: bool,
+    pub seed: u64,
+}
+
+/// What remains of a run: bits.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    pub parameters: Vec<Vec<u32>>,
+    pub curve: Vec<CurvePoint>,
+    /// Digests of all parameters, by (evaluation, shard), and at last those exported.
+    pub digests: BTreeMap<(u32, u32), BTreeSet<u64>>,
+}
+
+#[derive(Debug)]
+enum Flight {
+    ViewToServer { slot: u32, view: Box<TaskView> },
+    ViewToWorker { worker: Incarnation, view: Box<TaskView> },
+    Open { slot: u32, stream: u64 },
+    ToServer { slot: u32, stream: Option<u64>, input: ps::Input },
+    ToWorker { stream: u64, input: Input, values: Option<Bytes> },
+    Broken { stream: u64 },
+    Told(Fact),
+}
+
+#[derive(Debug)]
+pub struct World<'a> {
+    model: &'a Model,
+    conditions: Conditions,
+    chance: Chance,
+    coordinator: Coordinator,
+    servers: Vec<ps::Server>,
+    workers: BTreeMap<Incarnation, Process>,
+    // Every stream ever: its server and its worker; and those that servers know.
+    streams: Vec<(u32, Incarnation)>,
+    open: BTreeSet<u64>,
+    wire: Vec<Flight>,
+    // Every push ever sent.
+    sent: Vec<(u32, ps::Push)>,
+    lost: BTreeSet<Incarnation>,
+    faults_left: usize,
+}
+
+impl<'a> World<'a> {
+    pub fn run(model: &'a Model, conditions: Conditions) -> Outcome {
+        let mut chance = Chance::new(conditions.seed);
+        let coordinator = Coordinator::new(model, conditions.servers, conditions.workers, &mut chance);
+        let server = |slot| ps::Server::new(ps::Config { slot, train: model.train.clone() });
+        let mut world = World {
+            model,
+            conditions,
+            chance,
+            coordinator,
+            servers: (0..conditions.servers).map(server).collect(),
+            workers: BTreeMap::new(),
+            streams: Vec::new(),
+            open: BTreeSet::new(),
+            wire: Vec::new(),
+            sent: Vec::new(),
+            lost: BTreeSet::new(),
+            faults_left: conditions.faults,
+        };
+        for _ in 0..EVENTS_MAX {
+            if world.coordinator.done() && world.workers.keys().all(|worker| world.lost.contains(worker)) {
+                return world.outcome();
+            }
+            world.happen();
+        }
+        panic!("no end after {EVENTS_MAX} events: {conditions:?}\n{:#?}", world.coordinator);
+    }
+
+    fn happen(&mut self) {
+        match self.chance.below(100) {
+            0..60 => self.deliver(),
+            60..85 => self.progress(),
+            85..88 => self.retry(),
+            88..98 => self.coordinate(),
+            _ => self.fault(),
+        }
+    }
+
+    fn coordinate(&mut self) {
+        let new = if self.chance.percent(50) { self.coordinator.register() } else { None };
+        if let Some(worker) = new {
+            self.workers.insert(worker, Process::new(worker));
+        }
+        if self.coordinator.go_on(&mut self.chance) || new.is_some() {
+            self.send_views();
+        }
+    }
+
+    fn send_views(&mut self) {
+        for slot in 0..self.conditions.servers {
+            let view = Box::new(self.coordinator.view(Incarnation(u64::from(slot) + 1)));
+            self.wire.push(Flight::ViewToServer { slot, view });
+        }
+        for worker in self.workers.keys().filter(|worker| !self.lost.contains(worker)) {
+            let view = Box::new(self.coordinator.view(*worker));
+            self.wire.push(Flight::ViewToWorker { worker: *worker, view });
+        }
+    }
+
+    fn deliver(&mut self) {
+        if self.wire.is_empty() {
+            return;
+        }
+        let mut at = self.chance.below(self.wire.len());
+        if let Flight::ToWorker { stream, .. } = &self.wire[at]
+            && !self.conditions.wild
+        {
+            let first = |flight: &Flight| matches!(flight, Flight::ToWorker { stream: other, .. } if other == stream);
+            at = self.wire.iter().position(first).unwrap();
+        }
+        match self.wire.remove(at) {
+            Flight::ViewToServer { slot, view } => self.server(slot, ps::Input::View(view)),
+            Flight::ViewToWorker { worker, view } => self.worker(worker, Input::View(view), None),
+            Flight::Open { slot, stream } => {
+                self.open.insert(stream);
+                let server = &self.servers[slot as usize];
+                let (generation, cursors) = (server.generation(), server.cursors());
+                let incarnation = Incarnation(u64::from(slot) + 1);
+                let input = Input::Connected { slot, incarnation, generation, cursors };
+                self.wire.push(Flight::ToWorker { stream, input, values: None });
+            }
+            Flight::ToServer { slot, input, .. } => self.server(slot, input),
+            Flight::ToWorker { stream, input, values } => {
+                if let Some(worker) = self.reads(stream) {
+                    self.worker(worker, input, values);
+                }
+            }
+            Flight::Broken { stream } => {
+                if let Some(worker) = self.reads(stream) {
+                    let (slot, _) = self.streams[stream as usize];
+                    self.workers.get_mut(&worker).unwrap().streams.remove(&slot);
+                    self.worker(worker, Input::Disconnected { slot }, None);
+                }
+            }
+            Flight::Told(fact) => self.coordinator.hear(fact),
+        }
+    }
+
+    // The worker that has this stream as its present one.
+    fn reads(&self, stream: u64) -> Option<Incarnation> {
+        let (slot, worker) = self.streams[stream as usize];
+        let process = self.workers.get(&worker)?;
+        (process.streams.get(&slot) == Some(&stream)).then_some(worker)
+    }
+
+    fn progress(&mut self) {
+        let busy: Vec<Incarnation> = self.workers.values().filter(|process| process.busy()).map(|process| process.incarnation).collect();
+        if let Some(worker) = self.chance.pick(&busy) {
+            let process = self.workers.get_mut(&worker).unwrap();
+            let input = process.progress();
+            let digest = |process: &Process| process.digest();
+            match input {
+                Input::Evaluated { evaluation, shard } => {
+                    self.wire.push(Flight::Told(Fact::Evaluated { evaluation, shard, digest: digest(process) }));
+                }
+                Input::Exported { .. } => self.wire.push(Flight::Told(Fact::Exported { digest: digest(process) })),
+                _ => {}
+            }
+            self.worker(worker, input, None);
+        }
+    }
+
+    fn retry(&mut self) {
+        let waiting: Vec<Incarnation> = self.workers.values().filter(|process| process.timer).map(|process| process.incarnation).collect();
+        if let Some(worker) = self.chance.pick(&waiting) {
+            self.workers.get_mut(&worker).unwrap().timer = false;
+            self.worker(worker, Input::Retry, None);
+        }
+    }
+
+    fn worker(&mut self, worker: Incarnation, input: Input, values: Option<Bytes>) {
+        let Some(process) = self.workers.get_mut(&worker) else { return };
+        let mut effects = Vec::new();
+        process.driver.apply(input, &mut effects);
+        for effect in effects {
+            let process = self.workers.get_mut(&worker).unwrap();
+            if process.perform(self.model, &effect, values.as_ref()) {
+                continue;
+            }
+            match effect {
+                Effect::Connect { slot, .. } => self.connect(worker, slot),
+                Effect::Disconnect { slot } => {
+                    let stream = process.streams.remove(&slot).expect("only open streams are closed");
+                    self.cut(stream);
+                }
+                Effect::Pull { slot, chunk, version } => {
+                    let from = process.streams[&slot];
+                    let input = ps::Input::Pull { from, generation: GENERATION, chunk, step: version };
+                    self.wire.push(Flight::ToServer { slot, stream: Some(from), input });
+                }
+                Effect::Push { slot, chunk, step, block, records, view_revision } => {
+                    let payload = process.sums[&(chunk, step, block)].clone();
+                    let from = process.streams[&slot];
+                    let incarnation = worker;
+                    let push = ps::Push { from, incarnation, view_revision, generation: GENERATION, step, chunk, block, records, payload };
+                    self.push(slot, push);
+                }
+                Effect::Stop { .. } => {
+                    self.workers.remove(&worker);
+                    return;
+                }
+                Effect::Fenced => {
+                    assert!(self.lost.contains(&worker), "{worker} was fenced alive");
+                    self.workers.remove(&worker);
+                    return;
+                }
+                Effect::Applied { .. } => {}
+                other => panic!("{worker}: {other}"),
+            }
+        }
+        self.workers[&worker].check_sums();
+    }
+
+    fn connect(&mut self, worker: Incarnation, slot: u32) {
+        let stream = self.streams.len() as u64;
+        self.streams.push((slot, worker));
+        self.workers.get_mut(&worker).unwrap().streams.insert(slot, stream);
+        self.wire.push(Flight::Open { slot, stream });
+    }
+
+    fn push(&mut self, slot: u32, push: ps::Push) {
+        let copies = if self.conditions.faults > 0 && self.chance.percent(15) { 2 } else { 1 };
+        for _ in 0..copies {
+            self.wire.push(Flight::ToServer { slot, stream: Some(push.from), input: ps::Input::Push(push.clone()) });
+        }
+        self.sent.push((slot, push));
+    }
+
+    fn server(&mut self, slot: u32, input: ps::Input) {
+        let mut effects = Vec::new();
+        let pushed = if let ps::Input::Push(push) = &input { Some((push.incarnation, push.block)) } else { None };
+        self.servers[slot as usize].apply(input, &mut effects);
+        if let Some((worker, block)) = pushed.filter(|_| taken(&effects)) {
+            self.coordinator.check_taken(worker, block);
+        }
+        for effect in effects {
+            match effect {
+                ps::Effect::Answer { to, generation, chunk, step, block, answer } => {
+                    self.to_worker(to, Input::Answer { generation, chunk, step, block, answer }, None);
+                }
+                ps::Effect::Updated { generation, chunk, version, values } => {
+                    let streams: Vec<u64> = self.open.iter().copied().filter(|stream| self.streams[*stream as usize].0 == slot).collect();
+                    for stream in streams {
+                        self.to_worker(stream, Input::Chunk { generation, chunk, version }, Some(values.clone()));
+                    }
+                }
+                ps::Effect::Pulled { to, generation, chunk, version, values } => {
+                    self.to_worker(to, Input::Chunk { generation, chunk, version }, Some(values));
+                }
+                ps::Effect::Gone { to, generation, chunk, version } => {
+                    self.to_worker(to, Input::Gone { generation, chunk, version }, None);
+                }
+                ps::Effect::SendNorms { generation, step, segments } => {
+                    self.link(0, ps::Input::Norms { from: slot, generation, step, segments });
+                }
+                ps::Effect::SendScale { to, generation, step, scale } => self.link(to, ps::Input::Scale { generation, step, scale }),
+                ps::Effect::Reached { step } => self.wire.push(Flight::Told(Fact::Reached { slot, step })),
+                ps::Effect::Applied { revision } => self.wire.push(Flight::Told(Fact::Applied { slot, revision })),
+                ps::Effect::CurveGrew { .. } => {}
+                ps::Effect::Fail { fault } => panic!("{fault:?}"),
+            }
+        }
+    }
+
+    fn to_worker(&mut self, stream: u64, input: Input, values: Option<Bytes>) {
+        if self.open.contains(&stream) {
+            self.wire.push(Flight::ToWorker { stream, input, values });
+        }
+    }
+
+    fn link(&mut self, slot: u32, input: ps::Input) {
+        let copies = if self.conditions.faults > 0 && self.chance.percent(15) { 2 } else { 1 };
+        for _ in 0..copies {
+            self.wire.push(Flight::ToServer { slot, stream: None, input: input.clone() });
+        }
+    }
+
+    // What the stream carries is lost, but for pushes that were nearly there.
+    fn cut(&mut self, stream: u64) {
+        self.open.remove(&stream);
+        let chance = &mut self.chance;
+        self.wire.retain(|flight| match flight {
+            Flight::Open { stream: of, .. } | Flight::ToWorker { stream: of, .. } => *of != stream,
+            Flight::ToServer { stream: of, .. } => *of != Some(stream) || chance.percent(50),
+            _ => true,
+        });
+        self.wire.push(Flight::Broken { stream });
+    }
+
+    fn fault(&mut self) {
+        if self.faults_left == 0 {
+            return;
+        }
+        self.faults_left -= 1;
+        let live: Vec<Incarnation> = self.coordinator.workers.iter().copied().filter(|worker| self.workers.contains_key(worker)).collect();
+        match self.chance.below(10) {
+            // A stream breaks.
+            0..3 => {
+                let open: Vec<u64> = self.workers.values().flat_map(|process| process.streams.values().copied()).collect();
+                if let Some(stream) = self.chance.pick(&open) {
+                    self.cut(stream);
+                }
+            }
+            // An old push comes again.
+            3..6 if !self.sent.is_empty() => {
+                for _ in 0..8 {
+                    let (slot, push) = self.sent[self.chance.below(self.sent.len())].clone();
+                    self.wire.push(Flight::ToServer { slot, stream: None, input: ps::Input::Push(push) });
+                }
+            }
+            // A worker dies, or only seems to.
+            6..8 => {
+                if let Some(worker) = self.chance.pick(&live).filter(|_| !self.coordinator.done()) {
+                    self.lost.insert(worker);
+                    self.wire.push(Flight::Told(Fact::Lost { worker }));
+                    if self.chance.percent(60) {
+                        let process = self.workers.remove(&worker).unwrap();
+                        process.streams.into_values().for_each(|stream| self.cut(stream));
+                    }
+                }
+            }
+            // A lane changes hands.
+            8 => {
+                let lane = self.chance.below(self.coordinator.lanes());
+                self.coordinator.revoke(lane);
+                self.send_views();
+            }
+            // The stream between two servers breaks.
+            _ => {
+                let slot = u32::try_from(self.chance.below(self.servers.len())).unwrap();
+                self.wire.retain(|flight| match flight {
+                    Flight::ToServer { slot: to, input: ps::Input::Scale { .. }, .. } => *to != slot,
+                    Flight::ToServer { input: ps::Input::Norms { from, .. }, .. } => *from != slot,
+                    _ => true,
+                });
+                self.wire.push(Flight::ToServer { slot, stream: None, input: ps::Input::Linked });
+            }
+        }
+    }
+
+    fn outcome(mut self) -> Outcome {
+        let last = self.model.plan.steps();
+        let placed: Vec<(u32, u32)> = (0u32..).zip(self.coordinator.placement().servers.clone()).collect();
+        let mut parameters = Vec::new();
+        for (chunk, slot) in placed {
+            let mut effects = Vec::new();
+            let pull = ps::Input::Pull { from: 0, generation: GENERATION, chunk, step: last };
+            self.servers[slot as usize].apply(pull, &mut effects);
+            let [ps::Effect::Pulled { values, .. }] = &effects[..] else { panic!("{effects:?}") };
+            parameters.push(to_values(values).into_iter().map(f32::to_bits).collect());
+        }
+        let curve = self.servers.iter().flat_map(|server| server.curve(0).to_vec()).collect();
+        Outcome { parameters, curve, digests: self.coordinator.digests }
+    }
+}
+
+// Whether a push was taken: held, or the last one of its step.
+fn taken(effects: &[ps::Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, ps::Effect::Answer { answer: Answer::Held, .. } | ps::Effect::Updated { .. }))
+}

@@ -1,0 +1,352 @@
+//! The driver's shell: turns what happens into the driver's inputs, and carries out its effects. It keeps the bytes
+//! that the driver only has names for: chunks that came, and sums that are not settled.
+
+use super::link::{self, Link, News, Order};
+use super::state::State;
+use crate::export;
+use crate::trainer::{Command, Event, Trainer};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tfcoord_data::Preprocessing;
+use tfcoord_exchange::{Push, Registration, Transport};
+use tfcoord_proto::variables_digest;
+use tfcoord_types::figures::CurvePoint;
+use tfcoord_types::id::{Generation, Incarnation, Revision};
+use tfcoord_types::lane::Block;
+use tfcoord_types::layout::Layout;
+use tfcoord_types::report::{Fault, FaultKind};
+use tfcoord_types::variable::Group;
+use tfcoord_types::view::{Export, ServerAddress, TaskView};
+use tfcoord_worker_core::{Driver, Effect, Input};
+use tokio::sync::{mpsc, oneshot};
+
+/// News of links that may wait for the shell.
+const NEWS_MAX: usize = 16;
+
+/// What happens to the shell besides views and the trainer's events.
+pub enum Message {
+    /// News of a link.
+    Link {
+        /// The server's slot.
+        slot: u32,
+        /// Which link to it.
+        serial: u64,
+        /// The news.
+        news: News,
+    },
+    /// The time that the driver asked for is over.
+    Retry,
+    /// The curve is here: the export may be written.
+    Curve(Box<Export>, Result<Vec<CurvePoint>, String>),
+}
+
+/// How a worker ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// As the view says.
+    Stopped,
+    /// Its place belongs to another one.
+    Fenced,
+    /// It reported a fault.
+    Failed,
+}
+
+/// The driver's shell.
+pub struct Shell<T> {
+    driver: Driver,
+    effects: Vec<Effect>,
+    transport: Arc<T>,
+    trainer: Trainer,
+    links: BTreeMap<u32, Link>,
+    serial: u64,
+    messages: mpsc::Sender<Message>,
+    view: Option<TaskView>,
+    layout: Option<Arc<Layout>>,
+    // Chunks that came: by (version, chunk).
+    kept: BTreeMap<(u64, u32), Bytes>,
+    // The one that the driver is told of now.
+    incoming: Option<Bytes>,
+    // Sums that are not settled: by (chunk, step, block); whether they were sent.
+    sums: BTreeMap<(u32, u64, Block), (Bytes, bool)>,
+    preprocessing: Preprocessing,
+    /// What is reported.
+    pub state: State,
+    idle_since: Instant,
+    end: Option<End>,
+}
+
+impl<T: Transport> Shell<T> {
+    /// A shell around a fresh driver; messages for [`Self::message`] come on the receiver.
+    pub fn new(
+        incarnation: Incarnation,
+        transport: T,
+        trainer: Trainer,
+        preprocessing: Preprocessing,
+        state: State,
+    ) -> (Self, mpsc::Receiver<Message>) {
+        let (messages, receiver) = mpsc::channel(NEWS_MAX);
+        let shell = Self {
+            driver: Driver::new(incarnation),
+            effects: Vec::new(),
+            transport: Arc::new(transport),
+            trainer,
+            links: BTreeMap::new(),
+            serial: 0,
+            messages,
+            view: None,
+            layout: None,
+            kept: BTreeMap::new(),
+            incoming: None,
+            sums: BTreeMap::new(),
+            preprocessing,
+            state,
+            idle_since: Instant::now(),
+            end: None,
+        };
+        (shell, receiver)
+    }
+
+    /// How it ends, once it does.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// A new view.
+    pub fn view(&mut self, view: TaskView) {
+        if self.layout.is_none()
+            && let Some(placement) = &view.placement
+        {
+            match Layout::new(&placement.variables, placement.chunk_elements) {
+                Ok(layout) => {
+                    self.trainer.command(Command::Place(layout.clone()));
+                    self.layout = Some(Arc::new(layout));
+                }
+                Err(error) => return self.fail(FaultKind::Task, error.to_string()),
+            }
+        }
+        self.state.see(&view);
+        self.view = Some(view.clone());
+        self.tell(Input::View(Box::new(view)));
+    }
+
+    /// What the trainer says.
+    pub fn event(&mut self, event: Event) {
+        match event {
+            Event::Gradient { step, block, sum } => {
+                self.sums.insert((sum.chunk, step, block), (sum.payload, false));
+                self.tell(Input::Computed { step, block, chunk: sum.chunk });
+            }
+            Event::Computed { step, records, seconds } => {
+                metrics::counter!("tfcoord_worker_steps_total").increment(1);
+                metrics::counter!("tfcoord_worker_records_total").increment(records);
+                metrics::histogram!("tfcoord_worker_compute_seconds").record(seconds);
+                self.state.records += records;
+                self.idle_since = Instant::now();
+                self.tell(Input::StepComputed { step });
+            }
+            Event::Evaluated(shard) => {
+                let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
+                self.state.evaluated.push(shard);
+                self.tell(input);
+            }
+            Event::Exported(exported) => {
+                self.state.exported = Some(exported);
+                let attempt = self.view.as_ref().and_then(|view| view.export.as_ref()).map(|export| export.attempt);
+                self.tell(Input::Exported { attempt: attempt.unwrap_or_default() });
+            }
+            Event::Failed(fault) => self.fail(fault.kind, fault.message),
+        }
+    }
+
+    /// What else happens.
+    pub fn message(&mut self, message: Message) {
+        match message {
+            Message::Retry => self.tell(Input::Retry),
+            Message::Curve(export, curve) => match curve {
+                Ok(curve) => self.write(*export, curve),
+                Err(error) => self.fail(FaultKind::Task, format!("the curve: {error}")),
+            },
+            Message::Link { slot, serial, news } => {
+                if self.links.get(&slot).is_some_and(|link| link.serial == serial) {
+                    self.news(slot, news);
+                }
+            }
+        }
+    }
+
+    fn news(&mut self, slot: u32, news: News) {
+        match news {
+            News::Connected { incarnation, generation, cursors } => {
+                tracing::info!("connected to ps-{slot} incarnation {incarnation}");
+                self.tell(Input::Connected { slot, incarnation, generation, cursors });
+            }
+            News::Disconnected(error) => {
+                self.links.remove(&slot);
+                match error {
+                    Some(error) if error.is_final() => return self.fail(FaultKind::Task, error.to_string()),
+                    Some(error) => tracing::warn!("ps-{slot}: {error}"),
+                    None => tracing::warn!("ps-{slot} ended the stream"),
+                }
+                self.tell(Input::Disconnected { slot });
+            }
+            News::Chunk { generation, chunk, version, values } => {
+                self.incoming = Some(values);
+                self.tell(Input::Chunk { generation, chunk, version });
+                self.incoming = None;
+            }
+            News::Gone { generation, chunk, version } => self.tell(Input::Gone { generation, chunk, version }),
+            News::Answer { generation, chunk, step, block, answer } => {
+                self.tell(Input::Answer { generation, chunk, step, block, answer });
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.driver.apply(input, &mut effects);
+        for effect in effects.drain(..) {
+            tracing::trace!("{effect}");
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+        self.state.step = self.driver.step();
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Applied { revision } => self.state.applied = revision,
+            Effect::ReportVariables => self.state.say_variables(),
+            Effect::Connect { slot, server, generation } => self.connect(slot, server, generation),
+            Effect::Disconnect { slot } => {
+                self.links.remove(&slot);
+            }
+            Effect::Pull { slot, chunk, version } => self.order(slot, Order::Pull { chunk, version }),
+            Effect::Keep { chunk, version } => {
+                let values = self.incoming.take().expect("the driver keeps what it was just told of");
+                self.kept.insert((version, chunk), values);
+            }
+            Effect::Discard { chunk, version } => {
+                self.kept.remove(&(version, chunk));
+            }
+            Effect::Use { version } => {
+                let mut later = self.kept.split_off(&(version, 0));
+                let after = later.split_off(&(version + 1, 0));
+                let chunks = later.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
+                self.kept.extend(after);
+                self.trainer.command(Command::Install(chunks));
+            }
+            Effect::Compute { step, blocks } => {
+                metrics::histogram!("tfcoord_worker_wait_seconds").record(self.idle_since.elapsed().as_secs_f64());
+                self.trainer.command(Command::Compute { step, blocks });
+            }
+            Effect::AbandonCompute => self.trainer.abandon(),
+            Effect::Push { slot, chunk, step, block, records, view_revision } => {
+                self.push(slot, (chunk, step, block), records, view_revision);
+            }
+            Effect::Forget { chunk, step, block } => {
+                if let Some((payload, _)) = self.sums.remove(&(chunk, step, block)) {
+                    self.trainer.command(Command::GiveBack { chunk, payload });
+                }
+            }
+            Effect::ForgetAll => {
+                self.sums.clear();
+                self.kept.clear();
+            }
+            Effect::Evaluate { evaluation, shard, records, .. } => {
+                self.trainer.command(Command::Evaluate { evaluation, shard, records });
+            }
+            Effect::Export(export) => self.export(export),
+            Effect::RetryAfter { ms } => {
+                let messages = self.messages.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    let _ending = messages.send(Message::Retry).await;
+                });
+            }
+            Effect::Stop { reason } => {
+                tracing::info!("told to stop: {reason}");
+                self.end = Some(End::Stopped);
+            }
+            Effect::Fenced => self.end = Some(End::Fenced),
+            Effect::Fail { message } => self.fail(FaultKind::Task, message),
+        }
+    }
+
+    fn connect(&mut self, slot: u32, server: ServerAddress, generation: Generation) {
+        let known = self.view.as_ref().and_then(|view| view.placement.as_ref()).zip(self.layout.clone());
+        let Some((placement, layout)) = known else { return };
+        self.serial += 1;
+        let registration = Registration {
+            generation,
+            placement_epoch: placement.epoch,
+            incarnation: self.state.incarnation,
+            variables_digest: variables_digest(&placement.variables),
+            layout,
+        };
+        let link = link::open(self.transport.clone(), (slot, self.serial), server, registration, self.messages.clone());
+        self.links.insert(slot, link);
+    }
+
+    // An order for a link that has just ended is lost: the driver hears of the end.
+    fn order(&self, slot: u32, order: Order) {
+        if let Some(link) = self.links.get(&slot) {
+            let _ended = link.orders.send(order);
+        }
+    }
+
+    fn push(&mut self, slot: u32, sum: (u32, u64, Block), records: u32, view_revision: Revision) {
+        let Some(view) = &self.view else { return };
+        let Some((payload, sent)) = self.sums.get_mut(&sum) else { return };
+        if std::mem::replace(sent, true) {
+            metrics::counter!("tfcoord_worker_resends_total").increment(1);
+        }
+        let (chunk, step, block) = sum;
+        let push = Push {
+            generation: view.generation,
+            placement_epoch: view.placement.as_ref().map(|p| p.epoch).unwrap_or_default(),
+            worker: self.state.index,
+            incarnation: self.state.incarnation,
+            view_revision,
+            step,
+            block,
+            records,
+            chunk,
+            payload: payload.clone(),
+        };
+        self.order(slot, Order::Push(push));
+    }
+
+    fn export(&mut self, export: Box<Export>) {
+        let placement = self.view.as_ref().and_then(|view| view.placement.as_ref());
+        let curve = self.layout.as_ref().and_then(|layout| {
+            let chunks = 0..u32::try_from(layout.chunks.len()).ok()?;
+            chunks.into_iter().find(|chunk| layout.group(*chunk) == Group::Curve)
+        });
+        let slot = placement.zip(curve).and_then(|(placement, chunk)| placement.servers.get(chunk as usize).copied());
+        let Some(slot) = slot else { return self.write(*export, Vec::new()) };
+        let (to, curve) = oneshot::channel();
+        self.order(slot, Order::Curve(to));
+        let messages = self.messages.clone();
+        tokio::spawn(async move {
+            let curve = match curve.await {
+                Ok(curve) => curve.map_err(|e| e.to_string()),
+                Err(_) => Err("the link to its server ended".to_owned()),
+            };
+            let _ending = messages.send(Message::Curve(export, curve)).await;
+        });
+    }
+
+    fn write(&mut self, export: Export, curve: Vec<CurvePoint>) {
+        let preprocessing = self.preprocessing.clone();
+        let write = move |model: &_, parameters: &_| export::write(&export, &preprocessing, &curve, model, parameters);
+        self.trainer.command(Command::Export(Box::new(write)));
+    }
+
+    fn fail(&mut self, kind: FaultKind, message: String) {
+        tracing::error!("{message}");
+        self.state.fault = Some(Fault { kind, message });
+        self.end = Some(End::Failed);
+    }
+}
