@@ -134,7 +134,8 @@ impl Config {
         let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
         let field = |field, problem: String| Error::Field { path: path.to_owned(), field, problem };
         let text = std::fs::File::open(path).and_then(|file| std::io::read_to_string(std::io::Read::take(file, CONFIG_BYTES_MAX)));
-        let file: File = serde_json::from_str(&text.map_err(unreadable)?).map_err(|source| Error::Malformed { path: path.to_owned(), source })?;
+        let file: File =
+            serde_json::from_str(&text.map_err(unreadable)?).map_err(|source| Error::Malformed { path: path.to_owned(), source })?;
         let listen = match file.listen {
             OneOrMany::One(one) => vec![one],
             OneOrMany::Many(many) => many,

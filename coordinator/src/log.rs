@@ -101,7 +101,9 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] tfcoord_fs::Error),
     /// Acknowledged entries are unreadable: nothing is cut off, so that they can be rescued.
-    #[error("{path} is damaged at byte {offset}: acknowledged entries from {index} on cannot be read; restore the file from a backup, or move the state directory away to begin anew")]
+    #[error(
+        "{path} is damaged at byte {offset}: acknowledged entries from {index} on cannot be read; restore the file from a backup, or move the state directory away to begin anew"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -9,6 +9,8 @@ mod lines;
 mod logs;
 mod session;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use crate::leader::Handle;
 use crate::prepare::Preparer;

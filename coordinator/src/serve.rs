@@ -158,9 +158,7 @@ impl Coordinator {
 async fn idle(mut alive: watch::Receiver<usize>, mut active: watch::Receiver<usize>, linger: Duration) {
     loop {
         let quiet = *alive.borrow_and_update() == 0 && *active.borrow_and_update() == 0;
-        let over = async {
-            if quiet { sleep(linger).await } else { std::future::pending().await }
-        };
+        let over = async { if quiet { sleep(linger).await } else { std::future::pending().await } };
         // Senders that are gone do not change any more; then the coordinator ends for another reason.
         tokio::select! {
             () = over => return,
@@ -230,7 +228,9 @@ async fn bind_unix(path: &Path, sockets: &mut Vec<PathBuf>) -> anyhow::Result<(S
     }
     // Of a coordinator that was killed.
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+        }
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {endpoint}"))?;

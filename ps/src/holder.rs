@@ -180,6 +180,9 @@ impl Holder {
     fn norms(&mut self, stream: u64, outbox: &Outbox<v1::NormScale>, part: v1::NormsPart) {
         let v1::NormsPart { generation, step, server, segments, .. } = part;
         let servers = self.known.as_ref().map_or(0, |known| known.servers);
+        if let Err(status) = self.current(Generation(generation)) {
+            return outbox.fail(status);
+        }
         if server == 0 || server >= servers {
             return outbox.fail(Status::invalid_argument(format!("ps-{server} is none of the others of {servers} servers")));
         }

@@ -72,9 +72,9 @@ Exit code 0: the file is fine; 2: it is not.";
 
 pub const PREDICT: &str = "\
 Examples:
-  tfcoord predict out/fashion-mnist-7/model --data t10k-images-idx3-ubyte.gz
-  tfcoord predict --help       # of this page
-  tfcoord predict -- --help    # of the program that does it";
+  tfcoord predict out/fashion-mnist-7/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
+  tfcoord predict out/tabular-8/model --data new.csv -o jsonl
+  tfcoord predict -- --help    # all its options";
 
 pub const VERSION: &str = "\
 Examples:

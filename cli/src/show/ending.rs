@@ -6,6 +6,7 @@ use super::plain;
 use super::table::{Align, table};
 use crate::job::{Evaluation, Job};
 use std::path::Path;
+use tfcoord_types::job::{JobFile, OneOrMany};
 
 /// What a job that succeeded has found and made.
 pub fn result(job: &Job) -> String {
@@ -30,7 +31,7 @@ pub fn result(job: &Job) -> String {
 pub fn next_commands(job: &Job) -> String {
     let mut commands = Vec::new();
     if let Some(outputs) = &job.outputs {
-        commands.push(format!("tfcoord predict {} --data FILE", quoted(&outputs.model_dir)));
+        commands.push(format!("tfcoord predict {} {}", quoted(&outputs.model_dir), evaluation_data(job)));
         commands.push(format!("tensorboard --logdir {}", quoted(&outputs.tensorboard_dir)));
     }
     commands.push("tfcoord list --all".into());
@@ -47,6 +48,19 @@ pub fn failure(job: &Job) -> String {
     let blamed = job.tasks.iter().find(|task| names(&job.reason, &task.task)).map(|task| format!(" --task {}", task.task));
     lines.push(format!("  help: `tfcoord logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
     plain(&lines.join("\n")).into_owned()
+}
+
+// The arguments that give the job's own figures again.
+fn evaluation_data(job: &Job) -> String {
+    let file: Option<JobFile> = job.job_file.clone().and_then(|json| serde_json::from_value(json).ok());
+    let Some(source) = file.and_then(|file| file.data.eval) else { return "--data FILE".into() };
+    let list = |option: &str, paths: &Option<OneOrMany>| {
+        let paths: Vec<String> = paths.iter().flat_map(OneOrMany::iter).map(|path| quoted(path)).collect();
+        (!paths.is_empty()).then(|| format!("{option} {}", paths.join(" ")))
+    };
+    let records = source.records.map(|[from, to]| format!("--records {from}..{to}"));
+    let data = list("--data", &source.images).or_else(|| list("--data", &source.files));
+    data.into_iter().chain(list("--labels", &source.labels)).chain(records).collect::<Vec<_>>().join(" ")
 }
 
 fn took(job: &Job) -> String {

@@ -1,7 +1,7 @@
 //! What tests of the leader share: a small job of one server and two workers, and a launcher without processes.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tfcoord_coordinator_core::{Cluster, Command, Process};
 use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
@@ -56,26 +56,37 @@ pub(crate) fn server_report(generation: Generation, step: u64) -> Report {
 
 /// Launches nothing, and remembers it.
 #[derive(Default)]
-pub(crate) struct FakeLauncher(Mutex<BTreeMap<Launch, Option<Ended>>>);
+pub(crate) struct FakeLauncher {
+    launches: Mutex<BTreeMap<Launch, Option<Ended>>>,
+    on_end: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+}
 
 impl FakeLauncher {
+    pub(crate) fn tell(&self, on_end: Arc<dyn Fn() + Send + Sync>) {
+        *self.on_end.lock().unwrap() = Some(on_end);
+    }
+
     pub(crate) fn end(&self, launch: &Launch, exit: Exit) {
-        self.0.lock().unwrap().insert(launch.clone(), Some(Ended { exit: Some(exit), log: vec![] }));
+        let ended = Ended { exit: Some(exit), log: vec!["last words".into()] };
+        self.launches.lock().unwrap().insert(launch.clone(), Some(ended));
+        if let Some(on_end) = &*self.on_end.lock().unwrap() {
+            on_end();
+        }
     }
 
     pub(crate) fn running(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().filter(|(_, ended)| ended.is_none()).map(|(launch, _)| launch.to_string()).collect()
+        self.launches.lock().unwrap().iter().filter(|(_, ended)| ended.is_none()).map(|(launch, _)| launch.to_string()).collect()
     }
 }
 
 impl Launcher for FakeLauncher {
     fn launch(&self, spec: &TaskSpec) -> Result<(), Error> {
-        self.0.lock().unwrap().entry(spec.launch.clone()).or_insert(None);
+        self.launches.lock().unwrap().entry(spec.launch.clone()).or_insert(None);
         Ok(())
     }
 
     fn list(&self) -> Vec<Listed> {
-        self.0.lock().unwrap().iter().map(|(launch, ended)| Listed { launch: launch.clone(), ended: ended.clone() }).collect()
+        self.launches.lock().unwrap().iter().map(|(launch, ended)| Listed { launch: launch.clone(), ended: ended.clone() }).collect()
     }
 
     fn kill(&self, launch: &Launch, _: Duration) {
@@ -83,11 +94,15 @@ impl Launcher for FakeLauncher {
     }
 
     fn forget(&self, launch: &Launch) {
-        self.0.lock().unwrap().remove(launch);
+        self.launches.lock().unwrap().remove(launch);
     }
 
-    fn read_log(&self, _: &Launch, _: u64, _: usize) -> Result<Vec<u8>, Error> {
-        Ok(Vec::new())
+    // Every task has printed its name, and later its end.
+    fn read_log(&self, launch: &Launch, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        let ended = !self.running().contains(&launch.to_string());
+        let text = format!("{launch}\n{}", if ended { "bye" } else { "" });
+        let from = usize::try_from(offset).unwrap().min(text.len());
+        Ok(text.as_bytes()[from..].iter().copied().take(bytes_max).collect())
     }
 
     fn stop(&self, _: Duration) {}

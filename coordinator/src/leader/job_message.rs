@@ -118,7 +118,8 @@ fn evaluation(evaluation: &Evaluation, classes: u32, confusion: bool) -> v1::Eva
 
 fn outputs(job: &Job) -> Option<v1::Outputs> {
     let exported = job.outputs.as_ref()?;
-    let file = |(name, length, sha256): &(String, u64, String)| v1::OutputFile { name: name.clone(), length: *length, sha256: sha256.clone() };
+    let file =
+        |(name, length, sha256): &(String, u64, String)| v1::OutputFile { name: name.clone(), length: *length, sha256: sha256.clone() };
     Some(v1::Outputs {
         model_dir: exported.dir.clone(),
         tensorboard_dir: format!("{}/tensorboard", job.output_dir()),

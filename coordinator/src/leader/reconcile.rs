@@ -36,7 +36,8 @@ pub(super) struct Reconciler {
 impl Reconciler {
     /// Launches and kills; returns what to propose.
     pub(super) fn look(&mut self, cluster: &Cluster, launcher: &dyn Launcher, state: &StateDir, now: Instant) -> Vec<Command> {
-        let mut desired: BTreeMap<Launch, ()> = desired(cluster).into_iter().map(|(job, task, attempt)| (Launch { job, task, attempt }, ())).collect();
+        let mut desired: BTreeMap<Launch, ()> =
+            desired(cluster).into_iter().map(|(job, task, attempt)| (Launch { job, task, attempt }, ())).collect();
         let mut commands = Vec::new();
         let listed = launcher.list();
         self.unwanted.retain(|launch, _| listed.iter().any(|listed| listed.ended.is_none() && listed.launch == *launch));

@@ -112,7 +112,9 @@ fn job_file_of(file_name: &str, text: &str) -> Result<JobFile, Status> {
     let mut resolved = file.clone();
     resolved.resolve("");
     if resolved != file {
-        return Err(Status::invalid_argument(format!("{name}: a path is relative: the coordinator cannot know to what; make paths absolute")));
+        return Err(Status::invalid_argument(format!(
+            "{name}: a path is relative: the coordinator cannot know to what; make paths absolute"
+        )));
     }
     Ok(file)
 }
@@ -124,7 +126,8 @@ async fn show(mut jobs: watch::Receiver<Arc<v1::Job>>, after_revision: u64, send
     let mut news = job.revision > after_revision;
     loop {
         let over = is_over(&job);
-        if (news || over) && sender.send(Ok((*job).clone())).await.is_err() || over {
+        let unheard = (news || over) && sender.send(Ok((*job).clone())).await.is_err();
+        if unheard || over {
             return;
         }
         tokio::select! {

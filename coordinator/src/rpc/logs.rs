@@ -77,7 +77,9 @@ impl Reader {
     fn launches(&self, job: &v1::Job) -> Vec<Launch> {
         let tasks = job.tasks.iter().filter_map(|task| Some((task.task.parse::<TaskId>().ok()?, task.attempt)));
         let tasks = tasks.filter(|(task, _)| self.only.is_none_or(|only| only == *task));
-        tasks.flat_map(|(task, attempts)| (1..=attempts).map(move |n| Launch { job: self.job.clone(), task, attempt: Attempt(n) })).collect()
+        tasks
+            .flat_map(|(task, attempts)| (1..=attempts).map(move |n| Launch { job: self.job.clone(), task, attempt: Attempt(n) }))
+            .collect()
     }
 
     /// Sends what has come since the last look.

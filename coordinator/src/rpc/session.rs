@@ -14,7 +14,6 @@ use tfcoord_types::report::Report;
 use tfcoord_types::view::TaskView;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 /// A stream whose first report does not come is no session.

@@ -9,7 +9,9 @@ use tonic::Status;
 pub(super) fn of_refusal(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
-        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } => Status::invalid_argument(text),
+        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } => {
+            Status::invalid_argument(text)
+        }
         Refusal::UnknownJob { .. } | Refusal::UnknownTask { .. } => Status::not_found(text),
         Refusal::TooManyJobs { .. } => Status::resource_exhausted(text),
         _ => Status::failed_precondition(text),

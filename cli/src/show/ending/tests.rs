@@ -57,6 +57,19 @@ next:
 }
 
 #[test]
+fn predict_is_shown_with_the_jobs_own_evaluation_data() {
+    let mut job = succeeded();
+    let source = serde_json::json!({"images": "/d/i.gz", "labels": "/d/the labels.gz", "records": [8000, 10000]});
+    job.job_file = Some(serde_json::json!({
+        "name": "m", "model": {"layers": [], "loss": "mse"}, "output": {"dir": "/out"},
+        "data": {"format": "idx", "train": source, "eval": source},
+        "train": {"batch_size": 1, "epochs": 1, "optimizer": {"add": {}}},
+    }));
+    let expected = "  tfcoord predict /out/fashion-mnist-7/model --data /d/i.gz --labels '/d/the labels.gz' --records 8000..10000\n";
+    assert!(next_commands(&job).contains(expected), "{}", next_commands(&job));
+}
+
+#[test]
 fn a_failure_names_the_task() {
     let mut job = sample::job(State::Failed);
     job.reason = "worker-1 failed 9 times".into();

@@ -13,7 +13,8 @@ pub const PARAMETER_SERVER_PROGRAM: &str = "tfcoord-ps";
 pub const WORKER_PROGRAM: &str = "tfcoord-worker";
 
 /// Variables that tasks need: where programs and libraries lie, how to speak to people, where to put temporary files.
-const PASSED: [&str; 10] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+const PASSED: [&str; 10] =
+    ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 /// Settings of tfcoord are passed too, but for those of the coordinator and of its clients.
 const PREFIX: &str = "TFCOORD_";
 const KEPT: [&str; 3] = ["TFCOORD_TOKEN_FILE", "TFCOORD_COORDINATOR", "TFCOORD_STATE_DIR"];

@@ -5,6 +5,7 @@
 //! parameters of every chunk ends with the bits of the quiet run of one worker and one server.
 //!
 //! More runs: `PROPTEST_CASES=10000 cargo test -p tfcoord-worker-core --test exchange`.
+#![allow(clippy::unwrap_used)]
 
 mod chance;
 mod coordinator;

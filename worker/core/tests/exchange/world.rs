@@ -265,19 +265,19 @@ impl<'a> World<'a> {
         for effect in effects {
             match effect {
                 ps::Effect::Answer { to, generation, chunk, step, block, answer } => {
-                    self.to_worker(to, Input::Answer { generation, chunk, step, block, answer }, None);
+                    self.tell_worker(to, Input::Answer { generation, chunk, step, block, answer }, None);
                 }
                 ps::Effect::Updated { generation, chunk, version, values } => {
                     let streams: Vec<u64> = self.open.iter().copied().filter(|stream| self.streams[*stream as usize].0 == slot).collect();
                     for stream in streams {
-                        self.to_worker(stream, Input::Chunk { generation, chunk, version }, Some(values.clone()));
+                        self.tell_worker(stream, Input::Chunk { generation, chunk, version }, Some(values.clone()));
                     }
                 }
                 ps::Effect::Pulled { to, generation, chunk, version, values } => {
-                    self.to_worker(to, Input::Chunk { generation, chunk, version }, Some(values));
+                    self.tell_worker(to, Input::Chunk { generation, chunk, version }, Some(values));
                 }
                 ps::Effect::Gone { to, generation, chunk, version } => {
-                    self.to_worker(to, Input::Gone { generation, chunk, version }, None);
+                    self.tell_worker(to, Input::Gone { generation, chunk, version }, None);
                 }
                 ps::Effect::SendNorms { generation, step, segments } => {
                     self.link(0, ps::Input::Norms { from: slot, generation, step, segments });
@@ -291,7 +291,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn to_worker(&mut self, stream: u64, input: Input, values: Option<Bytes>) {
+    fn tell_worker(&mut self, stream: u64, input: Input, values: Option<Bytes>) {
         if self.open.contains(&stream) {
             self.wire.push(Flight::ToWorker { stream, input, values });
         }

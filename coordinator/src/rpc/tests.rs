@@ -1,0 +1,174 @@
+//! The leader behind real gRPC, with tasks that the tests play.
+
+mod place;
+
+use super::*;
+use place::{PATIENCE, Place, exported, variables};
+use tfcoord_client::session::Ended;
+use tfcoord_launch::{Exit, Launch};
+use tfcoord_proto::v1;
+use tfcoord_types::id::{Attempt, TaskId};
+use tfcoord_types::report::{Body, Fault, FaultKind, WorkerReport};
+use tfcoord_types::view::Directive;
+use tokio::time::timeout;
+use tonic::Code;
+
+const PS: TaskId = TaskId::server(0);
+const W0: TaskId = TaskId::worker(0);
+const W1: TaskId = TaskId::worker(1);
+
+fn worker(change: impl FnOnce(&mut WorkerReport)) -> Body {
+    let mut report = WorkerReport { variables: variables(), ..WorkerReport::default() };
+    change(&mut report);
+    Body::Worker(report)
+}
+
+#[tokio::test]
+async fn a_job_from_its_submission_to_its_model() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    assert_eq!(place.submit("one").await.unwrap(), job, "the same request is the same job");
+    let mut states = place.client.watch(v1::WatchRequest { job: job.to_string(), after_revision: 0 }).await.unwrap().into_inner();
+
+    let (ps, w0, w1) = (place.task(&job, PS, 1).await, place.task(&job, W0, 1).await, place.task(&job, W1, 1).await);
+    assert_eq!(ps.directive(), Directive::Wait);
+    w0.report(worker(|_| {}));
+    let view = ps.until(|view| view.directive == Directive::Run).await;
+    assert_eq!((view.servers.len(), view.workers.len(), view.run_until), (1, 2, 32));
+    assert_eq!(w1.until(|v| v.directive == Directive::Run).await.owners, view.owners);
+
+    ps.reach(10);
+    ps.reach(32);
+    let view = w0.until(|view| view.export.is_some()).await;
+    w0.report(worker(|report| report.exported = Some(exported(&view.export.clone().unwrap().dir))));
+    w1.until(|view| matches!(view.directive, Directive::Stop { .. })).await;
+
+    let mut seen = Vec::new();
+    while let Some(job) = timeout(PATIENCE, states.message()).await.unwrap().unwrap() {
+        seen.push(job);
+    }
+    assert!(seen.windows(2).all(|pair| pair[0].revision <= pair[1].revision), "revisions never go back");
+    let last = seen.last().unwrap();
+    assert_eq!((last.state(), last.reason.as_str()), (v1::JobState::Succeeded, "trained 2 epochs in 32 steps"));
+    assert_eq!((last.file_name.as_str(), &last.classes[..]), ("/home/ann/job.json", &["a", "b", "c", "d"].map(String::from)[..]));
+    let progress = last.progress.as_ref().unwrap();
+    assert_eq!((progress.step, progress.steps, progress.loss), (32, 32, Some(0.5)));
+    assert_eq!(last.outputs.as_ref().unwrap().files[0].name, "model.json");
+
+    for task in [PS, W0, W1] {
+        place.end(&job, task, 1, Exit::Code(0));
+    }
+    let job = place.until(&job, |job| job.tasks.iter().all(|task| task.state == "ended")).await;
+    assert!(job.tasks.iter().all(|task| task.last_exit == "exited with code 0"), "{:?}", job.tasks);
+    assert_eq!(place.launcher.list(), []);
+    assert_eq!(place.client.list(v1::ListRequest { all: false }).await.unwrap().into_inner().jobs, []);
+    assert_eq!(place.client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_opened_again_gets_its_view_again() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let first = place.task(&job, W0, 1).await;
+    let view = first.view();
+    // The same incarnation from another connection, as after a break.
+    let second = place.session(&job, first.report_now()).await.unwrap();
+    assert_eq!(second, view);
+    // The first one's stream has ended by that: its keeper opens a third one.
+    first.report(worker(|_| {}));
+    first.until(|view| view.placement.is_some()).await;
+}
+
+#[tokio::test]
+async fn a_silent_worker_is_replaced_and_fenced() {
+    let mut place = Place::new(Duration::from_millis(1500)).await;
+    let job = place.submit("one").await.unwrap();
+    let (_ps, w0) = (place.task(&job, PS, 1).await, place.task(&job, W0, 1).await);
+    let report = w0.report_now();
+    drop(w0);
+    let launched = place.until(&job, |job| job.tasks.iter().any(|t| t.task == "worker-0" && t.attempt == 2)).await;
+    let task = launched.tasks.iter().find(|t| t.task == "worker-0").unwrap();
+    assert_eq!((task.restarts, task.last_exit.as_str()), (1, "did not report for 1 s"));
+    let view = place.session(&job, report).await.unwrap();
+    assert_eq!(view.directive, Directive::Fenced, "the old one learns it when it comes back");
+    let refused = place.open(&job, W0, 1).await.unwrap_err();
+    assert!(matches!(refused, Ended::Refused { code: Code::FailedPrecondition, .. }), "{refused}");
+    place.task(&job, W0, 2).await;
+}
+
+#[tokio::test]
+async fn ends_and_faults_of_tasks_reach_the_job() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    place.end(&job, W0, 1, Exit::Signal(9));
+    let state = place.until(&job, |job| job.tasks[1].attempt == 2).await;
+    assert_eq!(state.tasks[1].last_exit, "was killed by signal 9 (SIGKILL)");
+    place.end(&job, PS, 1, Exit::Code(101));
+    let failed = place.until(&job, |job| job.state() == v1::JobState::Failed).await;
+    assert!(failed.reason.contains("ps-0 exited with code 101") && failed.reason.contains("last words"), "{}", failed.reason);
+
+    let job = place.submit("two").await.unwrap();
+    let w1 = place.task(&job, W1, 1).await;
+    w1.fault(Fault { kind: FaultKind::NotFinite, message: "step 3: dense_0/kernel is not finite".into() });
+    let failed = place.until(&job, |job| job.state() == v1::JobState::Failed).await;
+    assert_eq!(failed.reason, "worker-1: step 3: dense_0/kernel is not finite");
+    let cancelled = place.client.cancel(v1::CancelRequest { job: job.to_string(), reason: "late".into() }).await.unwrap().into_inner();
+    assert_eq!(cancelled.state(), v1::JobState::Failed, "a job that is over stays as it is");
+}
+
+#[tokio::test]
+async fn without_the_right_token_nothing_is_told() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    for token in ["", &"0".repeat(64), &place.join_token(&job)] {
+        let status = place.stranger(token).await.list(v1::ListRequest { all: true }).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+    let report = place.task(&job, W0, 1).await.report_now();
+    let other = place.submit("two").await.unwrap();
+    for (job, token) in [(&job, place.join_token(&other)), (&"none-9".parse().unwrap(), "0".repeat(64))] {
+        let ended = place.open_with(job, W1, 1, &token).await.unwrap_err();
+        assert!(matches!(ended, Ended::Refused { code: Code::Unauthenticated, .. }), "{ended}");
+    }
+    assert_eq!(place.session(&other, report).await.unwrap_err().code(), Code::Unauthenticated, "another job's token");
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_in_words() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let bad = place.submit_file("bad", "{\"name\": 1}").await.unwrap_err();
+    assert!(bad.code() == Code::InvalidArgument && bad.message().starts_with("/home/ann/job.json:1:"), "{bad}");
+    place.prepare_fails("x.csv:3: \"seven\" is no number");
+    let data = place.submit("data").await.unwrap_err();
+    assert_eq!((data.code(), data.message()), (Code::InvalidArgument, "x.csv:3: \"seven\" is no number"));
+    for job in ["../../etc-1", "none-7", "x"] {
+        let status = place.client.get(v1::GetRequest { job: job.into() }).await.unwrap_err();
+        let logs = v1::LogsRequest { job: job.into(), task: String::new(), follow: false };
+        let expected = if job == "none-7" { Code::NotFound } else { Code::InvalidArgument };
+        assert_eq!((status.code(), place.client.logs(logs).await.unwrap_err().code()), (expected, expected), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn logs_follow_to_the_end() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let request = |task: &str, follow| v1::LogsRequest { job: job.to_string(), task: task.into(), follow };
+    let mut now = place.client.logs(request("worker-1", false)).await.unwrap().into_inner();
+    assert_eq!(now.message().await.unwrap().unwrap().lines, [format!("{job}/worker-1 attempt 1")]);
+    assert_eq!(now.message().await.unwrap(), None);
+    assert_eq!(place.client.logs(request("worker-7", false)).await.unwrap_err().code(), Code::NotFound);
+
+    let mut all = place.client.logs(request("", true)).await.unwrap().into_inner();
+    place.client.cancel(v1::CancelRequest { job: job.to_string(), reason: String::new() }).await.unwrap();
+    for task in [PS, W0, W1] {
+        place.launcher.end(&Launch { job: job.clone(), task, attempt: Attempt(1) }, Exit::Code(0));
+    }
+    let mut lines = Vec::new();
+    while let Some(message) = timeout(PATIENCE, all.message()).await.unwrap().unwrap() {
+        lines.extend(message.lines.into_iter().map(|line| format!("{}: {line}", message.task)));
+    }
+    lines.sort();
+    let expected = ["ps-0", "worker-0", "worker-1"].map(|task| [format!("{task}: bye"), format!("{task}: {job}/{task} attempt 1")]);
+    assert_eq!(lines, expected.concat());
+}

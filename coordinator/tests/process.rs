@@ -1,0 +1,265 @@
+//! The real program with real children: shell scripts stand where parameter server and worker would.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tfcoord_client::{Bearer, Endpoint};
+use tfcoord_proto::v1;
+use tfcoord_proto::v1::coordinator_client::CoordinatorClient;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const JOB_FILE: &str = r#"{
+    "name": "fashion",
+    "model": {"layers": [{"dense": {"units": 4}}], "loss": "softmax_cross_entropy"},
+    "data": {"format": "csv", "train": {"files": "/data/x.csv"}, "label": "y"},
+    "train": {"batch_size": 64, "micro_batches": 4, "epochs": 2, "optimizer": {"sgd": {"learning_rate": 0.1}}},
+    "output": {"dir": "/out"}
+}"#;
+const PREPARED: &str = r#"{"manifest": {"format": "csv", "train": {"files": [], "first": 0, "records": 1000}, "eval": null, "input": [8],
+    "label": {"class": {"names": ["a", "b", "c", "d"]}}, "columns": [], "scale": 1.0},
+    "summary": {"digest": "", "train_records": 1000, "eval_records": 0, "input": [8], "classes": 4}}"#;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// Tasks print their process id and stay.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" = prepare ]; then cat > \"$7\" <<'END'\n{PREPARED}\nEND\nexit 0; fi\necho $$; exec sleep 1000\n"
+        );
+        for name in ["tfcoord-ps", "tfcoord-worker"] {
+            let path = dir.path().join(name);
+            fs::write(&path, &script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self { dir }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    fn start(&self, linger_ms: u64) -> Coordinator {
+        self.start_with(&["--embedded", "--state-dir", self.state().to_str().unwrap(), "--linger-ms", &linger_ms.to_string()])
+    }
+
+    fn start_with(&self, arguments: &[&str]) -> Coordinator {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tfcoord-coordinator"))
+            .args(arguments)
+            .env("TFCOORD_BIN_DIR", self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "it closes its standard output behind the line");
+        Coordinator { child, line: line.trim_end().to_owned() }
+    }
+
+    async fn client(&self) -> CoordinatorClient<InterceptedService<Channel, Bearer>> {
+        let endpoint: Endpoint = fs::read_to_string(self.state().join("endpoint")).unwrap().trim().parse().unwrap();
+        let token = Bearer::from_file(&self.state().join("token")).unwrap();
+        CoordinatorClient::with_interceptor(endpoint.connect(PATIENCE).await.unwrap(), token)
+    }
+
+    async fn submit(&self) -> String {
+        let request = v1::SubmitRequest { request_id: "one".into(), job_file: JOB_FILE.into(), file_name: "job.json".into() };
+        self.client().await.submit(request).await.unwrap().into_inner().job
+    }
+
+    /// The process ids of the job's three tasks.
+    fn pids(&self, job: &str) -> Vec<String> {
+        let tasks = self.state().join("jobs").join(job).join("tasks");
+        ["ps-0", "worker-0", "worker-1"]
+            .map(|task| {
+                let log = tasks.join(task).join("1/log");
+                until("a task's process id", || fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n')))
+            })
+            .map(|pid| pid.trim().to_owned())
+            .into()
+    }
+}
+
+struct Coordinator {
+    child: Child,
+    line: String,
+}
+
+impl Coordinator {
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ended(mut self) -> ExitStatus {
+        until("the coordinator's end", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn lives(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z'))
+}
+
+fn all_end(pids: &[String]) {
+    until("the tasks' ends", || pids.iter().all(|pid| !lives(pid)).then_some(()));
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn one_at_a_time_and_it_ends_when_idle() {
+    let place = Place::new();
+    let first = place.start(2000);
+    let endpoint = format!("unix:{}/coordinator.sock", place.state().display());
+    assert_eq!(first.line, format!("ready {endpoint}"));
+    let second = place.start(2000);
+    assert_eq!(second.line, format!("running {endpoint}"));
+    assert_eq!(second.ended().code(), Some(0));
+    let mode = |name: &str| fs::metadata(place.state().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("token"), mode("lock")), (0o700, 0o600, 0o600));
+    let mut client = place.client().await;
+    assert_eq!(client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs, []);
+    let kib = resident_kib(first.child.id());
+    assert!(kib < 40 << 10, "{kib} KiB resident");
+    println!("idle: {kib} KiB resident");
+    drop(client);
+    assert_eq!(first.ended().code(), Some(0));
+    assert!(!place.state().join("endpoint").exists() && !place.state().join("coordinator.sock").exists());
+}
+
+#[tokio::test]
+async fn a_killed_coordinator_fails_its_jobs_when_it_comes_back_and_leaves_no_task() {
+    let place = Place::new();
+    let first = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job);
+    first.signal(rustix::process::Signal::KILL);
+    first.ended();
+    assert!(pids.iter().all(|pid| lives(pid)));
+
+    let second = place.start(60_000);
+    assert!(second.line.starts_with("ready "), "{}", second.line);
+    all_end(&pids);
+    let found = place.client().await.get(v1::GetRequest { job: job.clone() }).await.unwrap().into_inner();
+    assert_eq!(found.state(), v1::JobState::Failed);
+    assert!(found.reason.contains("the coordinator ended and was restarted while the job was admitted"), "{}", found.reason);
+    assert!(found.tasks.iter().all(|task| task.state == "ended"), "{:?}", found.tasks);
+    assert_eq!(place.submit().await, job, "the request is remembered");
+}
+
+#[tokio::test]
+async fn asked_to_end_it_takes_its_tasks_along() {
+    let place = Place::new();
+    let coordinator = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job);
+    coordinator.signal(rustix::process::Signal::TERM);
+    assert_eq!(coordinator.ended().code(), Some(0));
+    all_end(&pids);
+}
+
+#[tokio::test]
+async fn a_cancelled_jobs_tasks_end_and_their_logs_stay() {
+    let place = Place::new();
+    let _coordinator = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job);
+    let mut client = place.client().await;
+    client.cancel(v1::CancelRequest { job: job.clone(), reason: "enough".into() }).await.unwrap();
+    all_end(&pids);
+    let mut logs = client.logs(v1::LogsRequest { job, task: "ps-0".into(), follow: true }).await.unwrap().into_inner();
+    assert_eq!(logs.message().await.unwrap().unwrap().lines, [pids[0].clone()]);
+    assert_eq!(logs.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_damaged_log_is_named_and_nothing_is_served() {
+    let place = Place::new();
+    let first = place.start(60_000);
+    let job = place.submit().await;
+    place.pids(&job);
+    first.signal(rustix::process::Signal::TERM);
+    first.ended();
+    let segment = fs::read_dir(place.state().join("log")).unwrap().map(|e| e.unwrap().path()).find(|p| is_segment(p)).unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let second = place.start(60_000);
+    let expected = format!("error {} is damaged at byte 24", segment.display());
+    assert!(second.line.starts_with(&expected), "{}", second.line);
+    assert_eq!(second.ended().code(), Some(1));
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.file_name().unwrap().to_str().unwrap().starts_with("segment-")
+}
+
+#[tokio::test]
+async fn a_standing_one_serves_metrics_and_refuses_open_ports() {
+    let place = Place::new();
+    let config = place.dir.path().join("c.json");
+    let state = place.state();
+    let write = |listen: &str| {
+        let json = format!(
+            r#"{{"state_dir": "{}", "listen": "{listen}", "metrics_listen": "127.0.0.1:0", "bin_dir": "{}"}}"#,
+            state.display(),
+            place.dir.path().display()
+        );
+        fs::write(&config, json).unwrap();
+    };
+    write("0.0.0.0:0");
+    let refused = place.start_with(&["--config", config.to_str().unwrap()]);
+    assert!(refused.line.starts_with("error ") && refused.line.contains("no TLS yet"), "{}", refused.line);
+    write("127.0.0.1:0");
+    let _standing = place.start_with(&["--config", config.to_str().unwrap()]);
+    place.submit().await;
+    let address = fs::read_to_string(state.join("metrics-address")).unwrap();
+    let metrics = scrape(address.trim());
+    for line in ["tfcoord_jobs{state=\"admitted\"} 1", "tfcoord_log_entries_total 2", "tfcoord_sessions 0", "tfcoord_tasks_lost_total 0"] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+}
+
+fn scrape(address: &str) -> String {
+    use std::io::Write;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
