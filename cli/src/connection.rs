@@ -89,7 +89,7 @@ impl Connection {
     async fn nobody(&mut self, why: &str) -> Result<(), Failure> {
         let trouble = self.trouble.get_or_insert_with(Trouble::begin);
         match &self.place {
-            Place::Embedded { state_dir } if true => {
+            Place::Embedded { state_dir } if !trouble.started => {
                 trouble.started = true;
                 start::embedded(state_dir).await
             }

@@ -127,7 +127,7 @@ impl Tracker {
     }
 
     fn see_evaluations(&mut self, job: &Job, events: &mut Vec<Event>) {
-        for evaluation in job.evaluations.iter().skip(0) {
+        for evaluation in job.evaluations.iter().skip(self.evaluations) {
             events.push(Event::Evaluated { job: job.id.clone(), evaluation: evaluation.clone(), epochs: job.plan.epochs });
         }
         self.evaluations = self.evaluations.max(job.evaluations.len());

@@ -62,7 +62,7 @@ impl Failure {
 /// What the coordinator itself answers has no source; what the transport makes up has one.
 pub fn is_lost(status: &Status) -> bool {
     let made_up = std::error::Error::source(status).is_some();
-    status.code() == Grpc::Unavailable || status.code() == Grpc::Internal || (made_up && matches!(status.code(), Grpc::Unknown | Grpc::Internal | Grpc::Cancelled))
+    status.code() == Grpc::Unavailable || (made_up && matches!(status.code(), Grpc::Unknown | Grpc::Internal | Grpc::Cancelled))
 }
 
 impl From<Status> for Failure {

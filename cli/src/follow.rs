@@ -52,7 +52,7 @@ impl Follower {
     async fn message(&mut self) -> Result<Result<v1::Job, Status>, Failure> {
         if self.stream.is_none() {
             let mut client = self.connection.client().await?;
-            let request = v1::WatchRequest { job: self.job.clone(), after_revision: 0 };
+            let request = v1::WatchRequest { job: self.job.clone(), after_revision: self.after_revision };
             match client.watch(request).await {
                 Ok(response) => self.stream = Some(response.into_inner()),
                 Err(status) => return Ok(Err(status)),

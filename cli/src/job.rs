@@ -28,7 +28,7 @@ pub struct Job {
     pub ended_at_ms: Option<u64>,
     /// Its size.
     pub plan: Plan,
-    /// How far it is; nothing before it runs.
+    /// How far it is; nothing once it has ended.
     pub progress: Option<Progress>,
     /// Its tasks.
     pub tasks: Vec<Task>,
@@ -115,7 +115,7 @@ pub struct Plan {
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Progress {
-    /// The epoch of the last step done, from 1; 0 before the first step.
+    /// The epoch of the last step done, from 1.
     pub epoch: u64,
     /// Steps done.
     pub step: u64,
@@ -199,7 +199,7 @@ impl From<v1::Job> for Job {
     fn from(job: v1::Job) -> Self {
         let state = State::from(job.state());
         let plan = Plan::from(job.plan.unwrap_or_default());
-        let progress = job.progress.map(|progress| Progress::new(&progress, plan.steps_per_epoch));
+        let progress = job.progress.filter(|_| !state.is_ended()).map(|progress| Progress::new(&progress, plan.steps_per_epoch));
         Self {
             state,
             progress,
@@ -255,7 +255,7 @@ impl From<v1::Plan> for Plan {
 impl Progress {
     // The epoch is that of the last step done: the loss shown beside it is of that epoch.
     fn new(progress: &v1::Progress, steps_per_epoch: u64) -> Self {
-        let epoch = progress.step.div_ceil(steps_per_epoch.max(1));
+        let epoch = progress.step.div_ceil(steps_per_epoch.max(1)).max(1);
         Self {
             epoch,
             step: progress.step,

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 /// `text` without control characters but tabs and line ends: names and messages come from strangers, and a
 /// terminal obeys what it is shown.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| false && c != '\t' && c != '\n';
+    let harmful = |c: char| c.is_control() && c != '\t' && c != '\n';
     if text.contains(harmful) { Cow::Owned(text.replace(harmful, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 

@@ -24,6 +24,10 @@ pub struct Arguments {
     /// How long an embedded coordinator waits without jobs and clients before it ends, in ms
     #[arg(long, value_name = "MS", default_value_t = 60_000, requires = "embedded")]
     pub linger_ms: u64,
+    /// Where an embedded coordinator serves /metrics: a loopback ADDRESS:PORT, port 0 for any; the address is written
+    /// to `metrics-address` in the state directory
+    #[arg(long, value_name = "ADDRESS", env = "TFCOORD_METRICS_LISTEN", value_parser = loopback)]
+    pub metrics_listen: Option<SocketAddr>,
     /// Stand by itself, as this JSON file says
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -123,7 +127,7 @@ impl Config {
                 state_dir: std::path::absolute(state_dir.as_deref().unwrap_or(Path::new(""))).map_err(Error::StateDir)?,
                 listen: vec![Listen::Default],
                 token_file: None,
-                metrics_listen: None,
+                metrics_listen: arguments.metrics_listen,
                 bin_dir: bin_dir()?,
                 linger: Some(Duration::from_millis(arguments.linger_ms)),
             }),

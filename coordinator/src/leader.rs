@@ -18,6 +18,8 @@ mod turn;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use handle::{Gone, Handle};
 pub use journal::{Journal, SNAPSHOT_EVERY};

@@ -118,7 +118,7 @@ impl Coordinator {
         if let Some((endpoint, listener)) = metrics {
             tokio::spawn(endpoint.serve(listener, stopped()));
         }
-        let endpoint_file = services.state.endpoint();
+        let (endpoint_file, launcher) = (services.state.endpoint(), services.launcher.clone());
         let (handle, active) = (leader.handle(), leader.active());
         let mut leading = tokio::task::spawn_blocking(move || leader.join());
         let serving = tokio::spawn(rpc::serve(services, connections, stopped()));
@@ -146,6 +146,8 @@ impl Coordinator {
                 leading.await
             }
         };
+        // A leader that failed has left its tasks running.
+        let _stopped = tokio::task::spawn_blocking(move || launcher.stop(Duration::ZERO)).await;
         stopping.send_replace(true);
         if timeout(DRAIN, serving).await.is_err() {
             tracing::debug!("calls under way were cut off");

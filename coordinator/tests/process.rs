@@ -81,15 +81,15 @@ impl Place {
     }
 
     /// The process ids of the job's three tasks.
-    fn pids(&self, job: &str) -> Vec<String> {
+    async fn pids(&self, job: &str) -> Vec<String> {
         let tasks = self.state().join("jobs").join(job).join("tasks");
-        ["ps-0", "worker-0", "worker-1"]
-            .map(|task| {
-                let log = tasks.join(task).join("1/log");
-                until("a task's process id", || fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n')))
-            })
-            .map(|pid| pid.trim().to_owned())
-            .into()
+        let mut pids = Vec::new();
+        for task in ["ps-0", "worker-0", "worker-1"] {
+            let log = tasks.join(task).join("1/log");
+            let printed = || fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'));
+            pids.push(until("a task's process id", printed).await.trim().to_owned());
+        }
+        pids
     }
 }
 
@@ -103,8 +103,8 @@ impl Coordinator {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
-    fn ended(mut self) -> ExitStatus {
-        until("the coordinator's end", || self.child.try_wait().unwrap())
+    async fn ended(mut self) -> ExitStatus {
+        until("the coordinator's end", || self.child.try_wait().unwrap()).await
     }
 }
 
@@ -115,14 +115,15 @@ impl Drop for Coordinator {
     }
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::yield_now();
+        // Connections that were dropped end meanwhile.
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -131,8 +132,8 @@ fn lives(pid: &str) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z'))
 }
 
-fn all_end(pids: &[String]) {
-    until("the tasks' ends", || pids.iter().all(|pid| !lives(pid)).then_some(()));
+async fn all_end(pids: &[String]) {
+    until("the tasks' ends", || pids.iter().all(|pid| !lives(pid)).then_some(())).await;
 }
 
 fn resident_kib(pid: u32) -> u64 {
@@ -149,7 +150,7 @@ async fn one_at_a_time_and_it_ends_when_idle() {
     assert_eq!(first.line, format!("ready {endpoint}"));
     let second = place.start(2000);
     assert_eq!(second.line, format!("running {endpoint}"));
-    assert_eq!(second.ended().code(), Some(0));
+    assert_eq!(second.ended().await.code(), Some(0));
     let mode = |name: &str| fs::metadata(place.state().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("token"), mode("lock")), (0o700, 0o600, 0o600));
     let mut client = place.client().await;
@@ -158,7 +159,7 @@ async fn one_at_a_time_and_it_ends_when_idle() {
     assert!(kib < 40 << 10, "{kib} KiB resident");
     println!("idle: {kib} KiB resident");
     drop(client);
-    assert_eq!(first.ended().code(), Some(0));
+    assert_eq!(first.ended().await.code(), Some(0));
     assert!(!place.state().join("endpoint").exists() && !place.state().join("coordinator.sock").exists());
 }
 
@@ -167,18 +168,23 @@ async fn a_killed_coordinator_fails_its_jobs_when_it_comes_back_and_leaves_no_ta
     let place = Place::new();
     let first = place.start(60_000);
     let job = place.submit().await;
-    let pids = place.pids(&job);
+    let pids = place.pids(&job).await;
     first.signal(rustix::process::Signal::KILL);
-    first.ended();
+    first.ended().await;
     assert!(pids.iter().all(|pid| lives(pid)));
 
     let second = place.start(60_000);
     assert!(second.line.starts_with("ready "), "{}", second.line);
-    all_end(&pids);
-    let found = place.client().await.get(v1::GetRequest { job: job.clone() }).await.unwrap().into_inner();
+    all_end(&pids).await;
+    let mut client = place.client().await;
+    let found = client.get(v1::GetRequest { job: job.clone() }).await.unwrap().into_inner();
     assert_eq!(found.state(), v1::JobState::Failed);
     assert!(found.reason.contains("the coordinator ended and was restarted while the job was admitted"), "{}", found.reason);
-    assert!(found.tasks.iter().all(|task| task.state == "ended"), "{:?}", found.tasks);
+    let mut states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
+    while !states[0].tasks.iter().all(|task| task.state == "ended") {
+        states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
+    }
+    assert_eq!(place.pids(&job).await, pids, "nothing was launched again");
     assert_eq!(place.submit().await, job, "the request is remembered");
 }
 
@@ -187,10 +193,10 @@ async fn asked_to_end_it_takes_its_tasks_along() {
     let place = Place::new();
     let coordinator = place.start(60_000);
     let job = place.submit().await;
-    let pids = place.pids(&job);
+    let pids = place.pids(&job).await;
     coordinator.signal(rustix::process::Signal::TERM);
-    assert_eq!(coordinator.ended().code(), Some(0));
-    all_end(&pids);
+    assert_eq!(coordinator.ended().await.code(), Some(0));
+    all_end(&pids).await;
 }
 
 #[tokio::test]
@@ -198,10 +204,10 @@ async fn a_cancelled_jobs_tasks_end_and_their_logs_stay() {
     let place = Place::new();
     let _coordinator = place.start(60_000);
     let job = place.submit().await;
-    let pids = place.pids(&job);
+    let pids = place.pids(&job).await;
     let mut client = place.client().await;
     client.cancel(v1::CancelRequest { job: job.clone(), reason: "enough".into() }).await.unwrap();
-    all_end(&pids);
+    all_end(&pids).await;
     let mut logs = client.logs(v1::LogsRequest { job, task: "ps-0".into(), follow: true }).await.unwrap().into_inner();
     assert_eq!(logs.message().await.unwrap().unwrap().lines, [pids[0].clone()]);
     assert_eq!(logs.message().await.unwrap(), None);
@@ -212,9 +218,9 @@ async fn a_damaged_log_is_named_and_nothing_is_served() {
     let place = Place::new();
     let first = place.start(60_000);
     let job = place.submit().await;
-    place.pids(&job);
+    place.pids(&job).await;
     first.signal(rustix::process::Signal::TERM);
-    first.ended();
+    first.ended().await;
     let segment = fs::read_dir(place.state().join("log")).unwrap().map(|e| e.unwrap().path()).find(|p| is_segment(p)).unwrap();
     let mut bytes = fs::read(&segment).unwrap();
     bytes[60] ^= 1;
@@ -222,7 +228,7 @@ async fn a_damaged_log_is_named_and_nothing_is_served() {
     let second = place.start(60_000);
     let expected = format!("error {} is damaged at byte 24", segment.display());
     assert!(second.line.starts_with(&expected), "{}", second.line);
-    assert_eq!(second.ended().code(), Some(1));
+    assert_eq!(second.ended().await.code(), Some(1));
 }
 
 fn is_segment(path: &Path) -> bool {
@@ -249,9 +255,8 @@ async fn a_standing_one_serves_metrics_and_refuses_open_ports() {
     let _standing = place.start_with(&["--config", config.to_str().unwrap()]);
     place.submit().await;
     let address = fs::read_to_string(state.join("metrics-address")).unwrap();
-    let metrics = scrape(address.trim());
     for line in ["tfcoord_jobs{state=\"admitted\"} 1", "tfcoord_log_entries_total 2", "tfcoord_sessions 0", "tfcoord_tasks_lost_total 0"] {
-        assert!(metrics.contains(line), "{line} is not in {metrics}");
+        until(line, || scrape(address.trim()).contains(line).then_some(())).await;
     }
 }
 

@@ -31,6 +31,10 @@ pub fn write(
     model: &Model,
     parameters: &Parameters,
 ) -> anyhow::Result<Exported> {
+    for (index, variable) in model.variables().iter().enumerate() {
+        let finite = parameters.values(index).iter().all(|value| value.is_finite());
+        ensure!(finite, "{} is not finite after the last step: try a smaller learning rate or train.clip_norm", variable.name);
+    }
     let outputs = Path::new(&export.dir);
     std::fs::create_dir_all(outputs).with_context(|| export.dir.clone())?;
     tfcoord_fs::write_atomic(&outputs.join(CURVE), curve_text(curve).as_bytes(), 0o644)?;

@@ -28,7 +28,6 @@ fn how_far(job: &Job) -> String {
             (Some(accuracy), None) => format!("test accuracy {}", share(accuracy)),
             (None, None) => format!("test loss {}", share(last.loss)),
         },
-        (State::Succeeded, _, None) => "-".into(),
         (State::Running, Some(now), _) => {
             format!("{}, step {}/{} ({})", epoch(now.epoch, &job.plan), now.step, now.steps, percent(now.step, now.steps))
         }
@@ -53,13 +52,15 @@ mod tests {
     fn a_row_says_how_far_a_job_is() {
         let mut done = sample::job(State::Succeeded);
         done.evaluations = vec![sample::evaluation(10)];
+        let plain = Job { id: "m-9".into(), reason: "trained 10 epochs in 630 steps".into(), ..sample::job(State::Succeeded) };
         let failed = Job { id: "m-12".into(), reason: "worker-0: disk full\nlast lines".into(), ..sample::job(State::Failed) };
         let expected = "\
 job              state       age  progress
 fashion-mnist-7  running    12 s  epoch 3/10, step 150/630 (23 %)
 fashion-mnist-7  succeeded  12 s  test accuracy 0.8710
+m-9              succeeded  12 s  trained 10 epochs in 630 steps
 m-12             failed     12 s  worker-0: disk full";
-        assert_eq!(list(&[sample::job(State::Running), done, failed], true, 1_012_000), expected);
+        assert_eq!(list(&[sample::job(State::Running), done, plain, failed], true, 1_012_000), expected);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Printed {
     fn print(&mut self, lines: &v1::LogLines, skip: &mut LineCounts) -> Result<(), Failure> {
         let key = (lines.task.clone(), lines.attempt);
         for text in &lines.lines {
-            match skip.get_mut(&key).filter(|left| **left > 99) {
+            match skip.get_mut(&key).filter(|left| **left > 0) {
                 Some(left) => *left -= 1,
                 None => {
                     say::line(&self.painter.line(&lines.task, lines.attempt, text))?;

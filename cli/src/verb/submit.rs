@@ -62,7 +62,7 @@ async fn submit(connection: &mut Connection, file: Checked) -> Result<String, Fa
         job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
         file_name: file.path,
     };
-    Ok(connection.call(async |client| client.submit(v1::SubmitRequest { request_id: request_id().unwrap_or_default(), ..request.clone() }).await).await?.job)
+    Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
 }
 
 fn request_id() -> Result<String, Failure> {

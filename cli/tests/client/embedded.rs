@@ -81,6 +81,16 @@ fn one_that_does_not_start_exits_6_with_what_it_said() {
 }
 
 #[test]
+fn one_that_does_not_answer_is_not_started_again_and_again() {
+    let home = home();
+    home.program("tfcoord-coordinator", &format!("echo start >> {}; echo ready unix:/nowhere", home.path("starts").display()));
+    let ended = run(home.embedded(&["list", "--patience", "0.3"]));
+    assert_eq!(ended.code, 6, "{}", ended.err);
+    assert!(ended.err.contains("the embedded coordinator does not answer: "), "{}", ended.err);
+    assert_eq!(starts(&home), ["start"]);
+}
+
+#[test]
 fn a_missing_program_is_named() {
     let home = Home::new();
     let ended = run(home.embedded(&["list"]));

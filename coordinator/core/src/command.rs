@@ -136,7 +136,7 @@ pub struct Process {
     pub addresses: Vec<String>,
     /// The host that its Unix sockets are good on.
     pub host: String,
-    /// The kernels that it computes with; all tasks of a job must have the same.
+    /// The kernels that it computes gradients with; all workers of a job must have the same. Empty for a server.
     pub kernel_path: String,
 }
 

@@ -65,7 +65,7 @@ pub struct Job {
     pub ended: Option<Ended>,
     /// The present life of its parameters.
     pub generation: Generation,
-    /// What all of its tasks compute with: that of the first one registered.
+    /// What all of its workers compute with: that of the first one registered.
     pub kernel_path: Option<String>,
     /// Its tasks.
     pub tasks: BTreeMap<TaskId, Task>,

@@ -111,7 +111,7 @@ pub enum Refusal {
         attempt: Attempt,
     },
     /// The process computes with other kernels than the job's first task.
-    #[error("all tasks of a job run one kernel path: {task} has {path:?}, but the job runs {present:?}")]
+    #[error("all workers of a job run one kernel path: {task} has {path:?}, but the job runs {present:?}")]
     KernelPath {
         /// The task.
         task: TaskId,

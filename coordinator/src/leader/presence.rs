@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tfcoord_coordinator_core::{Cause, Cluster, Command};
+use tfcoord_coordinator_core::{Cause, Cluster, Command, Job};
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::report::Report;
 
@@ -84,9 +84,11 @@ impl Presence {
         lost.collect()
     }
 
-    /// Forgets incarnations of jobs that are forgotten.
+    /// Forgets reports of jobs that are over, and incarnations of those that are forgotten.
     pub(super) fn prune(&mut self, cluster: &Cluster) {
         self.tasks.retain(|_, seen| cluster.job(&seen.job).is_some());
+        let over = |seen: &&mut Seen| cluster.job(&seen.job).is_none_or(Job::is_over);
+        self.tasks.values_mut().filter(over).for_each(|seen| seen.report = None);
     }
 }
 

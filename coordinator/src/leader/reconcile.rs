@@ -29,8 +29,8 @@ const END_GRACE: Duration = Duration::from_secs(5);
 /// Compares what should run with what does.
 #[derive(Default)]
 pub(super) struct Reconciler {
-    // Since when something runs that should not.
-    unwanted: BTreeMap<Launch, Instant>,
+    // What runs and should not: when it is to be killed, until it is.
+    unwanted: BTreeMap<Launch, Option<Instant>>,
 }
 
 impl Reconciler {
@@ -62,16 +62,17 @@ impl Reconciler {
     }
 
     fn unwant(&mut self, launcher: &dyn Launcher, launch: &Launch, now: Instant) {
-        let since = *self.unwanted.entry(launch.clone()).or_insert(now);
-        if now.duration_since(since) >= END_GRACE {
+        let kill_at = self.unwanted.entry(launch.clone()).or_insert(Some(now + END_GRACE));
+        if kill_at.is_some_and(|at| now >= at) {
             tracing::warn!(%launch, "it should have ended and has not: killing it");
             launcher.kill(launch, Duration::ZERO);
+            *kill_at = None;
         }
     }
 
     /// When to look again, if something is to be killed then.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.unwanted.values().min().map(|since| *since + END_GRACE)
+        self.unwanted.values().flatten().min().copied()
     }
 }
 

@@ -154,7 +154,9 @@ impl Office {
 
     fn report(&mut self, report: Report) {
         let incarnation = report.incarnation;
-        if !self.presence.reported(report, self.now) {
+        // Of a job that is over nothing more is wanted.
+        let whose = self.presence.of(incarnation).and_then(|seen| self.cluster.job(&seen.job));
+        if whose.is_none_or(Job::is_over) || !self.presence.reported(report, self.now) {
             return;
         }
         let Some(seen) = self.presence.of(incarnation) else { return };
@@ -179,17 +181,18 @@ impl Office {
         let mut changed = BTreeSet::new();
         self.due();
         for _ in 0..ROUNDS_MAX {
-            if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
+            if !self.pending.is_empty() {
+                let now_changed = self.commit()?;
+                self.follow(&now_changed);
+                changed.extend(now_changed);
+            } else if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
+                // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
-            }
-            if self.pending.is_empty() {
+            } else {
                 break;
             }
-            let now_changed = self.commit()?;
-            self.follow(&now_changed);
-            changed.extend(now_changed);
         }
         self.show(&changed);
         Ok(())

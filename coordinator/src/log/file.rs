@@ -67,8 +67,8 @@ impl FileLog {
     }
 
     fn write(&mut self, entries: &[Entry]) -> Result<(), Error> {
-        if self.last().len >= self.segment_bytes {
-            let next = self.last().next();
+        let (first, next) = (self.last().first, self.last().next());
+        if self.last().len >= self.segment_bytes && next > first {
             let segment = Segment::create(&self.dir, next)?;
             self.segments.push(segment);
         }

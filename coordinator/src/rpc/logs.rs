@@ -12,10 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
-/// A message has at most about this many bytes of lines.
-const MESSAGE_BYTES_MAX: usize = 64 << 10;
-/// Read at once: what becomes of it fits into a message, whatever it is.
-const READ_BYTES: usize = MESSAGE_BYTES_MAX / 2 - LINE_BYTES_MAX;
+/// Read at once. With the line before it, and three bytes for each one that is no text, a message has at most 64 KiB.
+const READ_BYTES: usize = 16 << 10;
+const _: () = assert!((READ_BYTES + LINE_BYTES_MAX) * 3 <= 64 << 10);
 /// Files are looked at again after this time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// After a job's end its tasks may print for so long.

@@ -120,13 +120,13 @@ async fn ends_and_faults_of_tasks_reach_the_job() {
 async fn without_the_right_token_nothing_is_told() {
     let mut place = Place::new(Duration::from_secs(10)).await;
     let job = place.submit("one").await.unwrap();
-    for token in ["", &"0".repeat(64), &place.join_token(&job)] {
+    for token in ["", &"0".repeat(64), &place.join_token(&job).await] {
         let status = place.stranger(token).await.list(v1::ListRequest { all: true }).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
     }
     let report = place.task(&job, W0, 1).await.report_now();
     let other = place.submit("two").await.unwrap();
-    for (job, token) in [(&job, place.join_token(&other)), (&"none-9".parse().unwrap(), "0".repeat(64))] {
+    for (job, token) in [(&job, place.join_token(&other).await), (&"none-9".parse().unwrap(), "0".repeat(64))] {
         let ended = place.open_with(job, W1, 1, &token).await.unwrap_err();
         assert!(matches!(ended, Ended::Refused { code: Code::Unauthenticated, .. }), "{ended}");
     }

@@ -22,7 +22,9 @@ pub(super) fn register_task(job: &mut Job, entry: &mut Entry, task: TaskId, atte
         let incarnation = present.incarnation;
         return if same { Ok(Outcome::Registered { incarnation }) } else { Err(Refusal::OtherProcess { task, attempt }) };
     }
-    if let Some(present) = kernel_path.filter(|path| *path != process.kernel_path) {
+    // A server's arithmetic is that of IEEE 754 element by element: the same on every processor.
+    let computes = task.role == Role::Worker;
+    if let Some(present) = kernel_path.filter(|path| computes && *path != process.kernel_path) {
         return Err(Refusal::KernelPath { task, path: process.kernel_path, present });
     }
     if task.role == Role::ParameterServer && process.addresses.is_empty() {
@@ -31,7 +33,9 @@ pub(super) fn register_task(job: &mut Job, entry: &mut Entry, task: TaskId, atte
     let incarnation = Incarnation(entry.revision.0);
     let path = process.kernel_path.clone();
     state.state = TaskState::Registered(Registration { incarnation, process, applied: Revision(0), reached: 0 });
-    job.kernel_path.get_or_insert(path);
+    if computes {
+        job.kernel_path.get_or_insert(path);
+    }
     if job.state == JobState::Admitted {
         job.state = JobState::Starting;
     }

@@ -57,7 +57,7 @@ fn others_are_refused() {
     let mut slow = process("x");
     slow.kernel_path = "portable".into();
     let refusal = world.refused(command(&world, W1, 1, slow)).to_string();
-    assert_eq!(refusal, "all tasks of a job run one kernel path: worker-1 has \"portable\", but the job runs \"avx2\"");
+    assert_eq!(refusal, "all workers of a job run one kernel path: worker-1 has \"portable\", but the job runs \"avx2\"");
     let mut mute = process("x");
     mute.addresses.clear();
     assert_eq!(world.refused(command(&world, PS, 1, mute)), Refusal::NoAddress { task: PS });

@@ -140,8 +140,17 @@ impl Place {
         self.launcher.end(&Launch { job: job.clone(), task, attempt: Attempt(attempt) }, exit);
     }
 
-    pub(super) fn join_token(&self, job: &JobId) -> String {
-        std::fs::read_to_string(self.state.job_token(job)).unwrap()
+    /// The token is made with the first launch.
+    pub(super) async fn join_token(&self, job: &JobId) -> String {
+        let made = async {
+            loop {
+                match std::fs::read_to_string(self.state.job_token(job)) {
+                    Ok(token) => return token,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, made).await.unwrap()
     }
 
     pub(super) async fn stranger(&self, token: &str) -> Client {
@@ -151,7 +160,7 @@ impl Place {
     }
 
     pub(super) async fn open(&self, job: &JobId, task: TaskId, attempt: u32) -> Result<Task, Ended> {
-        self.open_with(job, task, attempt, &self.join_token(job)).await
+        self.open_with(job, task, attempt, &self.join_token(job).await).await
     }
 
     pub(super) async fn open_with(&self, job: &JobId, task: TaskId, attempt: u32, token: &str) -> Result<Task, Ended> {
@@ -176,7 +185,7 @@ impl Place {
     /// The first view of a stream that begins with this report.
     pub(super) async fn session(&self, job: &JobId, report: Report) -> Result<TaskView, Status> {
         let channel = self.endpoint.connect(PATIENCE).await.unwrap();
-        let mut client = TaskSessionClient::with_interceptor(channel, Bearer::new(&self.join_token(job)).unwrap());
+        let mut client = TaskSessionClient::with_interceptor(channel, Bearer::new(&self.join_token(job).await).unwrap());
         let mut views = client.session(tokio_stream::iter([v1::Report::from(report)])).await?.into_inner();
         let view = tokio::time::timeout(PATIENCE, views.message()).await.unwrap()?;
         Ok(view.unwrap().try_into().unwrap())

@@ -33,7 +33,7 @@ fn pictures() {
     let (lab, good) = lab();
     let mut job = good.clone();
     job["data"]["train"]["images"] = json!("absent.idx");
-    has(&refused(&lab, &job, 2), &["absent.idx", "No such file"]);
+    has(&refused(&lab, &job, 2), &["absent.idx", "is not there"]);
 
     let images = std::fs::read(lab.path().join("images.idx")).unwrap();
     std::fs::write(lab.path().join("short.idx"), &images[..images.len() - 7]).unwrap();
@@ -47,8 +47,10 @@ fn pictures() {
     let mut labels = std::fs::read(lab.path().join("labels.idx")).unwrap();
     labels.truncate(labels.len() - 1);
     labels.push(9);
-    std::fs::write(lab.path().join("labels.idx"), labels).unwrap();
-    has(&refused(&lab, &good, 2), &["labels.idx", "label", "9"]);
+    std::fs::write(lab.path().join("other-labels.idx"), labels).unwrap();
+    let mut job = good.clone();
+    job["data"]["eval"]["labels"] = json!("other-labels.idx");
+    has(&refused(&lab, &job, 2), &["other-labels.idx", "label", "9"]);
 }
 
 #[test]
@@ -86,6 +88,7 @@ fn rows_of_a_wrong_type() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_job_and_is_placed() {
     let (lab, mut job) = lab();
+    job["model"]["layers"] = json!([{"flatten": {}}, {"dense": {"units": 32, "activation": "relu"}}, {"dense": {"units": 4}}]);
     job["train"]["optimizer"] = json!({"sgd": {"learning_rate": 1e30}});
     has(&refused(&lab, &job, 1), &["step", "not finite"]);
 }

@@ -13,7 +13,7 @@ fn submit_detached(lab: &Lab, job: &Value) -> String {
     let output = lab.run(&["submit", path.to_str().unwrap(), "--detach", "-o", "json"]);
     assert!(output.status.success(), "{}", text(&output));
     let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
-    reply["job"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
+    reply["id"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
 }
 
 fn state(lab: &Lab, job: &str) -> String {

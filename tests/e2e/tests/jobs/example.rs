@@ -39,5 +39,7 @@ fn fashion_mnist_learns_on_separate_processes_and_predicts_what_it_reported() {
     let last = output.stdout.split(|b| *b == b'\n').rfind(|line| !line.is_empty()).unwrap();
     let summary: Value = serde_json::from_slice(last).unwrap();
     assert_eq!(summary["accuracy"], metrics["accuracy"], "predict reproduces what was reported");
-    assert_eq!(summary["loss"], metrics["loss"]);
+    // Its losses are added batch by batch, those of the job shard by shard.
+    let loss = |of: &Value| of["loss"].as_f64().unwrap();
+    assert!((loss(&summary) - loss(&metrics)).abs() < 1e-12);
 }

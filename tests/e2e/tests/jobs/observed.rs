@@ -71,12 +71,8 @@ fn tensorboard_loads_the_event_files() {
     lab.submit(&job::pictures("events", job::mlp_layers(), 803, 200));
     let dir = lab.outputs("events").join("tensorboard");
     let Some(python) = tool("venv/bin/python") else { return };
-    let script = "import json, sys
-from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
-m = EventMultiplexer().AddRunsFromDirectory(sys.argv[1])
-m.Reload()
-print(json.dumps({r: {t: [(e.step, float(e.tensor_proto.float_val[0])) for e in m.Tensors(r, t)] for t in c['tensors']} for r, c in m.Runs().items()}))";
-    let output = Command::new(python).args(["-c", script]).arg(&dir).output().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/telemetry/tests/tools/read_plugin.py");
+    let output = Command::new(python).arg(script).arg(&dir).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
     let tags: Vec<(&String, &Value)> = seen.as_object().unwrap().values().flat_map(|run| run.as_object().unwrap()).collect();

@@ -1,0 +1,62 @@
+//! What the leader does when its log fails.
+
+use super::fixture::{FakeLauncher, job_file, summary};
+use super::*;
+use crate::log::{Entry, Error, FileLog, Log, SEGMENT_BYTES, Vote};
+use std::ops::Range;
+
+/// A log on a disk that breaks.
+struct Breaking {
+    log: FileLog,
+    appends_left: u32,
+}
+
+impl Log for Breaking {
+    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        self.appends_left = self.appends_left.checked_sub(1).ok_or(Error::Poisoned)?;
+        self.log.append(entries)
+    }
+
+    fn truncate_after(&mut self, index: u64) -> Result<(), Error> {
+        self.log.truncate_after(index)
+    }
+
+    fn purge_before(&mut self, index: u64) -> Result<(), Error> {
+        self.log.purge_before(index)
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, Error> {
+        self.log.read(range)
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.log.range()
+    }
+
+    fn save_vote(&mut self, vote: &Vote) -> Result<(), Error> {
+        self.log.save_vote(vote)
+    }
+
+    fn read_vote(&self) -> Result<Option<Vote>, Error> {
+        self.log.read_vote()
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::new(dir.path()).unwrap();
+    let log = Breaking { log: FileLog::open(&state.log(), SEGMENT_BYTES).unwrap(), appends_left: 2 };
+    let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY).unwrap();
+    let fake = Arc::new(FakeLauncher::default());
+    let parts = Parts { journal, cluster, state, lease: Duration::from_secs(10) };
+    let leader = Leader::start(parts, |_| fake.clone()).unwrap();
+    let submit = async |request: &str| {
+        let (request_id, file_name) = (request.to_owned(), String::new());
+        leader.handle().ask(|reply| Request::Submit { request_id, file: Box::new(job_file()), file_name, manifest: summary(), reply }).await
+    };
+    assert_eq!(submit("one").await.unwrap().unwrap().0.to_string(), "fashion-2");
+    assert_eq!(submit("two").await, Err(Gone::Ended));
+    assert!(matches!(leader.join(), Err(Error::Poisoned)));
+    assert_eq!(fake.running().len(), 3, "only the first job was launched");
+}
