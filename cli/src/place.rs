@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn the_state_directory_is_the_nearest_one_named() {
-        let home = Environment { home: Some("/home/ann".into()), ..Environment::default() };
-        assert_eq!(embedded(home.clone()), "/home/ann/.local/state/tfcoord");
+        let home = Environment { home: Some("/srv/ann".into()), ..Environment::default() };
+        assert_eq!(embedded(home.clone()), "/srv/ann/.local/state/tfcoord");
         let relative = Environment { state_home: Some("state".into()), ..home.clone() };
-        assert_eq!(embedded(relative), "/home/ann/.local/state/tfcoord");
+        assert_eq!(embedded(relative), "/srv/ann/.local/state/tfcoord");
         let xdg = Environment { state_home: Some("/state".into()), ..home };
         assert_eq!(embedded(xdg.clone()), "/state/tfcoord");
         assert_eq!(embedded(Environment { state_dir: Some("/tmp/x".into()), ..xdg }), "/tmp/x");

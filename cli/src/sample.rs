@@ -9,7 +9,7 @@ pub fn job(state: State) -> Job {
         revision: 20,
         state,
         reason: String::new(),
-        file: "/home/ann/job.json".into(),
+        file: "/srv/ann/job.json".into(),
         submitted_at_ms: 1_000_000,
         started_at_ms: Some(1_000_400),
         ended_at_ms: state.is_ended().then_some(1_012_300),

@@ -109,9 +109,12 @@ impl Coordinator {
 }
 
 impl Drop for Coordinator {
+    // Politely: it takes its tasks along.
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(None) = self.child.try_wait() {
+            self.signal(rustix::process::Signal::TERM);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -123,7 +126,7 @@ async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         // Connections that were dropped end meanwhile.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await; // waits for: `look`, up to the deadline
     }
 }
 

@@ -212,10 +212,12 @@ impl Office {
     fn commit(&mut self) -> Result<BTreeSet<JobId>, log::Error> {
         let before = self.cluster.revision();
         let (commands, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().unzip();
-        let losses: Vec<bool> = commands.iter().map(|command| matches!(command, Command::DeclareLost { .. })).collect();
+        let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
+        let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands)?;
         for ((applied, waiter), loss) in applied.into_iter().zip(waiters).zip(losses) {
-            if loss && applied.outcome == Outcome::Done {
+            if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
+                tracing::warn!("{command}");
                 metrics::counter!("tfcoord_tasks_lost_total").increment(1);
             }
             for effect in &applied.effects {

@@ -50,7 +50,7 @@ async fn a_job_from_its_submission_to_its_model() {
     assert!(seen.windows(2).all(|pair| pair[0].revision <= pair[1].revision), "revisions never go back");
     let last = seen.last().unwrap();
     assert_eq!((last.state(), last.reason.as_str()), (v1::JobState::Succeeded, "trained 2 epochs in 32 steps"));
-    assert_eq!((last.file_name.as_str(), &last.classes[..]), ("/home/ann/job.json", &["a", "b", "c", "d"].map(String::from)[..]));
+    assert_eq!((last.file_name.as_str(), &last.classes[..]), ("/srv/ann/job.json", &["a", "b", "c", "d"].map(String::from)[..]));
     let progress = last.progress.as_ref().unwrap();
     assert_eq!((progress.step, progress.steps, progress.loss), (32, 32, Some(0.5)));
     assert_eq!(last.outputs.as_ref().unwrap().files[0].name, "model.json");
@@ -137,7 +137,7 @@ async fn without_the_right_token_nothing_is_told() {
 async fn bad_input_is_refused_in_words() {
     let mut place = Place::new(Duration::from_secs(10)).await;
     let bad = place.submit_file("bad", "{\"name\": 1}").await.unwrap_err();
-    assert!(bad.code() == Code::InvalidArgument && bad.message().starts_with("/home/ann/job.json:1:"), "{bad}");
+    assert!(bad.code() == Code::InvalidArgument && bad.message().starts_with("/srv/ann/job.json:1:"), "{bad}");
     place.prepare_fails("x.csv:3: \"seven\" is no number");
     let data = place.submit("data").await.unwrap_err();
     assert_eq!((data.code(), data.message()), (Code::InvalidArgument, "x.csv:3: \"seven\" is no number"));

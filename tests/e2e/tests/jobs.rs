@@ -6,6 +6,7 @@ mod jobs {
     mod bits;
     mod death;
     mod detach;
+    mod docs;
     mod exactly_once;
     mod example;
     mod network;

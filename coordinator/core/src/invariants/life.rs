@@ -46,7 +46,11 @@ fn tasks(job: &Job) -> Checked {
         ensure(task.role == Role::Worker || !replaced, &place, "no server is replaced")?;
         if let Some(registration) = state.registration() {
             let path = Some(&registration.process.kernel_path);
-            ensure(task.role == Role::ParameterServer || path == job.kernel_path.as_ref(), &place, "all workers run the job's kernel path")?;
+            ensure(
+                task.role == Role::ParameterServer || path == job.kernel_path.as_ref(),
+                &place,
+                "all workers run the job's kernel path",
+            )?;
             ensure(registration.applied <= job.revision, &place, "no view is applied before it is there")?;
             ensure(registration.reached <= job.run_until, &place, "no step is reached that may not be computed")?;
             let server = task.role == Role::ParameterServer;

@@ -116,7 +116,7 @@ impl Place {
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {
         let (request_id, job_file) = (request_id.to_owned(), job_file.to_owned());
-        let request = v1::SubmitRequest { request_id, job_file, file_name: "/home/ann/job.json".into() };
+        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into() };
         Ok(self.client.submit(request).await?.into_inner().job.parse().unwrap())
     }
 
@@ -130,7 +130,7 @@ impl Place {
                     return job;
                 }
                 last = Some(job);
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await; // waits for: `is`, up to the timeout
             }
         });
         looked.await.unwrap_or_else(|_| panic!("waited in vain: {last:?}"))

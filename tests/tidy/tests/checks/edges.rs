@@ -21,7 +21,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("coordinator-core", &["types"]),
     ("ps-core", &["types"]),
     ("worker-core", &["types"]),
-    ("coordinator", &["types", "proto", "coordinator-core", "fs", "launch", "telemetry"]),
+    // For the tokens and endpoints that both sides of a session must read alike.
+    ("coordinator", &["types", "proto", "client", "coordinator-core", "fs", "launch", "telemetry"]),
     ("ps", &["types", "proto", "client", "exchange", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fs", "model", "worker-core", "telemetry"]),
     ("cli", &["types", "proto", "client"]),

@@ -1,0 +1,88 @@
+//! What the pages show is run: job files are validated, commands are executed.
+
+use std::path::Path;
+use tfcoord_testkit::Lab;
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+// The contents of fenced blocks of a kind.
+fn blocks<'a>(page: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    let rest = page.split(fence.as_str()).skip(1);
+    rest.map(|block| block.split("```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn job_files_of_the_pages_are_valid() {
+    let lab = Lab::new();
+    let mut seen = 0;
+    for name in ["README.md", "docs/job-file.md"] {
+        for text in blocks(&page(name), "json") {
+            let path = lab.path().join("shown.json");
+            std::fs::write(&path, text).unwrap();
+            let output = lab.run(&["validate", path.to_str().unwrap()]);
+            assert!(output.status.success(), "{name}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "only {seen} job files found");
+}
+
+#[test]
+fn commands_of_the_pages_run() {
+    let lab = Lab::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fashion-mnist");
+    std::fs::create_dir(lab.path().join("data")).unwrap();
+    for name in ["data/t10k-images-idx3-ubyte.gz", "data/t10k-labels-idx1-ubyte.gz"] {
+        std::fs::copy(example.join(name), lab.path().join(name)).unwrap();
+    }
+    let job = std::fs::read_to_string(example.join("job.json")).unwrap();
+    std::fs::write(lab.path().join("job.json"), job.replace("\"epochs\": 20", "\"epochs\": 1")).unwrap();
+    std::fs::write(lab.path().join("bad.json"), job.replace("\"batch_size\"", "\"batch_sise\"")).unwrap();
+    let (readme, commands) = (page("README.md"), page("docs/commands.md"));
+    let console = blocks(&commands, "console");
+    let shown = console.iter().flat_map(|block| block.lines()).filter_map(|line| line.strip_prefix("$ "));
+    let in_readme = blocks(&readme, "").into_iter().flat_map(str::lines).filter(|line| line.starts_with("tfcoord "));
+    let mut id = None;
+    let mut seen = 0;
+    for line in shown.chain(in_readme) {
+        let mut words = words(line).into_iter();
+        assert_eq!(words.next().as_deref(), Some("tfcoord"), "{line}");
+        let arguments: Vec<String> = words.map(|word| with_id(&word, id.as_deref())).collect();
+        let output = lab.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let wanted = if line.ends_with("bad.json") { 2 } else { 0 };
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(wanted), "{line}: {}\n{errors}", String::from_utf8_lossy(&output.stdout));
+        if id.is_none() && line.starts_with("tfcoord submit") {
+            id = lab.outputs("fashion-mnist").file_name().map(|name| name.to_str().unwrap().to_owned());
+        }
+        seen += 1;
+    }
+    assert!(seen >= 12, "only {seen} commands found");
+}
+
+// As a shell splits them; double quotes only.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+// The page's job, and its outputs, are those of the job that was submitted first.
+fn with_id(word: &str, id: Option<&str>) -> String {
+    let Some((before, rest)) = word.split_once("fashion-mnist-").filter(|(before, _)| before.is_empty() || before.ends_with('/')) else {
+        return word.to_owned();
+    };
+    let digits = rest.chars().take_while(char::is_ascii_digit).count();
+    format!("{before}{}{}", id.unwrap_or("fashion-mnist-0"), &rest[digits..])
+}
