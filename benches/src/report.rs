@@ -72,9 +72,10 @@ impl fmt::Display for Report {
     }
 }
 
-// Three digits, as far as there are any behind the point.
+// Three digits, as far as they are behind the point.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
+        share if share < 1.0 => 3,
         small if small < 10.0 => 2,
         middle if middle < 100.0 => 1,
         _ => 0,

@@ -113,8 +113,10 @@ impl Site {
     /// # Errors
     /// If the job or its tasks do not end.
     pub fn cancel(&self, submitted: Submitted) -> anyhow::Result<()> {
-        self.run(&["cancel", submitted.job()])?;
+        let job = submitted.job().to_owned();
+        // Or it would tell of the end as of a failure.
         drop(submitted);
+        self.run(&["cancel", &job])?;
         let deadline = Instant::now() + END_WITHIN;
         while self.processes().iter().any(|process| process.role() != Role::Coordinator) {
             if Instant::now() > deadline {

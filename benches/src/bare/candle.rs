@@ -3,7 +3,7 @@
 use super::adam::Adam;
 use super::batches::Batches;
 use anyhow::{Context, bail, ensure};
-use candle_core::{D, Device, Tensor, Var};
+use candle_core::{D, DType, Device, Tensor, Var};
 use tfcoord_data::RecordBatch;
 use tfcoord_types::job::{Activation, JobFile, Layer, Padding, Pair, shapes};
 
@@ -73,12 +73,12 @@ fn variables(layers: &[Layer], input: &[u32]) -> anyhow::Result<Vec<Var>> {
             Layer::Conv2d { filters, kernel: Pair::Both(side), bias: true, .. } => {
                 (vec![filters as usize, shape.input[0] as usize, side as usize, side as usize], filters)
             }
-            Layer::Flatten {} | Layer::MaxPool2d { .. } => continue,
+            Layer::Flatten {} | Layer::MaxPool2d { .. } | Layer::Dropout { .. } => continue,
             _ => bail!("the bare loop has no {}", shape.name),
         };
         let limit = (6.0 / (fan(&shape.input, &kernel) + fan(&shape.output, &kernel))).sqrt() as f32;
         variables.push(Var::rand(-limit, limit, kernel, &Device::Cpu)?);
-        variables.push(Var::zeros(outputs as usize, candle_core::DType::F32, &Device::Cpu)?);
+        variables.push(Var::zeros(outputs as usize, DType::F32, &Device::Cpu)?);
     }
     Ok(variables)
 }
@@ -96,6 +96,7 @@ fn forward(layers: &[Layer], variables: &[Var], features: &Tensor) -> anyhow::Re
         tensor = match *layer {
             Layer::Flatten {} => tensor.flatten_from(1)?,
             Layer::MaxPool2d { size: Pair::Both(size), stride: None } => tensor.max_pool2d(size as usize)?,
+            Layer::Dropout { rate } => dropout(&tensor, rate)?,
             Layer::Dense { activation, .. } => activate(tensor.matmul(next()?)?.broadcast_add(next()?)?, activation)?,
             Layer::Conv2d { filters, stride: Pair::Both(stride), padding: Padding::Valid, activation, .. } => {
                 let sums = tensor.conv2d(next()?, 0, stride as usize, 1, 1)?;
@@ -105,6 +106,11 @@ fn forward(layers: &[Layer], variables: &[Var], features: &Tensor) -> anyhow::Re
         };
     }
     Ok(tensor)
+}
+
+fn dropout(tensor: &Tensor, rate: f32) -> candle_core::Result<Tensor> {
+    let kept = Tensor::rand(0f32, 1f32, tensor.shape(), &Device::Cpu)?.ge(rate)?.to_dtype(DType::F32)?;
+    tensor * (kept / f64::from(1.0 - rate))?
 }
 
 fn activate(tensor: Tensor, activation: Option<Activation>) -> anyhow::Result<Tensor> {

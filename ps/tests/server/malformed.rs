@@ -8,6 +8,8 @@ use tfcoord_proto::v1::push_pull_reply::Reply;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+type Change = fn(&mut v1::Push);
+
 #[tokio::test]
 async fn malformed_pushes_are_refused_and_harm_nothing() {
     let fleet = Fleet::new(small(), json!({}));
@@ -21,7 +23,7 @@ async fn malformed_pushes_are_refused_and_harm_nothing() {
     let (pushes, stream) = mpsc::channel(4);
     let mut replies = client.push_pull(ReceiverStream::new(stream)).await.unwrap().into_inner();
     let good = || a.sum(0, 0, 9.0).into_message("demo-1", &fleet.layout());
-    let wrong: [(&str, fn(&mut v1::Push)); 9] = [
+    let wrong: [(&str, Change); 9] = [
         ("job \"x\" instead", |m| m.job = "x".into()),
         ("no block", |m| (m.first_lane, m.lanes) = (1, 2)),
         ("no block", |m| m.lanes = 0),

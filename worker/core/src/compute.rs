@@ -54,7 +54,8 @@ impl Compute {
 
     /// Whether a sum that the thread has finished is wanted.
     pub fn wanted(&self, of_step: u64, block: Block) -> bool {
-        matches!(&self.thread, Thread::Computing { step, abandoned: false, .. } if *step == of_step) && self.done.contains(&block)
+        // Blocks of an abandoned run are not among those that are done.
+        matches!(&self.thread, Thread::Computing { step, .. } if *step == of_step) && self.done.contains(&block)
     }
 
     /// Drops blocks that are not owned any more; whether what runs is to be abandoned for it.

@@ -185,9 +185,9 @@ fn an_answer_that_was_about_an_older_view_is_no_answer() {
 #[test]
 fn steps_end_at_run_until_and_evaluation_is_of_that_step() {
     let mut bed = Bed(Driver::new(ME));
-    bed.see(TaskView { run_until: 5, owners: vec![], ..view(1) });
+    bed.see(TaskView { run_until: 5, ..view(1) });
     bed.connected(0, 5);
-    assert_eq!(bed.connected(1, 5), "", "nothing to pull for");
+    assert_eq!(bed.connected(1, 5), "", "nothing to pull for: all wait");
     let evaluate = Evaluate { evaluation: 2, step: 5, shards: vec![(0, 0..10), (3, 30..40)] };
     let with = |revision| TaskView { run_until: 5, owners: vec![], evaluate: Some(evaluate.clone()), ..view(revision) };
     assert_eq!(bed.see(with(2)), "applied revision 2, pull chunk 0 version 5 from ps-0, pull chunk 1 version 5 from ps-1");
