@@ -31,8 +31,8 @@ fix: ## format, and apply what lints suggest
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
 bench: ## measure ourselves; prints ratios and the machine's load
-	$(CARGO) build --release $(BINARIES)
-	$(CARGO) run --release -p tfcoord-benches
+	$(CARGO) build --release $(BINARIES) -p tfcoord-benches
+	target/release/tfcoord-benches
 
 bench-peers: ## the same job beside other systems, in the same run
 	$(CARGO) build --release $(BINARIES)

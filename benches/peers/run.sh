@@ -57,6 +57,8 @@ tfcoord=${TFCOORD_BIN_DIR:-$root/target/release}/tfcoord
 make -s -C "$root" data
 
 peers=$root/target/peers
+# A model that is there already is left as it is, or in the way of another one.
+rm -rf "$peers/out"
 mkdir -p "$peers/results" "$peers/out"
 results=$peers/results/$(date -u +%Y-%m-%dT%H%M%SZ).jsonl
 export FASHION_MNIST=$root/data/fashion-mnist OMP_NUM_THREADS=1
@@ -85,7 +87,8 @@ for round in $(seq "$rounds"); do
     done
 done
 
-cores=$(nproc)
+# Without OMP_NUM_THREADS, which nproc would believe.
+cores=$(env -u OMP_NUM_THREADS nproc)
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 printf '\n%s, %s cores of %s, %s rounds\n' "$(date -u +%Y-%m-%d)" "$cores" "$cpu" "$rounds"
 python3 "$here/summary.py" "$results"

@@ -65,7 +65,8 @@ impl fmt::Display for Report {
                     .verdict()
                     .map_or_else(String::new, |(bar, holds)| format!("  bar {} {}", number(bar), if holds { "holds" } else { "MISSED" }));
                 let figures = format!("minimum {:>8}  median {:>8}", number(series.minimum()), number(series.median()));
-                writeln!(f, "  {:<wide$}  {figures} {:<5}{bar}", series.name(), series.unit())?;
+                let line = format!("  {:<wide$}  {figures} {:<5}{bar}", series.name(), series.unit());
+                writeln!(f, "{}", line.trim_end())?;
             }
         }
         Ok(())

@@ -94,9 +94,9 @@ pub struct Prepare {
 /// Arguments of `predict`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfcoord predict out/fashion-mnist-1/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
-  tfcoord predict out/fashion-mnist-1/model --data pictures.idx --records 0..10 -o jsonl
-  tfcoord predict out/tabular-2/model --data new.csv")]
+  tfcoord predict out/fashion-mnist-2/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
+  tfcoord predict out/fashion-mnist-2/model --data pictures.idx --records 0..10 -o jsonl
+  tfcoord predict out/tabular-40/model --data new.csv")]
 pub struct Predict {
     /// The directory with model.safetensors and model.json.
     pub model_dir: PathBuf,

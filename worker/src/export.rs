@@ -56,11 +56,13 @@ pub fn write(
     let metrics = serde_json::to_string_pretty(&metrics)? + "\n";
     tfcoord_fs::write_atomic(&temp.join(METRICS), metrics.as_bytes(), 0o644)?;
     let files = digests(&temp)?;
-    if to.exists() {
+    if let Err(error) = tfcoord_fs::commit_directory(&temp, &to) {
+        // Another attempt may have been first, in this very moment.
+        if !to.exists() {
+            return Err(error.into());
+        }
         ensure!(digests(&to)? == files, "{} is there already and is another model: move it away", to.display());
         std::fs::remove_dir_all(&temp).with_context(|| temp.display().to_string())?;
-    } else {
-        tfcoord_fs::commit_directory(&temp, &to)?;
     }
     Ok(Exported { dir: to.to_str().context("the path of the outputs is not UTF-8")?.to_owned(), files })
 }

@@ -4,11 +4,18 @@
 use crate::arguments::Prepare;
 use anyhow::Context;
 use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
 use tfcoord_types::job::JobFile;
 
 /// Exit code for what the person who submitted must change.
 const BAD_JOB: u8 = 2;
+
+// Whether results can be written: better known now than after the training.
+fn probe(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    tempfile::tempfile_in(dir).map(drop)
+}
 
 /// Writes `{"manifest": …, "summary": …}` to the file asked for; what is wrong with the data goes to stderr.
 ///
@@ -24,6 +31,10 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(BAD_JOB));
         }
     };
+    if let Err(cause) = probe(Path::new(&job.output.dir)) {
+        eprintln!("output.dir: cannot write in {}: {cause}\n  help: name a directory that you may write to", job.output.dir);
+        return Ok(ExitCode::from(BAD_JOB));
+    }
     let (_, summary) = tfcoord_data::summary(&manifest);
     let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary}))?;
     tfcoord_fs::write_atomic(&arguments.out, &bytes, 0o600)?;

@@ -149,7 +149,10 @@ async fn follow<T: tfcoord_exchange::Transport>(
             ended = session.ended() => return exit_code(&ended),
             Ok(()) = views.changed() => see(&mut shell, &mut views),
             Some(message) = messages.recv() => shell.message(message),
-            Some(event) = events.recv() => shell.event(event),
+            event = events.recv() => match event {
+                Some(event) => shell.event(event),
+                None => shell.trainer_ended(),
+            },
         }
     }
 }

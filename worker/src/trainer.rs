@@ -186,7 +186,7 @@ impl Work {
             }
             Command::Export(export) => {
                 let exported = export(&self.parts.model, &self.parameters);
-                let exported = exported.map_err(|e| Fault { kind: FaultKind::Job, message: format!("export: {e:#}") })?;
+                let exported = exported.map_err(|e| Fault { kind: FaultKind::Task, message: format!("export: {e:#}") })?;
                 self.tell(Event::Exported(exported));
                 Ok(())
             }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use tfcoord_types::figures::{AUC_BINS, Counts};
 use tfcoord_types::id::Incarnation;
+use tfcoord_types::view::Evaluation;
 
 /// Records that a worker evaluates at a time; shards begin at multiples of it.
 pub const EVAL_BATCH: u64 = tfcoord_types::figures::EVALUATION_BATCH;
@@ -113,6 +114,12 @@ pub(crate) fn wrong(counts: &Counts, records: u64, classes: u32) -> Option<Strin
     let ascending = bins.windows(2).all(|pair| pair[0].0 < pair[1].0);
     let known = bins.last().is_none_or(|last| usize::from(last.0) < AUC_BINS);
     (!ascending || !known).then(|| "its bins are not ascending, or there are too many".into())
+}
+
+/// Keeps records, loss and right predictions of an evaluation that is not the last one any more.
+pub(crate) fn shorten(evaluation: &mut Evaluation) {
+    evaluation.counts.confusion = Vec::new();
+    evaluation.counts.bins = Vec::new();
 }
 
 #[cfg(test)]

@@ -35,8 +35,9 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
         run_until: job.run_until,
         evaluate: evaluate(job, incarnation).filter(|_| takes_part),
         export: export(job, incarnation).filter(|_| takes_part),
-        // The curve lies on slot 0, see `placement`.
-        evaluations: if task == TaskId::server(0) { job.evaluations.clone() } else { Vec::new() },
+        // The curve lies on slot 0, see `placement`. The last one is enough: no step of the next epoch counts before the
+        // server has applied the view that shows it.
+        evaluations: job.evaluations.last().filter(|_| task == TaskId::server(0)).cloned().into_iter().collect(),
         directive,
     })
 }

@@ -18,7 +18,11 @@ impl Parameters {
         let zeros = |variable: &Variable| {
             let len = variable.elements().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= isize::MAX.cast_unsigned() / 4);
             let len = len.ok_or_else(|| Error::Parameters { problem: format!("{} is larger than memory", variable.name) })?;
-            Ok(vec![0.0; len])
+            let mut values = Vec::new();
+            let full = |_| Error::Parameters { problem: format!("there is not enough memory for {}", variable.name) };
+            values.try_reserve_exact(len).map_err(full)?;
+            values.resize(len, 0.0);
+            Ok(values)
         };
         Ok(Self { values: variables.iter().map(zeros).collect::<Result<_, Error>>()? })
     }

@@ -35,7 +35,7 @@ pub struct TaskView {
     pub evaluate: Option<Evaluate>,
     /// For a worker: export the model.
     pub export: Option<Export>,
-    /// For the server that holds the curve: evaluations that are complete, in order.
+    /// For the server that holds the curve: the last evaluation that is complete.
     pub evaluations: Vec<Evaluation>,
 }
 
@@ -106,7 +106,8 @@ pub struct Export {
     pub dir: String,
     /// Makes temporary names unique.
     pub attempt: u64,
-    /// All evaluations, in order; the last one is of `step`, if the job has data for it.
+    /// All evaluations, in order; the last one is of `step`, if the job has data for it. The others have neither confusion
+    /// matrix nor bins.
     pub evaluations: Vec<Evaluation>,
 }
 

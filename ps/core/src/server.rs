@@ -101,14 +101,14 @@ impl Server {
         self.held.as_ref().map_or(&[], |held| held.curve.from(from))
     }
 
-    /// What the server has to say. A server without chunks is as far as training goes.
+    /// What the server has to say. A server without chunks is always as far as it may be.
     pub fn report(&self) -> ServerReport {
         let Some(held) = &self.held else { return ServerReport::default() };
-        ServerReport { reached: Some(held.table.floor().unwrap_or(held.plan.steps())), curve: held.curve.report() }
+        ServerReport { reached: Some(held.table.floor().unwrap_or(self.fence.run_until)), curve: held.curve.report() }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {
-        let generation = self.fence.generation;
+        let (generation, reached) = (self.fence.generation, self.report().reached);
         if !self.fence.apply(view) {
             return;
         }
@@ -127,8 +127,10 @@ impl Server {
                     return;
                 }
             }
-            effects.extend(self.report().reached.map(|step| Effect::Reached { step }));
         }
+        // By its first chunks, or, without any, by how far it may be.
+        let now = self.report().reached;
+        effects.extend(now.filter(|_| now != reached).map(|step| Effect::Reached { step }));
         effects.push(Effect::Applied { revision: view.revision });
     }
 

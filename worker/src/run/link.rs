@@ -157,7 +157,10 @@ async fn keep<T: Transport>(
                     tokio::spawn(async move { pull(&*connection, &registration, chunk, version, &reports).await });
                 }
                 Order::Curve(to) => {
-                    let _asker_gone = to.send(connection.curve(generation, 0).await);
+                    let connection = connection.clone();
+                    tokio::spawn(async move {
+                        let _asker_gone = to.send(connection.curve(generation, 0).await);
+                    });
                 }
             }
         }

@@ -24,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// News of links that may wait for the shell.
 const NEWS_MAX: usize = 16;
+/// When an export is tried again whose curve could not be had, as while a link is being opened.
+const EXPORT_AGAIN: Duration = Duration::from_millis(200);
 
 /// What happens to the shell besides views and the trainer's events.
 pub enum Message {
@@ -40,6 +42,8 @@ pub enum Message {
     Retry,
     /// The curve is here: the export may be written.
     Curve(Box<Export>, Result<Vec<CurvePoint>, String>),
+    /// Try the export again.
+    Export(Box<Export>),
 }
 
 /// How a worker ends.
@@ -74,6 +78,8 @@ pub struct Shell<T> {
     /// What is reported.
     pub state: State,
     idle_since: Instant,
+    // The attempt of the export that is being written.
+    exporting: u64,
     end: Option<End>,
 }
 
@@ -103,6 +109,7 @@ impl<T: Transport> Shell<T> {
             preprocessing,
             state,
             idle_since: Instant::now(),
+            exporting: 0,
             end: None,
         };
         (shell, receiver)
@@ -153,11 +160,15 @@ impl<T: Transport> Shell<T> {
             }
             Event::Exported(exported) => {
                 self.state.exported = Some(exported);
-                let attempt = self.view.as_ref().and_then(|view| view.export.as_ref()).map(|export| export.attempt);
-                self.tell(Input::Exported { attempt: attempt.unwrap_or_default() });
+                self.tell(Input::Exported { attempt: self.exporting });
             }
             Event::Failed(fault) => self.fail(fault.kind, fault.message),
         }
+    }
+
+    /// The trainer's thread is gone without a word: it panicked, and its message is in the log.
+    pub fn trainer_ended(&mut self) {
+        self.fail(FaultKind::Task, "the trainer's thread ended".into());
     }
 
     /// What else happens.
@@ -166,8 +177,12 @@ impl<T: Transport> Shell<T> {
             Message::Retry => self.tell(Input::Retry),
             Message::Curve(export, curve) => match curve {
                 Ok(curve) => self.write(*export, curve),
-                Err(error) => self.fail(FaultKind::Task, format!("the curve: {error}")),
+                Err(error) => {
+                    tracing::warn!("the curve cannot be had now: {error}");
+                    self.later(EXPORT_AGAIN, Message::Export(export));
+                }
             },
+            Message::Export(export) => self.export(export),
             Message::Link { slot, serial, news } => {
                 if self.links.get(&slot).is_some_and(|link| link.serial == serial) {
                     self.news(slot, news);
@@ -258,13 +273,7 @@ impl<T: Transport> Shell<T> {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }
             Effect::Export(export) => self.export(export),
-            Effect::RetryAfter { ms } => {
-                let messages = self.messages.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
-                    let _ending = messages.send(Message::Retry).await;
-                });
-            }
+            Effect::RetryAfter { ms } => self.later(Duration::from_millis(ms), Message::Retry),
             Effect::Stop { reason } => {
                 tracing::info!("told to stop: {reason}");
                 self.end = Some(End::Stopped);
@@ -338,7 +347,16 @@ impl<T: Transport> Shell<T> {
         });
     }
 
+    fn later(&self, time: Duration, message: Message) {
+        let messages = self.messages.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            let _ending = messages.send(message).await;
+        });
+    }
+
     fn write(&mut self, export: Export, curve: Vec<CurvePoint>) {
+        self.exporting = export.attempt;
         let preprocessing = self.preprocessing.clone();
         let write = move |model: &_, parameters: &_| export::write(&export, &preprocessing, &curve, model, parameters);
         self.trainer.command(Command::Export(Box::new(write)));

@@ -3,7 +3,7 @@
 
 use super::{Handled, finish};
 use crate::cluster::Entry;
-use crate::evaluation::{Evaluating, shard, wrong};
+use crate::evaluation::{Evaluating, shard, shorten, wrong};
 use crate::job::Job;
 use crate::outcome::Outcome;
 use tfcoord_types::id::{Generation, Incarnation, Role};
@@ -59,6 +59,10 @@ pub(super) fn complete_shards(
 
 fn complete(job: &mut Job) {
     let Some(Evaluating { step, merged, .. }) = job.evaluating.take() else { return };
+    // Views, snapshots and memory must not grow by a confusion matrix an epoch: the last evaluation is kept whole.
+    if let Some(last) = job.evaluations.last_mut() {
+        shorten(last);
+    }
     job.evaluations.push(Evaluation { epoch: job.epochs_at(step), step, counts: merged });
     if step < job.plan.steps() {
         job.run_until = job.next_limit();

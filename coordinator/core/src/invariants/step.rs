@@ -2,7 +2,9 @@
 
 use super::{Checked, ensure};
 use crate::cluster::Cluster;
+use crate::evaluation::shorten;
 use crate::job::Job;
+use tfcoord_types::view::Evaluation;
 
 /// What holds between a state and a later one, of one entry or of several; but for the fence, which is only seen
 /// entry by entry.
@@ -27,7 +29,9 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
     ensure(!was.is_final() || (was == is && old.ended == new.ended && old.outputs == new.outputs), id, "a final state is never left")?;
     ensure(is.is_final() || was as u8 <= is as u8, id, "a job goes forward")?;
     ensure(old.run_until <= new.run_until && old.generation == new.generation, id, "within a generation the limit never falls")?;
-    ensure(new.evaluations.starts_with(&old.evaluations), id, "a complete evaluation stays")?;
+    ensure(new.evaluations.len() >= old.evaluations.len(), id, "a complete evaluation stays")?;
+    let stays = old.evaluations.iter().zip(&new.evaluations).all(|(old, new)| briefly(old) == briefly(new));
+    ensure(stays, id, "what an evaluation found stays")?;
     ensure((&old.file, &old.plan, &old.manifest) == (&new.file, &new.plan, &new.manifest), id, "what was submitted stays")?;
     ensure(old.placement.is_none() || old.placement == new.placement, id, "a placement stays")?;
     ensure(old == new || old.revision < new.revision, id, "a change has a revision")?;
@@ -53,4 +57,11 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
         }
     }
     Ok(())
+}
+
+// Only the last evaluation is kept whole.
+fn briefly(evaluation: &Evaluation) -> Evaluation {
+    let mut brief = evaluation.clone();
+    shorten(&mut brief);
+    brief
 }

@@ -17,6 +17,8 @@ const PASSED: [&str; 10] =
     ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 /// Settings of tfcoord are passed too, but for those of the coordinator and of its clients.
 const PREFIX: &str = "TFCOORD_";
+/// Where a process serves its metrics.
+const METRICS: &str = "TFCOORD_METRICS_LISTEN";
 const KEPT: [&str; 3] = ["TFCOORD_TOKEN_FILE", "TFCOORD_COORDINATOR", "TFCOORD_STATE_DIR"];
 
 fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
@@ -64,13 +66,28 @@ pub(super) fn build(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Comm
     Ok(command)
 }
 
+// One address serves one process: tasks take any port of the same host, and write it to `metrics-address`.
+fn any_port(address: &OsStr) -> OsString {
+    let text = address.to_str().and_then(|text| text.rsplit_once(':'));
+    text.map_or_else(|| address.to_owned(), |(host, _)| format!("{host}:0").into())
+}
+
 fn environment() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| passes(name))
+    std::env::vars_os().filter(|(name, _)| passes(name)).map(|(name, value)| {
+        let value = if name == METRICS { any_port(&value) } else { value };
+        (name, value)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tasks_serve_metrics_on_ports_of_their_own() {
+        assert_eq!(any_port(OsStr::new("127.0.0.1:9100")), "127.0.0.1:0");
+        assert_eq!(any_port(OsStr::new("[::1]:9100")), "[::1]:0");
+    }
 
     #[test]
     fn secrets_are_not_passed() {

@@ -54,6 +54,14 @@ fn pictures() {
 }
 
 #[test]
+fn a_place_for_results_that_cannot_be_written() {
+    let (lab, mut job) = lab();
+    std::fs::write(lab.path().join("file"), "").unwrap();
+    job["output"]["dir"] = json!("file/out");
+    has(&refused(&lab, &job, 2), &["output.dir", "file/out", "help:"]);
+}
+
+#[test]
 fn shapes_that_do_not_chain() {
     let (lab, good) = lab();
     let mut job = good.clone();

@@ -37,6 +37,12 @@ fn of_a_cnn_with_dropout_batch_norm_and_clipping() {
 }
 
 #[test]
+fn of_a_model_with_fewer_chunks_than_servers() {
+    let layers = json!([{"flatten": {}}, {"dense": {"units": 4}}]);
+    check(&Lab::new(), &job::pictures("small", layers, 803, 200));
+}
+
+#[test]
 fn a_fifth_worker_is_refused_with_the_reason() {
     let lab = Lab::new();
     idx::write_pictures(lab.path(), 100, 12, 4, 1);
