@@ -73,12 +73,17 @@ class Watch(threading.Thread):
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = file.read()
         # The command itself has our own environment between fork and exec, or none.
-        ours = self.tag in environment or parent in self.starts or parent == str(os.getpid())
+        ours = self.tag in environment or parent == str(os.getpid()) or self.known(parent)
         if ours or environment:
             (self.starts if ours else self.foreign)[pid] = start
         return ours
 
+    def known(self, pid):
+        """Whether it belongs to the command, and is not a later process with the id of one that did."""
+        return pid in self.starts and stat(pid)[2] == self.starts[pid]
+
     def cpu_s(self):
+        """Processor time of all of them, as last seen."""
         return sum(self.ticks.values()) / TICKS
 
     def end_all(self):
