@@ -84,9 +84,7 @@ impl Input {
 
     /// Takes a batch's buffers back.
     pub fn give_back(&self, batch: Batch) {
-        if let Ok(buffers) = batch.into_buffers() {
-            let _thread_gone = self.used.send(buffers);
-        }
+        let _thread_gone = self.used.send(batch.into_buffers());
     }
 }
 
@@ -130,9 +128,7 @@ pub fn batch(record: RecordBatch, classes: bool) -> Result<Batch, tfcoord_model:
 
 /// Gives a batch's memory back to be read into.
 pub fn reuse(record: &mut RecordBatch, batch: Batch) {
-    if let Ok(buffers) = batch.into_buffers() {
-        refill(record, buffers);
-    }
+    refill(record, batch.into_buffers());
 }
 
 fn refill(record: &mut RecordBatch, buffers: Buffers) {

@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tfcoord_data::{Preprocessing, Reader, RecordBatch};
-use tfcoord_model::{Model, ModelFile, Parameters, Prediction, file};
+use tfcoord_model::{Model, ModelFile, Parameters, Prediction, Workspace, file};
 use tfcoord_types::figures::Counts;
 use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
 use tfcoord_types::manifest::Label;
@@ -30,16 +30,17 @@ pub fn predict(arguments: &Predict) -> anyhow::Result<ExitCode> {
     let size = u64::from(description.evaluation_batch_size.max(1));
     let mut counts = Counts::default();
     let mut record = RecordBatch::default();
+    let mut workspace = Workspace::default();
     let mut from = 0;
     while from < reader.records() {
         let indices: Vec<u64> = (from..reader.records().min(from + size)).collect();
         reader.read(&indices, &mut record)?;
         let batch = batch(std::mem::take(&mut record), classes)?;
         if reader.labelled() {
-            counts.add(&model.evaluate(&parameters, &batch)?);
+            counts.add(&model.evaluate(&parameters, &batch, &mut workspace)?);
         }
         if arguments.output == Format::Jsonl || !reader.labelled() {
-            let predictions = model.predict(&parameters, &batch)?;
+            let predictions = model.predict(&parameters, &batch, &mut workspace)?;
             print(&mut out, arguments.output, preprocessing, from, &predictions)?;
         }
         from += indices.len() as u64;

@@ -8,7 +8,6 @@
 //!
 //! One thread runs the session, the links and the shell; the trainer and the input have a thread each.
 
-mod kernel_path;
 mod link;
 mod shell;
 mod state;
@@ -26,7 +25,7 @@ use tfcoord_client::Bearer;
 use tfcoord_client::session::{Ended, Hello, Session, Welcome};
 use tfcoord_data::{Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
-use tfcoord_model::{Model, Options};
+use tfcoord_model::{Isa, Model, Options, kernel};
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
@@ -67,7 +66,7 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
         attempt: Attempt(arguments.attempt),
         addresses: Vec::new(),
         host: arguments.host(),
-        kernel_path: kernel_path::kernel_path().to_owned(),
+        kernel_path: kernel::BITS.to_owned(),
     };
     let grace = Duration::from_millis(arguments.orphan_grace_ms);
     let (welcome, session) = match Session::open(&arguments.coordinator, &token, hello, grace).await {
@@ -107,7 +106,7 @@ fn start(
     let plan: TrainPlan = session.views().borrow().plan;
     let preprocessing = Preprocessing::from(&manifest);
     let classes = u32::try_from(preprocessing.classes().len()).context("too many classes")?;
-    let options = Options { threads: arguments.threads(), train_records: manifest.train.records };
+    let options = Options { threads: arguments.threads(), train_records: manifest.train.records, isa: Isa::detect() };
     let model = Model::new(&job.model, &manifest.input, classes, options)?;
     let reader = Reader::open(&preprocessing, &manifest.train, arguments.scratch.as_path())?;
     let order = Order::new(&plan, job.train.seed, job.data.shuffle);

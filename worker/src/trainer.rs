@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 use tfcoord_data::{Reader, RecordBatch};
-use tfcoord_model::{Error, Model, Parameters, StepKey};
+use tfcoord_model::{Error, Model, Parameters, StepKey, Workspace};
 use tfcoord_types::figures::{Counts, EVALUATION_BATCH};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, Span};
@@ -118,8 +118,16 @@ impl Trainer {
         let (commands, orders) = mpsc::channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let parameters = Parameters::new(parts.model.variables())?;
-        let work =
-            Work { parts, parameters, places: Vec::new(), sums: None, events, given_up: given_up.clone(), record: RecordBatch::default() };
+        let work = Work {
+            parts,
+            parameters,
+            workspace: Workspace::default(),
+            places: Vec::new(),
+            sums: None,
+            events,
+            given_up: given_up.clone(),
+            record: RecordBatch::default(),
+        };
         std::thread::Builder::new().name("trainer".into()).spawn(move || work.run(&orders))?;
         Ok(Self { commands, given_up })
     }
@@ -141,6 +149,7 @@ impl Trainer {
 struct Work {
     parts: Parts,
     parameters: Parameters,
+    workspace: Workspace,
     places: Vec<Vec<Span>>,
     sums: Option<BlockSums>,
     events: UnboundedSender<Event>,
@@ -234,7 +243,7 @@ impl Work {
                         let _ending = events.send(Event::Gradient { step, block: *block, sum });
                     });
                 };
-                let trained = self.parts.model.train(&self.parameters, &batch, key, &mut emit);
+                let trained = self.parts.model.train(&self.parameters, &batch, key, &mut self.workspace, &mut emit);
                 trained.map_err(|error| fault(&format!("step {step}, lane {lane}"), &error))?;
                 self.parts.input.give_back(batch);
             }
@@ -256,7 +265,7 @@ impl Work {
             reader.read(&indices, &mut self.record).map_err(data)?;
             let place = format!("evaluation of records {}..{from}", indices[0]);
             let batch = batch(std::mem::take(&mut self.record), *classes).map_err(|e| fault(&place, &e))?;
-            counts.add(&self.parts.model.evaluate(&self.parameters, &batch).map_err(|e| fault(&place, &e))?);
+            counts.add(&self.parts.model.evaluate(&self.parameters, &batch, &mut self.workspace).map_err(|e| fault(&place, &e))?);
             reuse(&mut self.record, batch);
         }
         Ok(counts)
@@ -268,7 +277,7 @@ fn fault(place: &str, error: &Error) -> Fault {
         Error::NotFinite { .. } => FaultKind::NotFinite,
         Error::Label { .. } | Error::Batch { .. } => FaultKind::Data,
         Error::Shape(_) | Error::Spec { .. } => FaultKind::Job,
-        Error::Threads { .. } | Error::Parameters { .. } | Error::Tensor(_) => FaultKind::Task,
+        Error::Threads { .. } | Error::Parameters { .. } | Error::Memory { .. } => FaultKind::Task,
     };
     Fault { kind, message: format!("{place}: {error}") }
 }

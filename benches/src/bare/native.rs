@@ -4,7 +4,7 @@ use super::batches::Batches;
 use anyhow::ensure;
 use tfcoord_data::RecordBatch;
 use tfcoord_model::batch::Buffers;
-use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey, sum};
+use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey, Workspace, sum};
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::JobFile;
 use tfcoord_types::variable::Initializer;
@@ -13,6 +13,7 @@ use tfcoord_types::variable::Initializer;
 pub struct Loop {
     model: Model,
     parameters: Parameters,
+    workspace: Workspace,
     // A sum for each variable.
     sums: Vec<Vec<f32>>,
     steps: Vec<Vec<Batch>>,
@@ -26,7 +27,7 @@ impl Loop {
     /// If the model does not fit the data.
     pub fn new(job: &JobFile, data: Batches) -> anyhow::Result<Self> {
         ensure!(!data.steps.is_empty(), "an epoch has no full step");
-        let options = Options { threads: 1, train_records: 0 };
+        let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
         let model = Model::new(&job.model, &data.input, data.classes, options)?;
         let mut parameters = Parameters::new(model.variables())?;
         for (place, variable) in (0u64..).zip(model.variables()) {
@@ -42,7 +43,7 @@ impl Loop {
         }
         let sums = parameters.lengths().map(|len| vec![0.0; len]).collect();
         let steps: anyhow::Result<Vec<Vec<Batch>>> = data.steps.into_iter().map(|lanes| lanes.into_iter().map(batch).collect()).collect();
-        Ok(Self { model, parameters, sums, steps: steps?, seed: job.train.seed })
+        Ok(Self { model, parameters, workspace: Workspace::default(), sums, steps: steps?, seed: job.train.seed })
     }
 
     /// Computes the gradient sums of one step.
@@ -58,7 +59,7 @@ impl Loop {
                 0 => sums[variable].copy_from_slice(gradient),
                 _ => sum::add(&mut sums[variable], gradient),
             };
-            self.model.train(&self.parameters, batch, key, &mut emit)?;
+            self.model.train(&self.parameters, batch, key, &mut self.workspace, &mut emit)?;
         }
         Ok(())
     }

@@ -1,8 +1,6 @@
 //! Batches: records with their labels, in buffers that can be used again.
 
 use crate::error::Error;
-use crate::tensor::{into_vec, tensor};
-use candle_core::Tensor;
 
 /// Labels of a batch, one a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +18,7 @@ pub enum Labels {
 pub struct Batch {
     pub(crate) records: usize,
     // [records, features of one]
-    pub(crate) features: Tensor,
+    pub(crate) features: Vec<f32>,
     pub(crate) labels: Labels,
     pub(crate) indices: Vec<u64>,
 }
@@ -61,8 +59,7 @@ impl Batch {
         if !indices.is_empty() && indices.len() != records {
             return refused(format!("there are {} indices", indices.len()));
         }
-        let each = features.len() / records;
-        Ok(Self { records, features: tensor(features, &[records, each])?, labels, indices })
+        Ok(Self { records, features, labels, indices })
     }
 
     /// How many records there are; at least 1.
@@ -71,11 +68,8 @@ impl Batch {
     }
 
     /// The buffers, to be filled again.
-    ///
-    /// # Errors
-    /// None in a batch made by [`Self::new`].
-    pub fn into_buffers(self) -> Result<Buffers, Error> {
-        Ok(Buffers { features: into_vec(self.features)?, labels: self.labels, indices: self.indices })
+    pub fn into_buffers(self) -> Buffers {
+        Buffers { features: self.features, labels: self.labels, indices: self.indices }
     }
 }
 
@@ -91,7 +85,7 @@ mod tests {
     fn buffers_come_back() {
         let buffers = buffers(6, 2, 2);
         let (copy, place) = (buffers.clone(), buffers.features.as_ptr());
-        let back = Batch::new(2, buffers).unwrap().into_buffers().unwrap();
+        let back = Batch::new(2, buffers).unwrap().into_buffers();
         assert_eq!((&back, back.features.as_ptr()), (&copy, place));
     }
 

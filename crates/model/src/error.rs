@@ -52,7 +52,14 @@ pub enum Error {
         /// The first bad tensor in the order of computing: `features`, `labels`, a variable, `dense_1/output`, `loss`.
         tensor: String,
     },
-    /// candle refused; a fault of this crate.
-    #[error("tensor: {0}")]
-    Tensor(#[from] candle_core::Error),
+    /// Buffers for a batch are not to be had.
+    #[error("there is not enough memory for a batch of {records} records: {bytes} bytes for {what}; use a smaller batch or smaller layers")]
+    Memory {
+        /// The batch's records.
+        records: usize,
+        /// What was to be made.
+        what: String,
+        /// How long.
+        bytes: usize,
+    },
 }

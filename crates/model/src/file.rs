@@ -5,6 +5,7 @@
 //! model's description and the tensors must have them. Values may be anything, NaN too.
 
 use crate::error::Error as ModelError;
+use crate::kernel::Isa;
 use crate::model::{Model, Options};
 use crate::parameters::Parameters;
 use safetensors::tensor::TensorView;
@@ -115,7 +116,7 @@ pub fn read<P: DeserializeOwned>(dir: &Path, threads: usize) -> Result<(ModelFil
     if file.evaluation_batch_size == 0 {
         return Err(content(&description, "evaluation_batch_size is 0"));
     }
-    let options = Options { threads, train_records: 0 };
+    let options = Options { threads, train_records: 0, isa: Isa::detect() };
     let model = Model::new(&file.model, &file.input, file.classes, options);
     let model = model.map_err(|cause| Error::Model { path: description, cause })?;
     let tensors = dir.join(TENSORS);

@@ -6,7 +6,6 @@ mod batch_norm;
 mod conv2d;
 mod dense;
 mod dropout;
-mod flatten;
 mod layer_norm;
 mod max_pool2d;
 #[cfg(test)]
@@ -19,14 +18,13 @@ pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
-pub use flatten::Flatten;
 pub use layer_norm::LayerNorm;
 pub use max_pool2d::MaxPool2d;
 
 use crate::error::Error;
+use crate::kernel::{Isa, Left, Out, Right, Start, product};
 use crate::parameters::Parameters;
 use crate::threads::Threads;
-use candle_core::Tensor;
 use tfcoord_types::job::{self, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -58,68 +56,114 @@ pub struct Pass<'a> {
     pub parameters: &'a Parameters,
     /// The model's threads.
     pub threads: &'a Threads,
+    /// The vector instructions.
+    pub isa: Isa,
     /// What the pass is for.
     pub mode: Mode,
 }
 
-/// What a layer's forward keeps for its backward.
-#[derive(Default)]
-pub struct Saved {
-    /// Tensors, as the layer has them.
-    pub tensors: Vec<Tensor>,
+/// Multiply-adds below which a product stays on the calling thread: waking others costs more.
+const SMALL: usize = 1 << 20;
+
+impl Pass<'_> {
+    /// [`product`], its rows shared among the threads.
+    fn product(&self, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start) {
+        let work = left.count.saturating_mul(right.columns).saturating_mul(right.k);
+        let parts = if work < SMALL { 1 } else { self.threads.count().min(left.count) };
+        let rows = left.count.div_ceil(parts.max(1)).max(1);
+        let (isa, stride) = (self.isa, out.stride);
+        let parts = out.values.chunks_mut(rows * stride).zip((0..left.count).step_by(rows));
+        self.threads.each(parts, |(values, from)| {
+            let left = Left { first: left.first + from, count: rows.min(left.count - from), ..left };
+            product(isa, left, right, Out { values, stride }, start);
+        });
+    }
+}
+
+/// Values that a layer needs beside its output, for so many records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// [`Kept::values`].
+    pub kept: usize,
+    /// [`Kept::places`].
+    pub places: usize,
+    /// Scratch, whose content is lost between calls.
+    pub scratch: usize,
+}
+
+/// What a layer keeps between forward and backward, at least as long as it said it [`Needs`].
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Values, as the layer has them.
+    pub values: Vec<f32>,
     /// Places of values, as the layer has them.
     pub places: Vec<u32>,
 }
 
-impl Saved {
-    /// Keeps `tensors`.
-    pub fn tensors(tensors: impl IntoIterator<Item = Tensor>) -> Self {
-        Self { tensors: tensors.into_iter().collect(), places: Vec::new() }
-    }
+/// What a forward pass works on; records outermost.
+pub struct Forward<'a> {
+    /// What comes in.
+    pub input: &'a [f32],
+    /// What goes out; holds anything before.
+    pub output: &'a mut [f32],
+    /// Kept for [`Backward`].
+    pub kept: &'a mut Kept,
+    /// Scratch.
+    pub scratch: &'a mut [f32],
+}
+
+/// What a backward pass works on; records outermost.
+pub struct Backward<'a> {
+    /// What came in.
+    pub input: &'a [f32],
+    /// What went out.
+    pub output: &'a [f32],
+    /// What the forward pass kept.
+    pub kept: &'a mut Kept,
+    /// The gradient of the loss sum by the output; may be overwritten.
+    pub output_gradient: &'a mut [f32],
+    /// Room for that by the input, where it is wanted; holds anything before.
+    pub input_gradient: Option<&'a mut [f32]>,
+    /// Scratch.
+    pub scratch: &'a mut [f32],
 }
 
 /// Takes a variable's place in the model's list and its gradient: the sum over the micro-batch's records.
 pub type Emit<'a> = dyn FnMut(usize, &[f32]) + 'a;
 
-/// A layer of a model. Tensors are contiguous, f32, on the CPU, with the records as outermost dimension.
+/// A layer of a model. All lengths are those of the shape that it was made for, times the records; other ones panic.
 pub trait Layer: Send + Sync {
-    /// The output for `input`, and what [`Self::backward`] needs.
-    ///
-    /// # Errors
-    /// Only if `input` has not the shape the layer was made for.
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error>;
+    /// What it needs for so many records with so many threads.
+    fn needs(&self, records: usize, threads: usize) -> Needs;
 
-    /// From the gradient of the loss sum by the output: emits that by each of the layer's variables once (for
-    /// moving averages: records times the statistic), as early as it is ready, and gives that by the input if
-    /// it is wanted.
-    ///
-    /// # Errors
-    /// Only if `output_gradient` has not the output's shape.
-    fn backward(
-        &self,
-        pass: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants_input_gradient: bool,
-        emit: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error>;
+    /// Computes the output of an input.
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>);
+
+    /// From the gradient by the output: emits that by each of the layer's variables once (for moving averages: records
+    /// times the statistic), as early as it is ready, and computes that by the input where it is wanted.
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>);
 }
 
-/// Makes layer number `index` of a model and adds its variables to the model's.
-pub(crate) fn build(layer: &job::Layer, index: usize, shape: &LayerShape, variables: &mut Vec<Variable>) -> Result<Box<dyn Layer>, Error> {
-    Ok(match *layer {
-        job::Layer::Flatten {} => Box::new(Flatten),
+/// Makes layer number `index` of a model and adds its variables to the model's; nothing where values stay as they are.
+pub(crate) fn build(
+    layer: &job::Layer,
+    index: usize,
+    shape: &LayerShape,
+    variables: &mut Vec<Variable>,
+) -> Result<Option<Box<dyn Layer>>, Error> {
+    Ok(Some(match *layer {
+        job::Layer::Flatten {} => return Ok(None),
         job::Layer::Dense { activation, bias, .. } => Box::new(Dense::new(shape, bias, activation, variables)),
         job::Layer::Conv2d { kernel, stride, padding, activation, bias, .. } => {
             Box::new(Conv2d::new(shape, kernel, stride, padding, bias, activation, variables)?)
         }
-        job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)),
-        job::Layer::AveragePool2d { size, stride } => Box::new(AveragePool2d::new(shape, size, stride)),
-        job::Layer::Dropout { rate } => Box::new(Dropout::new(index, rate)),
-        job::Layer::Activation(function) => Box::new(Activation::new(function)),
+        job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)?),
+        job::Layer::AveragePool2d { size, stride } => Box::new(AveragePool2d::new(shape, size, stride)?),
+        job::Layer::Dropout { rate } => Box::new(Dropout::new(index, rate, shape)),
+        job::Layer::Activation(function) => Box::new(Activation::new(function, shape)),
         job::Layer::LayerNorm { epsilon } => Box::new(LayerNorm::new(shape, epsilon, variables)),
         job::Layer::BatchNorm { momentum, epsilon } => Box::new(BatchNorm::new(shape, momentum, epsilon, variables)),
-    })
+    }))
 }
 
 /// Adds a variable of a layer; its place in the model's list.
@@ -139,11 +183,13 @@ fn len(dimension: u32) -> usize {
 }
 
 /// All values of one record.
-fn values_of(shape: &[u32]) -> usize {
+pub(crate) fn values_of(shape: &[u32]) -> usize {
     shape.iter().map(|d| len(*d)).product()
 }
 
-/// `[records, dimensions of one record...]`
-fn with_records(records: usize, shape: &[u32]) -> Vec<usize> {
-    std::iter::once(records).chain(shape.iter().map(|d| len(*d))).collect()
+/// Cuts a part of `len` values off the front of `scratch`.
+fn take<'a>(scratch: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let (part, rest) = std::mem::take(scratch).split_at_mut(len);
+    *scratch = rest;
+    part
 }

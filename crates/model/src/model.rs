@@ -9,7 +9,8 @@ pub use evaluate::Prediction;
 pub use train::TrainFigures;
 
 use crate::error::Error;
-use crate::layer::{Layer, build};
+use crate::kernel::Isa;
+use crate::layer::{Layer, build, values_of};
 use crate::threads::Threads;
 use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
@@ -18,10 +19,12 @@ use tfcoord_types::layout::ELEMENTS_MAX;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// What a model needs to know besides its specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Threads that compute; the bits do not depend on it.
     pub threads: usize,
+    /// Vector instructions to compute with; the bits do not depend on them either.
+    pub isa: Isa,
     /// Records of the training set; only the counting model reads it.
     pub train_records: u64,
 }
@@ -34,6 +37,7 @@ pub struct Model {
     variables: Vec<Variable>,
     body: Body,
     threads: Threads,
+    isa: Isa,
 }
 
 enum Body {
@@ -41,11 +45,14 @@ enum Body {
     Counting,
 }
 
-// A layer with its name and its variables' places.
-struct Placed {
-    name: String,
-    layer: Box<dyn Layer>,
-    variables: Range<usize>,
+/// A layer with its name and its variables' places. One that leaves all values as they are is none of them.
+pub(crate) struct Placed {
+    pub name: String,
+    pub layer: Box<dyn Layer>,
+    pub variables: Range<usize>,
+    /// Values of one record that come in and go out.
+    pub inputs: usize,
+    pub outputs: usize,
 }
 
 impl Model {
@@ -71,7 +78,7 @@ impl Model {
             return Err(Error::Spec { problem: format!("has more than {ELEMENTS_MAX} parameters: use smaller layers") });
         }
         let threads = Threads::new(options.threads)?;
-        Ok(Self { spec: spec.clone(), input: input.to_vec(), classes, variables, body, threads })
+        Ok(Self { spec: spec.clone(), input: input.to_vec(), classes, variables, body, threads, isa: options.isa })
     }
 
     /// Its variables: layer by layer from the features on, and last the curve.
@@ -116,8 +123,9 @@ fn layers(spec: &job::Model, input: &[u32], classes: u32, variables: &mut Vec<Va
     let mut placed = Vec::with_capacity(shapes.len());
     for (index, (layer, shape)) in spec.layers.iter().zip(&shapes).enumerate() {
         let from = variables.len();
-        let layer = build(layer, index, shape, variables)?;
-        placed.push(Placed { name: shape.name.clone(), layer, variables: from..variables.len() });
+        let Some(layer) = build(layer, index, shape, variables)? else { continue };
+        let (inputs, outputs) = (values_of(&shape.input), values_of(&shape.output));
+        placed.push(Placed { name: shape.name.clone(), layer, variables: from..variables.len(), inputs, outputs });
     }
     Ok(Body::Layers { layers: placed, loss })
 }

@@ -3,6 +3,7 @@
 const LANES: usize = 8;
 
 /// The sum of `values`.
+#[inline(always)]
 pub fn sum(values: &[f32]) -> f64 {
     let mut lanes = [0.0; LANES];
     let chunks = values.chunks_exact(LANES);
@@ -19,6 +20,7 @@ pub fn sum(values: &[f32]) -> f64 {
 }
 
 /// The sum of (value - mean)², the difference taken in f32.
+#[inline(always)]
 pub fn sum_of_squares(values: &[f32], mean: f32) -> f64 {
     let mut lanes = [0.0; LANES];
     let square = |value: &f32| f64::from(*value - mean) * f64::from(*value - mean);
@@ -36,6 +38,7 @@ pub fn sum_of_squares(values: &[f32], mean: f32) -> f64 {
 }
 
 /// The sum of products of `a` and `b`, which are of one length.
+#[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     let mut lanes = [0.0; LANES];
     let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -52,12 +55,14 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// Adds `more` to `sums`, element by element.
+#[inline(always)]
 pub fn add(sums: &mut [f32], more: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(more) {
         *sum += value;
     }
 }
 
+#[inline(always)]
 fn total([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
     ((a + b) + (c + d)) + ((e + f) + (g + h))
 }

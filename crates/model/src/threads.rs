@@ -29,23 +29,17 @@ impl Threads {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
-    /// Does `work` on the pool, or right here if there is none.
-    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+    /// `work` on each item, in any order and on any of the threads.
+    pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
         match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
-    }
-
-    /// `work` on each item, with a `scratch` that follows items on one thread; results in the items' order.
-    /// The result of an item must not depend on the scratch's content.
-    pub fn map<T: Send, S, R: Send>(&self, items: Vec<T>, scratch: impl Fn() -> S + Sync, work: impl Fn(&mut S, T) -> R + Sync) -> Vec<R> {
-        match &self.pool {
-            Some(pool) => pool.install(|| items.into_par_iter().map_init(&scratch, &work).collect()),
-            None => {
-                let mut scratch = scratch();
-                items.into_iter().map(|item| work(&mut scratch, item)).collect()
+            Some(pool) => {
+                let mut items: Vec<T> = items.collect();
+                match items.len() {
+                    0 | 1 => items.drain(..).for_each(&work),
+                    _ => pool.install(|| items.into_par_iter().for_each(&work)),
+                }
             }
+            None => items.for_each(&work),
         }
     }
 }
@@ -55,11 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_order() {
+    fn every_item_is_worked_on() {
         for count in [0, 1, 3] {
             let threads = Threads::new(count).unwrap();
             assert_eq!(threads.count(), count.max(1));
-            assert_eq!(threads.map((0..100).collect(), || (), |(), n: i32| n * n), (0..100).map(|n| n * n).collect::<Vec<_>>());
+            for items in [0u32, 1, 100] {
+                let mut squares = vec![0; items as usize];
+                threads.each(squares.iter_mut().zip(0..), |(square, n): (&mut u32, u32)| *square = n * n);
+                assert_eq!(squares, (0..items).map(|n| n * n).collect::<Vec<_>>());
+            }
         }
     }
 }

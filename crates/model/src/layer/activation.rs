@@ -1,74 +1,64 @@
 //! Functions of each value, as a layer and fused into others.
 
-use super::{Emit, Layer, Mode, Pass, Saved};
-use crate::error::Error;
+use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
+use crate::kernel::Isa;
 use crate::math;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
-use tfcoord_types::job::Activation as Function;
+use tfcoord_types::job::{Activation as Function, LayerShape};
 
 /// A function of each value.
 pub struct Activation {
     function: Function,
+    features: usize,
 }
 
 impl Activation {
-    /// The layer.
-    pub fn new(function: Function) -> Self {
-        Self { function }
+    /// The layer, for records of `shape`.
+    pub fn new(function: Function, shape: &LayerShape) -> Self {
+        Self { function, features: values_of(&shape.input) }
     }
 }
 
 impl Layer for Activation {
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let copy = values(input)?.to_vec();
-        let (output, kept) = finish(Some(self.function), copy, input.dims(), pass.mode)?;
-        Ok((output, Saved::tensors(kept)))
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        Needs { kept: kept(Some(self.function), records * self.features), ..Needs::default() }
     }
 
-    fn backward(
-        &self,
-        _: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        _: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        if !wants {
-            return Ok(None);
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        buffers.output.copy_from_slice(buffers.input);
+        finish(Some(self.function), pass, buffers.output, &mut buffers.kept.values);
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
+        if let Some(input_gradient) = buffers.input_gradient {
+            input_gradient.copy_from_slice(buffers.output_gradient);
+            pull(pass.isa, Some(self.function), buffers.output, &buffers.kept.values, input_gradient);
         }
-        let input_gradient = pull(self.function, &values(&saved.tensors[0])?, &values(&output_gradient)?);
-        Ok(Some(tensor(input_gradient, output_gradient.dims())?))
     }
 }
 
-/// A tensor of `function` of `inputs`, and what [`pull`] needs of the pass: the input for gelu, the output for
-/// the others, nothing without a function or outside of training.
-pub(super) fn finish(
-    function: Option<Function>,
-    mut inputs: Vec<f32>,
-    shape: &[usize],
-    mode: Mode,
-) -> Result<(Tensor, Option<Tensor>), Error> {
-    let Some(function) = function else {
-        return Ok((tensor(inputs, shape)?, None));
-    };
-    let trains = matches!(mode, Mode::Train(_));
-    let kept = if function == Function::Gelu && trains { Some(tensor(inputs.clone(), shape)?) } else { None };
-    apply(function, &mut inputs);
-    let output = tensor(inputs, shape)?;
-    let kept = kept.or_else(|| trains.then(|| output.clone()));
-    Ok((output, kept))
+/// How many of `values` values [`finish`] keeps for [`pull`]: gelu's inputs. The others' outputs are enough.
+pub(super) fn kept(function: Option<Function>, values: usize) -> usize {
+    if function == Some(Function::Gelu) { values } else { 0 }
 }
 
-fn apply(function: Function, values: &mut [f32]) {
-    match function {
-        // NaN stays NaN, so that it reaches the loss.
-        Function::Relu => each(values, |x| if x < 0.0 { 0.0 } else { x }),
+/// `values` become `function` of themselves; in training, `kept` becomes what [`pull`] needs.
+pub(super) fn finish(function: Option<Function>, pass: &Pass<'_>, values: &mut [f32], kept: &mut [f32]) {
+    let Some(function) = function else { return };
+    if function == Function::Gelu && matches!(pass.mode, Mode::Train(_)) {
+        kept[..values.len()].copy_from_slice(values);
+    }
+    pass.isa.run(|| match function {
+        Function::Relu => each(values, relu),
         Function::Tanh => each(values, math::tanh),
         Function::Sigmoid => each(values, math::sigmoid),
         Function::Gelu => each(values, math::gelu),
-    }
+    });
+}
+
+/// max(x, 0); NaN stays NaN, so that it reaches the loss.
+#[inline(always)]
+pub(super) fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
 #[inline(always)]
@@ -78,21 +68,20 @@ fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
     }
 }
 
-/// The gradient by the function's input, from what [`finish`] kept and the gradient by its output.
-pub(super) fn pull(function: Function, kept: &[f32], gradient: &[f32]) -> Vec<f32> {
-    let mut pulled = Vec::with_capacity(gradient.len());
-    pull_into(function, kept, gradient, &mut pulled);
-    pulled
+/// `gradient`, by the function's outputs, becomes that by its inputs.
+pub(super) fn pull(isa: Isa, function: Option<Function>, outputs: &[f32], kept: &[f32], gradient: &mut [f32]) {
+    let Some(function) = function else { return };
+    isa.run(|| match function {
+        Function::Relu => pairs(gradient, outputs, |g, y| if y > 0.0 { g } else { 0.0 }),
+        Function::Tanh => pairs(gradient, outputs, |g, y| (1.0 - y * y) * g),
+        Function::Sigmoid => pairs(gradient, outputs, |g, y| y * (1.0 - y) * g),
+        Function::Gelu => pairs(gradient, kept, |g, x| math::gelu_slope(x) * g),
+    });
 }
 
-/// As [`pull`], into a buffer whose content is dropped.
-pub(super) fn pull_into(function: Function, kept: &[f32], gradient: &[f32], pulled: &mut Vec<f32>) {
-    pulled.clear();
-    let pairs = kept.iter().zip(gradient);
-    match function {
-        Function::Relu => pulled.extend(pairs.map(|(y, g)| if *y > 0.0 { *g } else { 0.0 })),
-        Function::Tanh => pulled.extend(pairs.map(|(y, g)| (1.0 - y * y) * g)),
-        Function::Sigmoid => pulled.extend(pairs.map(|(y, g)| y * (1.0 - y) * g)),
-        Function::Gelu => pulled.extend(pairs.map(|(x, g)| math::gelu_slope(*x) * g)),
+#[inline(always)]
+fn pairs(gradient: &mut [f32], values: &[f32], function: impl Fn(f32, f32) -> f32) {
+    for (gradient, value) in gradient.iter_mut().zip(values) {
+        *gradient = function(*gradient, *value);
     }
 }

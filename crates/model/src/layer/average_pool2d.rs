@@ -1,24 +1,23 @@
 //! The mean of each window.
 
 use super::window::Window;
-use super::{Emit, Layer, Pass, Saved, values_of, with_records};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass};
 use crate::error::Error;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
 use tfcoord_types::job::{LayerShape, Padding, Pair};
 
 /// The mean of each window.
 pub struct AveragePool2d {
     window: Window,
-    input: Vec<u32>,
-    output: Vec<u32>,
 }
 
 impl AveragePool2d {
     /// For records of `shape`; without a `stride` windows do not overlap.
-    pub fn new(shape: &LayerShape, size: Pair, stride: Option<Pair>) -> Self {
-        let window = Window::new(shape, size, stride.unwrap_or(size), Padding::Valid);
-        Self { window, input: shape.input.clone(), output: shape.output.clone() }
+    ///
+    /// # Errors
+    /// If a plane has more values than can be counted.
+    pub fn new(shape: &LayerShape, size: Pair, stride: Option<Pair>) -> Result<Self, Error> {
+        let larger = || Error::Spec { problem: format!("{} is larger than memory", shape.name) };
+        Ok(Self { window: Window::new(shape, size, stride.unwrap_or(size), Padding::Valid).ok_or_else(larger)? })
     }
 
     // Where in a plane line `ky` of column `kx` of the windows of row `oy` begins.
@@ -37,41 +36,41 @@ impl AveragePool2d {
 }
 
 impl Layer for AveragePool2d {
-    fn forward(&self, _: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let inputs = values(input)?;
-        let records = inputs.len() / values_of(&self.input);
-        let mut outputs = vec![0.0; records * values_of(&self.output)];
-        let (share, stride) = (self.share(), self.window.stride.1);
-        let planes = outputs.chunks_exact_mut(self.window.output_plane());
-        for (plane, outputs) in inputs.chunks_exact(self.window.input_plane()).zip(planes) {
-            for (oy, line) in outputs.chunks_exact_mut(self.window.output.1).enumerate() {
-                for (ky, kx) in self.within() {
-                    let source = plane[self.start(oy, ky, kx)..].iter().step_by(stride);
-                    line.iter_mut().zip(source).for_each(|(sum, value)| *sum += value);
-                }
-                line.iter_mut().for_each(|sum| *sum *= share);
-            }
-        }
-        Ok((tensor(outputs, &with_records(records, &self.output))?, Saved::default()))
+    fn needs(&self, _: usize, _: usize) -> Needs {
+        Needs::default()
     }
 
-    fn backward(&self, _: &Pass<'_>, _: Saved, output_gradient: Tensor, wants: bool, _: &mut Emit<'_>) -> Result<Option<Tensor>, Error> {
-        if !wants {
-            return Ok(None);
-        }
-        let gradients = values(&output_gradient)?;
-        let records = gradients.len() / values_of(&self.output);
-        let mut input_gradients = vec![0.0; records * values_of(&self.input)];
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
         let (share, stride) = (self.share(), self.window.stride.1);
-        let planes = gradients.chunks_exact(self.window.output_plane());
-        for (plane, gradients) in input_gradients.chunks_exact_mut(self.window.input_plane()).zip(planes) {
-            for (oy, line) in gradients.chunks_exact(self.window.output.1).enumerate() {
-                for (ky, kx) in self.within() {
-                    let target = plane[self.start(oy, ky, kx)..].iter_mut().step_by(stride);
-                    line.iter().zip(target).for_each(|(gradient, target)| *target += gradient * share);
+        let planes = buffers.output.chunks_exact_mut(self.window.output_plane());
+        pass.isa.run(|| {
+            for (plane, outputs) in buffers.input.chunks_exact(self.window.input_plane()).zip(planes) {
+                for (oy, line) in outputs.chunks_exact_mut(self.window.output.1).enumerate() {
+                    line.fill(0.0);
+                    for (ky, kx) in self.within() {
+                        let source = plane[self.start(oy, ky, kx)..].iter().step_by(stride);
+                        line.iter_mut().zip(source).for_each(|(sum, value)| *sum += value);
+                    }
+                    line.iter_mut().for_each(|sum| *sum *= share);
                 }
             }
-        }
-        Ok(Some(tensor(input_gradients, &with_records(records, &self.input))?))
+        });
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
+        let Some(input_gradient) = buffers.input_gradient else { return };
+        input_gradient.fill(0.0);
+        let (share, stride) = (self.share(), self.window.stride.1);
+        let planes = buffers.output_gradient.chunks_exact(self.window.output_plane());
+        pass.isa.run(|| {
+            for (plane, gradients) in input_gradient.chunks_exact_mut(self.window.input_plane()).zip(planes) {
+                for (oy, line) in gradients.chunks_exact(self.window.output.1).enumerate() {
+                    for (ky, kx) in self.within() {
+                        let target = plane[self.start(oy, ky, kx)..].iter_mut().step_by(stride);
+                        line.iter().zip(target).for_each(|(gradient, target)| *target += gradient * share);
+                    }
+                }
+            }
+        });
     }
 }

@@ -5,11 +5,8 @@
 //! and variance is the number of records times the statistic; the server adds the lanes', divides by the step's
 //! records, and mixes in the result. Evaluation uses the moving ones.
 
-use super::{Emit, Layer, Mode, Pass, Saved, len, values_of, variable};
-use crate::error::Error;
+use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, take, values_of, variable};
 use crate::sum::{dot, sum, sum_of_squares};
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -23,13 +20,6 @@ pub struct BatchNorm {
     shift: usize,
     moving_mean: usize,
     moving_variance: usize,
-}
-
-// Mean, variance and 1 / deviation of each channel.
-struct Statistics {
-    mean: Vec<f32>,
-    variance: Vec<f32>,
-    inverse: Vec<f32>,
 }
 
 impl BatchNorm {
@@ -51,98 +41,112 @@ impl BatchNorm {
         }
     }
 
-    // The runs of values of one channel, with their channel, in order.
-    fn runs<'a>(&self, values: &'a [f32]) -> impl Iterator<Item = (usize, &'a [f32])> + use<'a> {
-        (0..self.channels).cycle().zip(values.chunks_exact(self.run))
+    fn features(&self) -> usize {
+        self.channels * self.run
     }
 
-    // Sums by channel of what `of` gives for each of its runs.
-    fn sums(&self, values: &[f32], mut of: impl FnMut(usize, usize, &[f32]) -> f64) -> Vec<f64> {
-        let mut sums = vec![0.0; self.channels];
-        for (at, (channel, run)) in self.runs(values).enumerate() {
-            sums[channel] += of(at, channel, run);
-        }
-        sums
+    // A channel's values of each record.
+    #[inline(always)]
+    fn runs<'a>(&self, values: &'a [f32], channel: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let (run, features) = (self.run, self.features());
+        values.chunks_exact(features).map(move |record| &record[channel * run..][..run])
     }
 
-    fn of_batch(&self, inputs: &[f32]) -> Statistics {
+    #[inline(always)]
+    fn runs_mut<'a>(&self, values: &'a mut [f32], channel: usize) -> impl Iterator<Item = &'a mut [f32]> + use<'a> {
+        let (run, features) = (self.run, self.features());
+        values.chunks_exact_mut(features).map(move |record| &mut record[channel * run..][..run])
+    }
+
+    // Mean and variance of a channel in a micro-batch.
+    #[inline(always)]
+    fn of_batch(&self, inputs: &[f32], channel: usize) -> (f32, f32) {
         let count = (inputs.len() / self.channels) as f64;
-        let mean: Vec<f32> = self.sums(inputs, |_, _, run| sum(run)).iter().map(|sum| (sum / count) as f32).collect();
-        let squares = self.sums(inputs, |_, channel, run| sum_of_squares(run, mean[channel]));
-        let variance: Vec<f32> = squares.iter().map(|sum| (sum / count) as f32).collect();
-        let inverse = self.inverse(&variance);
-        Statistics { mean, variance, inverse }
+        let mean = (self.runs(inputs, channel).map(sum).sum::<f64>() / count) as f32;
+        let squares: f64 = self.runs(inputs, channel).map(|run| sum_of_squares(run, mean)).sum();
+        (mean, (squares / count) as f32)
     }
 
-    fn inverse(&self, variance: &[f32]) -> Vec<f32> {
-        variance.iter().map(|v| (1.0 / (f64::from(*v) + f64::from(self.epsilon)).sqrt()) as f32).collect()
+    #[inline(always)]
+    fn inverse(&self, variance: f32) -> f32 {
+        (1.0 / (f64::from(variance) + f64::from(self.epsilon)).sqrt()) as f32
     }
 
-    fn evaluate(&self, pass: &Pass<'_>, inputs: &[f32]) -> Vec<f32> {
-        let [scale, shift, mean, variance] =
-            [self.scale, self.shift, self.moving_mean, self.moving_variance].map(|variable| pass.parameters.values(variable));
-        let inverse = self.inverse(variance);
-        let mut outputs = Vec::with_capacity(inputs.len());
-        for (c, run) in self.runs(inputs) {
-            outputs.extend(run.iter().map(|x| (x - mean[c]) * inverse[c] * scale[c] + shift[c]));
-        }
-        outputs
+    // What is kept: the normalized values, then mean, variance and 1 / deviation of each channel.
+    fn split<'a>(&self, kept: &'a mut [f32], values: usize) -> (&'a mut [f32], [&'a mut [f32]; 3]) {
+        let mut rest = kept;
+        let normal = take(&mut rest, values);
+        (normal, std::array::from_fn(|_| take(&mut rest, self.channels)))
     }
 }
 
 impl Layer for BatchNorm {
-    // Saves the normalized values and the statistics.
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let inputs = values(input)?;
-        if pass.mode == Mode::Evaluate {
-            return Ok((tensor(self.evaluate(pass, &inputs), input.dims())?, Saved::default()));
-        }
-        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
-        let Statistics { mean, variance, inverse } = self.of_batch(&inputs);
-        let (mut outputs, mut normal) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
-        for (c, run) in self.runs(&inputs) {
-            let from = normal.len();
-            normal.extend(run.iter().map(|x| (x - mean[c]) * inverse[c]));
-            outputs.extend(normal[from..].iter().map(|n| n * scale[c] + shift[c]));
-        }
-        let statistics = [mean, variance, inverse].map(|values| tensor(values, &[self.channels]));
-        let mut saved = vec![tensor(normal, input.dims())?];
-        for statistic in statistics {
-            saved.push(statistic?);
-        }
-        Ok((tensor(outputs, input.dims())?, Saved::tensors(saved)))
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        Needs { kept: records * self.features() + 3 * self.channels, scratch: 2 * self.channels, places: 0 }
     }
 
-    fn backward(
-        &self,
-        pass: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        emit: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        let (normal, gradients) = (values(&saved.tensors[0])?, values(&output_gradient)?);
-        let records = (gradients.len() / (self.channels * self.run)) as f32;
-        let run_of = |at: usize| &normal[at * self.run..][..self.run];
-        let narrow = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect::<Vec<f32>>();
-        let scale_gradient = narrow(self.sums(&gradients, |at, _, run| dot(run, run_of(at))));
-        let shift_gradient = narrow(self.sums(&gradients, |_, _, run| sum(run)));
-        emit(self.scale, &scale_gradient);
-        emit(self.shift, &shift_gradient);
-        for (variable, statistic) in [(self.moving_mean, &saved.tensors[1]), (self.moving_variance, &saved.tensors[2])] {
-            emit(variable, &values(statistic)?.iter().map(|value| value * records).collect::<Vec<f32>>());
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        let Forward { input, output, kept, .. } = buffers;
+        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
+        if pass.mode == Mode::Evaluate {
+            let (means, variances) = (pass.parameters.values(self.moving_mean), pass.parameters.values(self.moving_variance));
+            return pass.isa.run(|| {
+                for c in 0..self.channels {
+                    let (mean, inverse) = (means[c], self.inverse(variances[c]));
+                    for (run, target) in self.runs(input, c).zip(self.runs_mut(output, c)) {
+                        run.iter().zip(target).for_each(|(x, y)| *y = (x - mean) * inverse * scale[c] + shift[c]);
+                    }
+                }
+            });
         }
-        if !wants {
-            return Ok(None);
+        let (normal, [means, variances, inverses]) = self.split(&mut kept.values, input.len());
+        pass.isa.run(|| {
+            for c in 0..self.channels {
+                let (mean, variance) = self.of_batch(input, c);
+                let inverse = self.inverse(variance);
+                (means[c], variances[c], inverses[c]) = (mean, variance, inverse);
+                let targets = self.runs_mut(normal, c).zip(self.runs_mut(output, c));
+                for (run, (normal, output)) in self.runs(input, c).zip(targets) {
+                    for (x, (n, y)) in run.iter().zip(normal.iter_mut().zip(output)) {
+                        *n = (x - mean) * inverse;
+                        *y = *n * scale[c] + shift[c];
+                    }
+                }
+            }
+        });
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
+        let Backward { kept, output_gradient: gradients, input_gradient, mut scratch, .. } = buffers;
+        let (scale_gradient, shift_gradient) = (take(&mut scratch, self.channels), take(&mut scratch, self.channels));
+        let (normal, [means, variances, inverses]) = self.split(&mut kept.values, gradients.len());
+        pass.isa.run(|| {
+            for c in 0..self.channels {
+                let pairs = self.runs(gradients, c).zip(self.runs(normal, c));
+                scale_gradient[c] = pairs.map(|(gradient, normal)| dot(gradient, normal)).sum::<f64>() as f32;
+                shift_gradient[c] = self.runs(gradients, c).map(sum).sum::<f64>() as f32;
+            }
+        });
+        emit(self.scale, scale_gradient);
+        emit(self.shift, shift_gradient);
+        let records = (gradients.len() / self.features()) as f32;
+        for (variable, statistics) in [(self.moving_mean, means), (self.moving_variance, variances)] {
+            statistics.iter_mut().for_each(|value| *value *= records);
+            emit(variable, statistics);
         }
-        let (scale, inverse) = (pass.parameters.values(self.scale), values(&saved.tensors[3])?);
+        let Some(input_gradient) = input_gradient else { return };
+        let scale = pass.parameters.values(self.scale);
         let share = 1.0 / (gradients.len() / self.channels) as f32;
-        let mut input_gradients = Vec::with_capacity(gradients.len());
-        for (at, (c, run)) in self.runs(&gradients).enumerate() {
-            let (mean, slope) = (shift_gradient[c] * share, scale_gradient[c] * share);
-            let factor = scale[c] * inverse[c];
-            input_gradients.extend(run.iter().zip(run_of(at)).map(|(g, n)| factor * (g - mean - n * slope)));
-        }
-        Ok(Some(tensor(input_gradients, output_gradient.dims())?))
+        pass.isa.run(|| {
+            for c in 0..self.channels {
+                let (mean, slope) = (shift_gradient[c] * share, scale_gradient[c] * share);
+                let factor = scale[c] * inverses[c];
+                let sources = self.runs(gradients, c).zip(self.runs(normal, c));
+                for (target, (gradient, normal)) in self.runs_mut(input_gradient, c).zip(sources) {
+                    let terms = gradient.iter().zip(normal);
+                    target.iter_mut().zip(terms).for_each(|(t, (g, n))| *t = factor * (g - mean - n * slope));
+                }
+            }
+        });
     }
 }

@@ -1,13 +1,9 @@
 //! `y = activation(x W + b)`.
 
-use super::activation::{finish, pull};
-use super::{Emit, Layer, Pass, Saved, glorot, len, variable};
-use crate::error::Error;
-use crate::gemm::{Matrix, multiply};
+use super::activation::{finish, kept, pull};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
+use crate::kernel::{Left, Out, Right, Rows, Start, transpose};
 use crate::sum::add;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
-use std::borrow::Cow;
 use tfcoord_types::job::{Activation, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -29,53 +25,68 @@ impl Dense {
         let bias = bias.then(|| variable(variables, &shape.name, "bias", &[units], Initializer::Zeros, Group::Train));
         Self { inputs: len(inputs), units: len(units), kernel, bias, activation }
     }
+
+    // [inputs, units], summed over the records.
+    fn kernel_gradient(&self, pass: &Pass<'_>, inputs: &[f32], gradients: &[f32], out: &mut [f32]) {
+        let records = inputs.len() / self.inputs;
+        let (columns, rows) = (Rows::every(1, self.inputs), Rows::every(self.units, records));
+        let left = Left { stride: self.inputs, ..Left::new(inputs, &columns) };
+        let right = Right { values: gradients, rows: &rows, k: records, start: 0, columns: self.units };
+        pass.product(left, right, Out { values: out, stride: self.units }, Start::Zero);
+    }
+
+    // Both sides are turned, since the kernel is the largest of the three: it is read as it lies.
+    fn input_gradient(&self, pass: &Pass<'_>, gradients: &[f32], mut scratch: &mut [f32], out: &mut [f32]) {
+        let records = gradients.len() / self.units;
+        let (turned, product) = (take(&mut scratch, gradients.len()), take(&mut scratch, out.len()));
+        transpose(gradients, (records, self.units), self.units, turned, records);
+        let (kernel, rows) = (Rows::every(self.units, self.inputs), Rows::every(records, self.units));
+        let left = Left::new(pass.parameters.values(self.kernel), &kernel);
+        let right = Right { values: turned, rows: &rows, k: self.units, start: 0, columns: records };
+        pass.product(left, right, Out { values: product, stride: records }, Start::Zero);
+        transpose(product, (self.inputs, records), records, out, self.inputs);
+    }
 }
 
 impl Layer for Dense {
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let x = values(input)?;
-        let records = x.len() / self.inputs;
-        let kernel = Matrix::new(pass.parameters.values(self.kernel), self.inputs, self.units);
-        // The bias is what the product is added to.
-        let mut outputs = match self.bias {
-            Some(bias) => pass.parameters.values(bias).repeat(records),
-            None => vec![0.0; records * self.units],
-        };
-        multiply(pass.threads, Matrix::new(&x, records, self.inputs), kernel, &mut outputs, self.bias.is_some());
-        let (output, kept) = finish(self.activation, outputs, &[records, self.units], pass.mode)?;
-        Ok((output, Saved::tensors(std::iter::once(input.clone()).chain(kept))))
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        let variables = (self.inputs + 1) * self.units;
+        let turned = records * (self.inputs + self.units);
+        Needs { kept: kept(self.activation, records * self.units), scratch: variables.max(turned), places: 0 }
     }
 
-    fn backward(
-        &self,
-        pass: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        emit: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        let x = values(&saved.tensors[0])?;
-        let records = x.len() / self.inputs;
-        let gradient = values(&output_gradient)?;
-        let gradient = match self.activation {
-            Some(function) => Cow::Owned(pull(function, &values(&saved.tensors[1])?, &gradient)),
-            None => Cow::Borrowed(&*gradient),
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        let start = match self.bias {
+            Some(bias) => {
+                let bias = pass.parameters.values(bias);
+                buffers.output.chunks_exact_mut(self.units).for_each(|row| row.copy_from_slice(bias));
+                Start::Output
+            }
+            None => Start::Zero,
         };
-        let gradient_matrix = Matrix::new(&gradient, records, self.units);
-        let mut kernel_gradient = vec![0.0; self.inputs * self.units];
-        multiply(pass.threads, Matrix::new(&x, records, self.inputs).transposed(), gradient_matrix, &mut kernel_gradient, false);
-        emit(self.kernel, &kernel_gradient);
+        let records = buffers.input.len() / self.inputs;
+        let (inputs, kernel) = (Rows::every(self.inputs, records), Rows::every(self.units, self.inputs));
+        let values = pass.parameters.values(self.kernel);
+        let right = Right { values, rows: &kernel, k: self.inputs, start: 0, columns: self.units };
+        pass.product(Left::new(buffers.input, &inputs), right, Out { values: buffers.output, stride: self.units }, start);
+        finish(self.activation, pass, buffers.output, &mut buffers.kept.values);
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
+        let Backward { input, output, kept, output_gradient, input_gradient, scratch } = buffers;
+        pull(pass.isa, self.activation, output, &kept.values, output_gradient);
+        let mut rest = &mut *scratch;
+        let kernel_gradient = take(&mut rest, self.inputs * self.units);
+        self.kernel_gradient(pass, input, output_gradient, kernel_gradient);
+        emit(self.kernel, kernel_gradient);
         if let Some(bias) = self.bias {
-            let mut bias_gradient = vec![0.0; self.units];
-            gradient.chunks_exact(self.units).for_each(|row| add(&mut bias_gradient, row));
-            emit(bias, &bias_gradient);
+            let bias_gradient = take(&mut rest, self.units);
+            bias_gradient.fill(0.0);
+            pass.isa.run(|| output_gradient.chunks_exact(self.units).for_each(|row| add(bias_gradient, row)));
+            emit(bias, bias_gradient);
         }
-        if !wants {
-            return Ok(None);
+        if let Some(input_gradient) = input_gradient {
+            self.input_gradient(pass, output_gradient, scratch, input_gradient);
         }
-        let kernel = Matrix::new(pass.parameters.values(self.kernel), self.inputs, self.units);
-        let mut input_gradient = vec![0.0; records * self.inputs];
-        multiply(pass.threads, gradient_matrix, kernel.transposed(), &mut input_gradient, false);
-        Ok(Some(tensor(input_gradient, &[records, self.inputs])?))
     }
 }

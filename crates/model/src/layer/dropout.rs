@@ -1,54 +1,51 @@
 //! Dropout: in training, a share of the values becomes 0 and the others are divided by what remains.
 
-use super::{Emit, Layer, Mode, Pass, Saved};
-use crate::error::Error;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
+use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
+use crate::kernel::Isa;
 use tfcoord_types::draw::Stream;
+use tfcoord_types::job::LayerShape;
 
 /// Inverted dropout. The mask is a pure function of the step, the lane and the layer's place: value i of the
 /// micro-batch is kept if number i of the stream is at least the rate.
 pub struct Dropout {
     index: u64,
     rate: f32,
+    features: usize,
 }
 
 impl Dropout {
-    /// As layer number `index`, dropping a share of `rate` (from 0 to below 1).
-    pub fn new(index: usize, rate: f32) -> Self {
-        Self { index: index as u64, rate }
+    /// As layer number `index`, for records of `shape`, dropping a share of `rate` (from 0 to below 1).
+    pub fn new(index: usize, rate: f32, shape: &LayerShape) -> Self {
+        Self { index: index as u64, rate, features: values_of(&shape.input) }
     }
 }
 
 impl Layer for Dropout {
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
+    // Keeps what each value is multiplied by.
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        Needs { kept: records * self.features, ..Needs::default() }
+    }
+
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        let Forward { input, output, kept, .. } = buffers;
         let Mode::Train(key) = pass.mode else {
-            return Ok((input.clone(), Saved::default()));
+            return output.copy_from_slice(input);
         };
         let keys = [key.seed, u64::from(key.epoch), key.step, u64::from(key.lane), self.index];
         let mut stream = Stream::new("dropout", &keys);
         let scale = 1.0 / (1.0 - self.rate);
-        let mask: Vec<f32> = (0..input.elem_count()).map(|_| if stream.unit() >= self.rate { scale } else { 0.0 }).collect();
-        let output = product(&values(input)?, &mask);
-        Ok((tensor(output, input.dims())?, Saved::tensors([tensor(mask, input.dims())?])))
+        let mask = &mut kept.values[..input.len()];
+        mask.fill_with(|| if stream.unit() >= self.rate { scale } else { 0.0 });
+        multiply(pass.isa, input, mask, output);
     }
 
-    fn backward(
-        &self,
-        _: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        _: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        if !wants {
-            return Ok(None);
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
+        if let Some(input_gradient) = buffers.input_gradient {
+            multiply(pass.isa, buffers.output_gradient, &buffers.kept.values, input_gradient);
         }
-        let input_gradient = product(&values(&output_gradient)?, &values(&saved.tensors[0])?);
-        Ok(Some(tensor(input_gradient, output_gradient.dims())?))
     }
 }
 
-fn product(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a * b).collect()
+fn multiply(isa: Isa, a: &[f32], b: &[f32], products: &mut [f32]) {
+    isa.run(|| products.iter_mut().zip(a.iter().zip(b)).for_each(|(product, (a, b))| *product = a * b));
 }

@@ -1,10 +1,7 @@
 //! Layer normalization: Ba, Kiros, Hinton 2016.
 
-use super::{Emit, Layer, Pass, Saved, values_of, variable};
-use crate::error::Error;
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, take, values_of, variable};
 use crate::sum::{dot, sum, sum_of_squares};
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -23,62 +20,64 @@ impl LayerNorm {
         let shift = variable(variables, &shape.name, "shift", &shape.input, Initializer::Zeros, Group::Train);
         Self { features: values_of(&shape.input), epsilon, scale, shift }
     }
+
+    // The mean of a record and 1 / its deviation.
+    fn statistics(&self, record: &[f32]) -> (f32, f32) {
+        let mean = (sum(record) / self.features as f64) as f32;
+        let variance = sum_of_squares(record, mean) / self.features as f64;
+        (mean, (1.0 / (variance + f64::from(self.epsilon)).sqrt()) as f32)
+    }
 }
 
 impl Layer for LayerNorm {
-    // Saves the normalized values and each record's 1 / deviation.
-    fn forward(&self, pass: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let inputs = values(input)?;
-        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
-        let (mut outputs, mut normal) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
-        let mut inverses = Vec::new();
-        for record in inputs.chunks_exact(self.features) {
-            let mean = (sum(record) / self.features as f64) as f32;
-            let variance = sum_of_squares(record, mean) / self.features as f64;
-            let inverse = (1.0 / (variance + f64::from(self.epsilon)).sqrt()) as f32;
-            let from = normal.len();
-            normal.extend(record.iter().map(|x| (x - mean) * inverse));
-            outputs.extend(normal[from..].iter().zip(scale.iter().zip(shift)).map(|(n, (scale, shift))| n * scale + shift));
-            inverses.push(inverse);
-        }
-        let records = inverses.len();
-        let saved = Saved::tensors([tensor(normal, input.dims())?, tensor(inverses, &[records])?]);
-        Ok((tensor(outputs, input.dims())?, saved))
+    // Keeps each record's 1 / deviation and normalized values.
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        Needs { kept: records * (1 + self.features), scratch: 2 * self.features, places: 0 }
     }
 
-    fn backward(
-        &self,
-        pass: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        emit: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        let (normal, inverses, gradients) = (values(&saved.tensors[0])?, values(&saved.tensors[1])?, values(&output_gradient)?);
-        let (mut scale_gradient, mut shift_gradient) = (vec![0.0; self.features], vec![0.0; self.features]);
-        let records = || normal.chunks_exact(self.features).zip(gradients.chunks_exact(self.features));
-        for (normal, gradient) in records() {
-            let sums = scale_gradient.iter_mut().zip(&mut shift_gradient);
-            for ((scale, shift), (n, g)) in sums.zip(normal.iter().zip(gradient)) {
-                *scale += n * g;
-                *shift += g;
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
+        let records = buffers.input.chunks_exact(self.features).zip(buffers.output.chunks_exact_mut(self.features));
+        let kept = buffers.kept.values.chunks_exact_mut(1 + self.features);
+        pass.isa.run(|| {
+            for ((input, output), kept) in records.zip(kept) {
+                let (mean, inverse) = self.statistics(input);
+                let (first, normal) = kept.split_at_mut(1);
+                first[0] = inverse;
+                normal.iter_mut().zip(input).for_each(|(n, x)| *n = (x - mean) * inverse);
+                let terms = normal.iter().zip(scale.iter().zip(shift));
+                output.iter_mut().zip(terms).for_each(|(y, (n, (scale, shift)))| *y = n * scale + shift);
             }
-        }
-        emit(self.scale, &scale_gradient);
-        emit(self.shift, &shift_gradient);
-        if !wants {
-            return Ok(None);
-        }
+        });
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
+        let Backward { kept, output_gradient, input_gradient, mut scratch, .. } = buffers;
+        let (scale_gradient, shift_gradient) = (take(&mut scratch, self.features), take(&mut scratch, self.features));
+        scale_gradient.fill(0.0);
+        shift_gradient.fill(0.0);
+        let records = || kept.values.chunks_exact(1 + self.features).zip(output_gradient.chunks_exact(self.features));
+        pass.isa.run(|| {
+            for (kept, gradient) in records() {
+                let sums = scale_gradient.iter_mut().zip(&mut *shift_gradient);
+                for ((scale, shift), (n, g)) in sums.zip(kept[1..].iter().zip(gradient)) {
+                    *scale += n * g;
+                    *shift += g;
+                }
+            }
+        });
+        emit(self.scale, scale_gradient);
+        emit(self.shift, shift_gradient);
+        let Some(input_gradient) = input_gradient else { return };
         let scale = pass.parameters.values(self.scale);
-        let mut input_gradients = Vec::with_capacity(gradients.len());
-        let mut scaled: Vec<f32> = Vec::with_capacity(self.features);
-        for ((normal, gradient), inverse) in records().zip(inverses.iter()) {
-            scaled.clear();
-            scaled.extend(gradient.iter().zip(scale).map(|(g, s)| g * s));
-            let mean = (sum(&scaled) / self.features as f64) as f32;
-            let slope = (dot(&scaled, normal) / self.features as f64) as f32;
-            input_gradients.extend(scaled.iter().zip(normal).map(|(g, n)| inverse * (g - mean - n * slope)));
-        }
-        Ok(Some(tensor(input_gradients, output_gradient.dims())?))
+        pass.isa.run(|| {
+            for ((kept, gradient), target) in records().zip(input_gradient.chunks_exact_mut(self.features)) {
+                let (inverse, normal) = (kept[0], &kept[1..]);
+                target.iter_mut().zip(gradient.iter().zip(scale)).for_each(|(t, (g, s))| *t = g * s);
+                let mean = (sum(target) / self.features as f64) as f32;
+                let slope = (dot(target, normal) / self.features as f64) as f32;
+                target.iter_mut().zip(normal).for_each(|(g, n)| *g = inverse * (*g - mean - n * slope));
+            }
+        });
     }
 }

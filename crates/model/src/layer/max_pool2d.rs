@@ -1,29 +1,31 @@
 //! The largest value of each window.
 
 use super::window::Window;
-use super::{Emit, Layer, Pass, Saved, values_of, with_records};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, values_of};
 use crate::error::Error;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
 use tfcoord_types::job::{LayerShape, Padding, Pair};
 
 /// The largest value of each window; of equal ones the first, column by column, takes the gradient.
 pub struct MaxPool2d {
     window: Window,
-    input: Vec<u32>,
-    output: Vec<u32>,
+    outputs: usize,
 }
 
 impl MaxPool2d {
     /// For records of `shape`; without a `stride` windows do not overlap.
-    pub fn new(shape: &LayerShape, size: Pair, stride: Option<Pair>) -> Self {
-        let window = Window::new(shape, size, stride.unwrap_or(size), Padding::Valid);
-        Self { window, input: shape.input.clone(), output: shape.output.clone() }
+    ///
+    /// # Errors
+    /// If a plane has more values than can be counted.
+    pub fn new(shape: &LayerShape, size: Pair, stride: Option<Pair>) -> Result<Self, Error> {
+        let larger = || Error::Spec { problem: format!("{} is larger than memory", shape.name) };
+        let window = Window::new(shape, size, stride.unwrap_or(size), Padding::Valid).ok_or_else(larger)?;
+        Ok(Self { window, outputs: values_of(&shape.output) })
     }
 
     // The largest values of one plane, and where in the plane they stand: down each column first, which is vector
     // code, then along the columns' largest.
-    fn plane(&self, plane: &[f32], outputs: &mut [f32], places: &mut [u32], line: &mut Line) {
+    #[inline(always)]
+    fn plane(&self, plane: &[f32], outputs: &mut [f32], places: &mut [u32], line: &mut Line<'_>) {
         let Window { input, output, size, stride, .. } = self.window;
         let rooms = outputs.chunks_exact_mut(output.1).zip(places.chunks_exact_mut(output.1));
         for (oy, (outputs, places)) in rooms.enumerate() {
@@ -31,13 +33,12 @@ impl MaxPool2d {
             let mut rows = plane[from..].chunks_exact(input.1).take(size.0);
             if let Some(row) = rows.next() {
                 line.best.copy_from_slice(row);
-                line.place.clear();
-                line.place.extend(from as u32..(from + input.1) as u32);
+                line.place.iter_mut().zip(from as u32..).for_each(|(place, at)| *place = at);
             }
-            line.candidate.copy_from_slice(&line.place);
+            line.candidate.copy_from_slice(line.place);
             for row in rows {
-                let candidates = row.iter().zip(&mut line.candidate);
-                for ((best, place), (value, at)) in line.best.iter_mut().zip(&mut line.place).zip(candidates) {
+                let candidates = row.iter().zip(&mut *line.candidate);
+                for ((best, place), (value, at)) in line.best.iter_mut().zip(&mut *line.place).zip(candidates) {
                     *at = at.wrapping_add(input.1 as u32);
                     (*best, *place) = larger((*best, *place), (*value, *at));
                 }
@@ -65,10 +66,10 @@ fn along<'a>(windows: impl Iterator<Item = (&'a [f32], &'a [u32])>, rooms: impl 
 }
 
 // The largest value of each column of a row of windows, where it stands, and where the next one to look at does.
-struct Line {
-    best: Vec<f32>,
-    place: Vec<u32>,
-    candidate: Vec<u32>,
+struct Line<'a> {
+    best: &'a mut [f32],
+    place: &'a mut [u32],
+    candidate: &'a mut [u32],
 }
 
 /// The larger value with its place; the first of equal ones. NaN is taken and stays, so that it reaches the loss.
@@ -82,42 +83,35 @@ fn larger(best: (f32, u32), other: (f32, u32)) -> (f32, u32) {
 }
 
 impl Layer for MaxPool2d {
-    fn forward(&self, _: &Pass<'_>, input: &Tensor) -> Result<(Tensor, Saved), Error> {
-        let inputs = values(input)?;
-        let records = inputs.len() / values_of(&self.input);
-        let planes = self.window.output_plane();
-        let mut outputs = vec![0.0; records * values_of(&self.output)];
-        let mut places = vec![0; outputs.len()];
+    // Keeps where in its plane each output stands, and two lines more.
+    fn needs(&self, records: usize, _: usize) -> Needs {
         let width = self.window.input.1;
-        let mut line = Line { best: vec![0.0; width], place: vec![0; width], candidate: vec![0; width] };
-        let rooms = outputs.chunks_exact_mut(planes).zip(places.chunks_exact_mut(planes));
-        for (plane, (outputs, places)) in inputs.chunks_exact(self.window.input_plane()).zip(rooms) {
-            self.plane(plane, outputs, places, &mut line);
-        }
-        Ok((tensor(outputs, &with_records(records, &self.output))?, Saved { tensors: Vec::new(), places }))
+        Needs { places: 2 * width + records * self.outputs, scratch: width, kept: 0 }
     }
 
-    fn backward(
-        &self,
-        _: &Pass<'_>,
-        saved: Saved,
-        output_gradient: Tensor,
-        wants: bool,
-        _: &mut Emit<'_>,
-    ) -> Result<Option<Tensor>, Error> {
-        if !wants {
-            return Ok(None);
-        }
-        let gradients = values(&output_gradient)?;
-        let records = gradients.len() / values_of(&self.output);
-        let mut input_gradients = vec![0.0; records * values_of(&self.input)];
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        let (planes, width) = (self.window.output_plane(), self.window.input.1);
+        let (place, rest) = buffers.kept.places.split_at_mut(width);
+        let (candidate, places) = rest.split_at_mut(width);
+        let mut line = Line { best: &mut buffers.scratch[..width], place, candidate };
+        let rooms = buffers.output.chunks_exact_mut(planes).zip(places.chunks_exact_mut(planes));
+        pass.isa.run(|| {
+            for (plane, (outputs, places)) in buffers.input.chunks_exact(self.window.input_plane()).zip(rooms) {
+                self.plane(plane, outputs, places, &mut line);
+            }
+        });
+    }
+
+    fn backward(&self, _: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
+        let Some(input_gradient) = buffers.input_gradient else { return };
+        input_gradient.fill(0.0);
         let planes = self.window.output_plane();
-        let sources = gradients.chunks_exact(planes).zip(saved.places.chunks_exact(planes));
-        for (plane, (gradients, places)) in input_gradients.chunks_exact_mut(self.window.input_plane()).zip(sources) {
+        let places = buffers.kept.places[2 * self.window.input.1..].chunks_exact(planes);
+        let sources = buffers.output_gradient.chunks_exact(planes).zip(places);
+        for (plane, (gradients, places)) in input_gradient.chunks_exact_mut(self.window.input_plane()).zip(sources) {
             for (gradient, place) in gradients.iter().zip(places) {
                 plane[*place as usize] += gradient;
             }
         }
-        Ok(Some(tensor(input_gradients, &with_records(records, &self.input))?))
     }
 }

@@ -1,6 +1,7 @@
 //! Windows that slide over height and width.
 
 use super::len;
+use crate::kernel::Rows;
 use tfcoord_types::job::{LayerShape, Padding, Pair};
 
 /// A window sliding over pictures of `channels` planes.
@@ -23,7 +24,9 @@ pub(super) struct Window {
 impl Window {
     /// From and to pictures of `shape`. With [`Padding::Same`], what is missing for the last window is added
     /// half before and half after the input, the odd one after.
-    pub fn new(shape: &LayerShape, size: Pair, stride: Pair, padding: Padding) -> Self {
+    ///
+    /// Nothing if a plane, or what the window covers, has more values than can be counted.
+    pub fn new(shape: &LayerShape, size: Pair, stride: Pair, padding: Padding) -> Option<Self> {
         let each = |(a, b): (u32, u32)| (len(a), len(b));
         let (size, stride) = (each(size.get()), each(stride.get()));
         let (input, output) = (each((shape.input[1], shape.input[2])), each((shape.output[1], shape.output[2])));
@@ -32,7 +35,19 @@ impl Window {
             Padding::Same => ((output - 1) * stride + size).saturating_sub(input) / 2,
         };
         let before = (before(input.0, output.0, size.0, stride.0), before(input.1, output.1, size.1, stride.1));
-        Self { channels: len(shape.input[0]), input, output, size, stride, before }
+        let window = Self { channels: len(shape.input[0]), input, output, size, stride, before };
+        window.fits(1).then_some(window)
+    }
+
+    /// Whether all lengths that concern one picture and so many filters can be counted, in bytes.
+    pub fn fits(&self, filters: usize) -> bool {
+        let wide = |n: usize| n as f64;
+        let reach = |input: usize, output: usize, size: usize| wide(input) + wide(output) + wide(size);
+        let plane = reach(self.input.0, self.output.0, self.size.0) * reach(self.input.1, self.output.1, self.size.1);
+        let covered = wide(self.channels) * wide(self.size.0) * wide(self.size.1);
+        let outputs = wide(self.output.0) * wide(self.output.1);
+        let all = [wide(self.channels) * plane, 2.0 * wide(filters) * plane, covered * outputs, 2.0 * covered * wide(filters)];
+        16.0 * all.iter().sum::<f64>() < isize::MAX as f64
     }
 
     /// Values of one input plane.
@@ -50,9 +65,74 @@ impl Window {
         self.channels * self.size.0 * self.size.1
     }
 
-    /// Whether the window is one value that visits every place: then [`Self::gather`] would be a copy.
-    pub fn is_identity(&self) -> bool {
-        self.size == (1, 1) && self.stride == (1, 1)
+    /// Whether what a value of the window meets at all places is the picture itself, shifted.
+    pub fn is_shifted(&self) -> bool {
+        self.stride == (1, 1)
+    }
+
+    /// Height and width of the input with its padding, as far as the window reaches.
+    fn padded(&self) -> (usize, usize) {
+        let side = |input: usize, before: usize, output: usize, size: usize| (input + before).max(output - 1 + size);
+        (side(self.input.0, self.before.0, self.output.0, self.size.0), side(self.input.1, self.before.1, self.output.1, self.size.1))
+    }
+
+    /// Values of one padded input plane.
+    pub fn padded_plane(&self) -> usize {
+        self.padded().0 * self.padded().1
+    }
+
+    /// From the places of one row to those of the next, as they are counted: along what the window sees.
+    pub fn pitch(&self) -> usize {
+        if self.is_shifted() { self.padded().1 } else { self.output.1 }
+    }
+
+    /// Places as they are counted, up to the last one.
+    pub fn places(&self) -> usize {
+        (self.output.0 - 1) * self.pitch() + self.output.1
+    }
+
+    /// Where each value under the window begins in what the window sees, for its place 0.
+    ///
+    /// Nothing if the table cannot be held.
+    pub fn seen(&self) -> Option<Rows> {
+        if !self.is_shifted() {
+            return Some(Rows::every(self.output_plane(), self.covered()));
+        }
+        let of = |row: usize| {
+            let (plane, ky, kx) = self.covered_at(row);
+            plane * self.padded_plane() + ky * self.pitch() + kx
+        };
+        Rows::of(self.covered(), of)
+    }
+
+    /// Values of the copy that the window sees; 0 where it sees the picture as it lies.
+    pub fn seen_len(&self) -> usize {
+        match self.is_shifted() {
+            true if self.padded() == self.input => 0,
+            true => self.channels * self.padded_plane(),
+            false => self.covered() * self.output_plane(),
+        }
+    }
+
+    /// A picture with zeros around it.
+    pub fn pad(&self, picture: &[f32], padded: &mut [f32]) {
+        padded.fill(0.0);
+        for (target, source) in self.lines(padded.chunks_exact_mut(self.padded().1)).zip(picture.chunks_exact(self.input.1)) {
+            target[self.before.1..][..self.input.1].copy_from_slice(source);
+        }
+    }
+
+    /// The reverse of [`Self::pad`].
+    pub fn crop(&self, padded: &[f32], picture: &mut [f32]) {
+        for (source, target) in self.lines(padded.chunks_exact(self.padded().1)).zip(picture.chunks_exact_mut(self.input.1)) {
+            target.copy_from_slice(&source[self.before.1..][..self.input.1]);
+        }
+    }
+
+    // Of all padded lines, those that are not padding.
+    fn lines<T>(&self, lines: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let (height, before, inside) = (self.padded().0, self.before.0, self.input.0);
+        lines.enumerate().filter(move |(at, _)| (before..before + inside).contains(&(at % height))).map(|(_, line)| line)
     }
 
     /// The rows of a picture as the window sees them: `columns` becomes \[covered, places\], 0 where the window
@@ -143,7 +223,7 @@ mod tests {
             let layer = Layer::Conv2d { filters: 1, kernel, stride, padding, activation: None, bias: false };
             let shapes = shapes(&[layer], &[channels, height, width]);
             prop_assume!(shapes.is_ok());
-            let w = Window::new(&shapes.unwrap()[0], kernel, stride, padding);
+            let w = Window::new(&shapes.unwrap()[0], kernel, stride, padding).unwrap();
             let picture: Vec<f32> = (0..w.channels * w.input_plane()).map(|n| n as f32 + 1.0).collect();
             let mut columns = vec![-1.0; w.covered() * w.output_plane()];
             w.gather(&picture, &mut columns);
@@ -175,7 +255,7 @@ mod tests {
     #[test]
     fn the_odd_one_of_same_padding_is_after() {
         let shape = LayerShape { name: "conv2d_0".into(), input: vec![1, 5, 6], output: vec![1, 5, 3] };
-        let window = Window::new(&shape, Pair::Each([4, 3]), Pair::Each([1, 2]), Padding::Same);
+        let window = Window::new(&shape, Pair::Each([4, 3]), Pair::Each([1, 2]), Padding::Same).unwrap();
         assert_eq!(window.before, (1, 0)); // 3 rows are missing: 1 above, 2 below; 1 column: to the right
     }
 }

@@ -3,22 +3,19 @@
 use super::{Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::layer::Pass;
+use crate::layer::values_of;
 use crate::parameters::Parameters;
-use crate::tensor::values;
-use candle_core::Tensor;
+use crate::workspace::Workspace;
 use tfcoord_types::job::Loss;
 
 impl Model {
-    /// The features of `batch` in the shape of the model's input.
-    pub(super) fn features(&self, batch: &Batch) -> Result<Tensor, Error> {
-        let shape: Vec<usize> = std::iter::once(batch.records).chain(self.input.iter().map(|d| *d as usize)).collect();
-        let (have, each) = (batch.features.elem_count() / batch.records, shape[1..].iter().product::<usize>());
-        if have != each {
-            let problem = format!("{have} features a record, but the model takes {each}");
-            return Err(Error::Batch { records: batch.records, problem });
+    /// Whether a record of `batch` has as many features as the model takes.
+    pub(super) fn check_features(&self, batch: &Batch) -> Result<(), Error> {
+        let (have, each) = (batch.features.len() / batch.records, values_of(&self.input));
+        if have == each {
+            return Ok(());
         }
-        Ok(batch.features.reshape(shape)?)
+        Err(Error::Batch { records: batch.records, problem: format!("{have} features a record, but the model takes {each}") })
     }
 
     /// Whether each variable has its values.
@@ -43,26 +40,31 @@ impl Model {
         }
     }
 
-    /// The first tensor that is not finite, in the order of computing; called when the loss is not. The pass is
-    /// done again for it, so that healthy passes keep nothing.
-    pub(super) fn culprit(&self, pass: &Pass<'_>, layers: &[Placed], batch: &Batch) -> Result<Error, Error> {
-        let found = |tensor: String| Ok(Error::NotFinite { tensor });
-        if !finite(&values(&batch.features)?) {
+    /// The first tensor that is not finite, in the order of computing; called when the loss is not, with what the pass
+    /// over `features` has left in `workspace`.
+    pub(super) fn culprit(
+        &self,
+        parameters: &Parameters,
+        layers: &[Placed],
+        (features, labels): (&[f32], &Labels),
+        workspace: &Workspace,
+    ) -> Error {
+        let found = |tensor: String| Error::NotFinite { tensor };
+        if !finite(features) {
             return found("features".into());
         }
-        if let Labels::Numbers(numbers) = &batch.labels
+        if let Labels::Numbers(numbers) = labels
             && !finite(numbers)
         {
             return found("labels".into());
         }
-        let mut tensor = self.features(batch)?;
-        for Placed { name, layer, variables } in layers {
-            if let Some(variable) = variables.clone().find(|variable| !finite(pass.parameters.values(*variable))) {
+        let records = features.len() / values_of(&self.input);
+        for (placed, slot) in layers.iter().zip(&workspace.slots) {
+            if let Some(variable) = placed.variables.clone().find(|variable| !finite(parameters.values(*variable))) {
                 return found(self.variables[variable].name.clone());
             }
-            tensor = layer.forward(pass, &tensor)?.0;
-            if !finite(&values(&tensor)?) {
-                return found(format!("{name}/output"));
+            if !finite(&slot.output[..records * placed.outputs]) {
+                return found(format!("{}/output", placed.name));
             }
         }
         found("loss".into())

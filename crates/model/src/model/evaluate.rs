@@ -1,18 +1,21 @@
 //! Evaluation and prediction.
 
-use super::train::judge_record;
+use super::train::{forward, judge_record, outputs};
 use super::{Body, Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::layer::{Mode, Pass};
+use crate::layer::{Mode, Pass, values_of};
 use crate::loss::softmax;
 use crate::math::sigmoid;
 use crate::parameters::Parameters;
-use crate::tensor::values;
-use candle_core::Tensor;
+use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 use tfcoord_types::figures::{AUC_BINS, Counts};
 use tfcoord_types::job::{Loss, Metric};
+
+/// Records that go through the layers together, if the workspace has not room for more: they stay in the caches. A
+/// record's outputs do not depend on the others'.
+const PIECE: usize = 32;
 
 /// What a model says about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,41 +33,42 @@ pub enum Prediction {
 
 impl Model {
     /// Counts losses and predictions of a batch: the confusion matrix and the bins of the area under the ROC
-    /// curve if the model's metrics ask for them. The bits follow from the parameters and the batch, its number
-    /// of records included.
+    /// curve if the model's metrics ask for them. The bits follow from the parameters and the batch.
     ///
     /// # Errors
     /// If parameters or batch do not fit, or a value is not finite.
-    pub fn evaluate(&self, parameters: &Parameters, batch: &Batch) -> Result<Counts, Error> {
+    pub fn evaluate(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Counts, Error> {
         let (layers, loss) = self.layers()?;
         self.check_labels(loss, batch)?;
-        let pass = self.pass(parameters)?;
-        let outputs = self.outputs(&pass, layers, batch)?;
-        let outputs = values(&outputs)?;
         let mut counts = Counts { records: batch.records as u64, ..Counts::default() };
         let mut bins = BTreeMap::new();
         let classes = self.classes as usize;
         if self.asks_for(Metric::ConfusionMatrix) && classes > 0 {
             counts.confusion = vec![0; classes * classes];
         }
-        let width = outputs.len() / batch.records;
-        let (mut sum, mut gradient) = (0.0, vec![0.0; width]);
-        for (record, row) in outputs.chunks_exact(width).enumerate() {
-            let (judgement, right) = judge_record(loss, row, &batch.labels, record, &mut gradient);
-            sum += judgement.loss;
-            counts.correct += u64::from(right);
-            let Labels::Classes(labels) = &batch.labels else { continue };
-            if let Some(count) = counts.confusion.get_mut(labels[record] as usize * classes + judgement.prediction as usize) {
-                *count += 1;
+        let (mut sum, mut gradient, mut record) = (0.0, Vec::new(), 0);
+        self.pieces(parameters, batch, workspace, |features, workspace| {
+            let records = features.len() / values_of(&self.input);
+            let outputs = outputs(layers, &workspace.slots, features, records);
+            let width = outputs.len() / records;
+            gradient.resize(width, 0.0);
+            for row in outputs.chunks_exact(width) {
+                let (judgement, right) = judge_record(loss, row, &batch.labels, record, &mut gradient);
+                sum += judgement.loss;
+                counts.correct += u64::from(right);
+                record += 1;
+                let Labels::Classes(labels) = &batch.labels else { continue };
+                let label = labels[record - 1];
+                if let Some(count) = counts.confusion.get_mut(label as usize * classes + judgement.prediction as usize) {
+                    *count += 1;
+                }
+                if loss == Loss::BinaryCrossEntropy && self.asks_for(Metric::Auc) {
+                    let (negatives, positives) = bins.entry(bin(sigmoid(row[0]))).or_insert((0, 0));
+                    *(if label == 1 { positives } else { negatives }) += 1;
+                }
             }
-            if loss == Loss::BinaryCrossEntropy && self.asks_for(Metric::Auc) {
-                let (negatives, positives) = bins.entry(bin(sigmoid(row[0]))).or_insert((0, 0));
-                *(if labels[record] == 1 { positives } else { negatives }) += 1;
-            }
-        }
-        if !sum.is_finite() {
-            return Err(self.culprit(&pass, layers, batch)?);
-        }
+            if sum.is_finite() { Ok(()) } else { Err(self.culprit(parameters, layers, (features, &batch.labels), workspace)) }
+        })?;
         counts.loss_sum_bits = sum.to_bits();
         counts.bins = bins.into_iter().map(|(bin, (negatives, positives))| (bin, negatives, positives)).collect();
         Ok(counts)
@@ -74,11 +78,16 @@ impl Model {
     ///
     /// # Errors
     /// If parameters or batch do not fit.
-    pub fn predict(&self, parameters: &Parameters, batch: &Batch) -> Result<Vec<Prediction>, Error> {
+    pub fn predict(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Vec<Prediction>, Error> {
         let (layers, loss) = self.layers()?;
-        let outputs = self.outputs(&self.pass(parameters)?, layers, batch)?;
-        let outputs = values(&outputs)?;
-        Ok(outputs.chunks_exact(outputs.len() / batch.records).map(|row| prediction(loss, row)).collect())
+        let mut predictions = Vec::with_capacity(batch.records);
+        self.pieces(parameters, batch, workspace, |features, workspace| {
+            let records = features.len() / values_of(&self.input);
+            let outputs = outputs(layers, &workspace.slots, features, records);
+            predictions.extend(outputs.chunks_exact(outputs.len() / records).map(|row| prediction(loss, row)));
+            Ok(())
+        })?;
+        Ok(predictions)
     }
 
     fn layers(&self) -> Result<(&[Placed], Loss), Error> {
@@ -88,13 +97,25 @@ impl Model {
         }
     }
 
-    fn pass<'a>(&'a self, parameters: &'a Parameters) -> Result<Pass<'a>, Error> {
+    // Sends the batch through the layers piece by piece; `use_outputs` gets a piece's features.
+    fn pieces(
+        &self,
+        parameters: &Parameters,
+        batch: &Batch,
+        workspace: &mut Workspace,
+        mut use_outputs: impl FnMut(&[f32], &Workspace) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (layers, _) = self.layers()?;
         self.check_parameters(parameters)?;
-        Ok(Pass { parameters, threads: &self.threads, mode: Mode::Evaluate })
-    }
-
-    fn outputs(&self, pass: &Pass<'_>, layers: &[Placed], batch: &Batch) -> Result<Tensor, Error> {
-        layers.iter().try_fold(self.features(batch)?, |tensor, placed| Ok(placed.layer.forward(pass, &tensor)?.0))
+        self.check_features(batch)?;
+        let piece = batch.records.min(workspace.records().max(PIECE));
+        workspace.fit(layers, piece, self.threads.count())?;
+        let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
+        for features in batch.features.chunks(piece * values_of(&self.input)) {
+            forward(&pass, layers, features, workspace);
+            use_outputs(features, workspace)?;
+        }
+        Ok(())
     }
 
     fn asks_for(&self, metric: Metric) -> bool {

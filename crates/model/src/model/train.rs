@@ -3,11 +3,11 @@
 use super::{Body, Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::layer::{Emit, Mode, Pass, Saved, StepKey};
+use crate::kernel::Isa;
+use crate::layer::{Backward, Emit, Forward, Mode, Pass, StepKey};
 use crate::loss::{Judgement, binary_cross_entropy, softmax_cross_entropy, squared_error};
 use crate::parameters::Parameters;
-use crate::tensor::{tensor, values};
-use candle_core::Tensor;
+use crate::workspace::{Slot, Workspace};
 use tfcoord_types::figures::CURVE_LEN;
 use tfcoord_types::job::Loss;
 
@@ -32,66 +32,107 @@ impl TrainFigures {
 impl Model {
     /// The gradient sums of one micro-batch. Emits each variable exactly once: the curve first, then the layers'
     /// from the top layer down; for moving averages, records times the statistic. A slice is good during the
-    /// call only.
+    /// call only. Allocates nothing once `workspace` has seen a batch as large.
     ///
     /// # Errors
     /// If parameters or batch do not fit, or a value is not finite; then nothing, or not everything, was emitted.
-    pub fn train(&self, parameters: &Parameters, batch: &Batch, key: StepKey, emit: &mut Emit<'_>) -> Result<TrainFigures, Error> {
+    pub fn train(
+        &self,
+        parameters: &Parameters,
+        batch: &Batch,
+        key: StepKey,
+        workspace: &mut Workspace,
+        emit: &mut Emit<'_>,
+    ) -> Result<TrainFigures, Error> {
         self.check_parameters(parameters)?;
         let (layers, loss) = match &self.body {
             Body::Layers { layers, loss } => (layers, *loss),
             Body::Counting => return self.count(batch, emit),
         };
         self.check_labels(loss, batch)?;
-        let pass = Pass { parameters, threads: &self.threads, mode: Mode::Train(key) };
-        let (outputs, saved) = forward(&pass, layers, self.features(batch)?)?;
-        let (sum, correct, gradients) = judge(loss, &values(&outputs)?, batch);
+        self.check_features(batch)?;
+        workspace.fit(layers, batch.records, self.threads.count())?;
+        let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
+        forward(&pass, layers, &batch.features, workspace);
+        let Workspace { slots, gradients: [gradients, _], .. } = &mut *workspace;
+        let outputs = outputs(layers, slots, &batch.features, batch.records);
+        let gradients = grown(gradients, outputs.len());
+        let (sum, correct) = judge(self.isa, loss, outputs, batch, gradients);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };
         if !figures.loss_sum.is_finite() {
-            return Err(self.culprit(&pass, layers, batch)?);
+            return Err(self.culprit(parameters, layers, (&batch.features, &batch.labels), workspace));
         }
         emit(self.curve(), &figures.curve());
-        backward(&pass, layers, saved, tensor(gradients, outputs.dims())?, emit)?;
+        backward(&pass, layers, batch, workspace, emit);
         Ok(figures)
     }
 }
 
-fn forward(pass: &Pass<'_>, layers: &[Placed], input: Tensor) -> Result<(Tensor, Vec<Saved>), Error> {
-    let mut tensor = input;
-    let mut all = Vec::with_capacity(layers.len());
-    for Placed { layer, .. } in layers {
-        let (output, saved) = layer.forward(pass, &tensor)?;
-        all.push(saved);
-        tensor = output;
-    }
-    Ok((tensor, all))
+// The part of `values` for `len` values. Only a model without layers has more outputs than its workspace has room for.
+fn grown(values: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    values.resize(values.len().max(len), 0.0);
+    &mut values[..len]
 }
 
-fn backward(pass: &Pass<'_>, layers: &[Placed], saved: Vec<Saved>, gradient: Tensor, emit: &mut Emit<'_>) -> Result<(), Error> {
+/// Fills the slots of `workspace` for the records of `features`, for which it must have room.
+pub(super) fn forward(pass: &Pass<'_>, layers: &[Placed], features: &[f32], workspace: &mut Workspace) {
+    let Some(first) = layers.first() else { return };
+    let records = features.len() / first.inputs;
+    let Workspace { slots, scratch, .. } = workspace;
+    for (at, placed) in layers.iter().enumerate() {
+        let (before, rest) = slots.split_at_mut(at);
+        let input = before.last().map_or(features, |slot| &slot.output[..records * placed.inputs]);
+        let slot = &mut rest[0];
+        let output = &mut slot.output[..records * placed.outputs];
+        placed.layer.forward(pass, Forward { input, output, kept: &mut slot.kept, scratch });
+    }
+}
+
+/// What came out of the last layer.
+pub(super) fn outputs<'a>(layers: &[Placed], slots: &'a [Slot], features: &'a [f32], records: usize) -> &'a [f32] {
+    let last = layers.len().checked_sub(1).map(|last| &slots[last].output[..records * layers[last].outputs]);
+    last.unwrap_or(features)
+}
+
+fn backward(pass: &Pass<'_>, layers: &[Placed], batch: &Batch, workspace: &mut Workspace, emit: &mut Emit<'_>) {
     // Nobody below the lowest layer with variables needs a gradient.
     let lowest = layers.iter().position(|placed| !placed.variables.is_empty()).unwrap_or(layers.len());
-    let mut gradient = Some(gradient);
-    for (at, (Placed { layer, .. }, saved)) in layers.iter().zip(saved).enumerate().skip(lowest).rev() {
-        let Some(of_output) = gradient else { break };
-        gradient = layer.backward(pass, saved, of_output, at > lowest, emit)?;
+    let Workspace { slots, gradients: [above, below], scratch, .. } = workspace;
+    let (mut above, mut below) = (above, below);
+    for (at, placed) in layers.iter().enumerate().skip(lowest).rev() {
+        let (before, rest) = slots.split_at_mut(at);
+        let input = before.last().map_or(&batch.features[..], |slot| &slot.output[..batch.records * placed.inputs]);
+        let (outputs, slot) = (batch.records * placed.outputs, &mut rest[0]);
+        let buffers = Backward {
+            input,
+            output: &slot.output[..outputs],
+            kept: &mut slot.kept,
+            output_gradient: &mut above[..outputs],
+            input_gradient: (at > lowest).then(|| &mut below[..input.len()]),
+            scratch,
+        };
+        placed.layer.backward(pass, buffers, emit);
+        std::mem::swap(&mut above, &mut below);
     }
-    Ok(())
 }
 
-// Loss sum, right predictions, gradients by the outputs. The labels were checked.
-fn judge(loss: Loss, outputs: &[f32], batch: &Batch) -> (f64, u32, Vec<f32>) {
-    let mut gradients = vec![0.0; outputs.len()];
-    let rows = gradients.chunks_exact_mut(outputs.len() / batch.records).zip(outputs.chunks_exact(outputs.len() / batch.records));
+// Loss sum and right predictions; fills in the gradients by the outputs. The labels were checked.
+fn judge(isa: Isa, loss: Loss, outputs: &[f32], batch: &Batch, gradients: &mut [f32]) -> (f64, u32) {
+    let each = outputs.len() / batch.records;
+    let rows = gradients.chunks_exact_mut(each).zip(outputs.chunks_exact(each));
     let (mut sum, mut correct) = (0.0, 0);
-    for (record, (gradient, row)) in rows.enumerate() {
-        let (judgement, right) = judge_record(loss, row, &batch.labels, record, gradient);
-        sum += judgement.loss;
-        correct += u32::from(right);
-    }
-    (sum, correct, gradients)
+    isa.run(|| {
+        for (record, (gradient, row)) in rows.enumerate() {
+            let (judgement, right) = judge_record(loss, row, &batch.labels, record, gradient);
+            sum += judgement.loss;
+            correct += u32::from(right);
+        }
+    });
+    (sum, correct)
 }
 
 /// What `loss` says about one record, and whether its class was predicted.
+#[inline(always)]
 pub(super) fn judge_record(loss: Loss, outputs: &[f32], labels: &Labels, record: usize, gradient: &mut [f32]) -> (Judgement, bool) {
     let judgement = match (loss, labels) {
         (Loss::SoftmaxCrossEntropy, Labels::Classes(classes)) => softmax_cross_entropy(outputs, classes[record] as usize, gradient),

@@ -1,15 +1,15 @@
 use super::{EVERYTHING, KEY, batch, features, initial, model};
 use tfcoord_model::batch::Buffers;
-use tfcoord_model::{Batch, Error, Labels, Prediction};
+use tfcoord_model::{Batch, Error, Labels, Prediction, Workspace};
 
 #[test]
 fn counts_agree_with_predictions() {
     let model = model(EVERYTHING, &[2, 10, 11], 5);
     let parameters = initial(&model);
     let batch = batch(40, 220, 5);
-    let counts = model.evaluate(&parameters, &batch).unwrap();
-    let predictions = model.predict(&parameters, &batch).unwrap();
-    let Labels::Classes(labels) = batch.into_buffers().unwrap().labels else { panic!("classes") };
+    let counts = model.evaluate(&parameters, &batch, &mut Workspace::default()).unwrap();
+    let predictions = model.predict(&parameters, &batch, &mut Workspace::default()).unwrap();
+    let Labels::Classes(labels) = batch.into_buffers().labels else { panic!("classes") };
     let (mut confusion, mut loss) = (vec![0; 25], 0.0);
     for (prediction, label) in predictions.iter().zip(&labels) {
         let Prediction::Class { class, scores } = prediction else { panic!("a class") };
@@ -32,10 +32,13 @@ fn the_roc_curve_is_binned() {
     let logits = vec![-100.0, -0.1, 0.0, 0.1, 100.0, 100.0];
     let labels = Labels::Classes(vec![0, 1, 0, 1, 1, 0]);
     let batch = Batch::new(6, Buffers { features: logits, labels, indices: vec![] }).unwrap();
-    let counts = model.evaluate(&parameters, &batch).unwrap();
+    let counts = model.evaluate(&parameters, &batch, &mut Workspace::default()).unwrap();
     assert_eq!(counts.bins, [(0, 1, 0), (1945, 0, 1), (2048, 1, 0), (2150, 0, 1), (4095, 1, 1)]);
     assert_eq!((counts.correct, counts.confusion), (4, vec![]));
-    assert_eq!(model.predict(&parameters, &batch).unwrap()[0], Prediction::Class { class: 0, scores: vec![1.0, 0.0] });
+    assert_eq!(
+        model.predict(&parameters, &batch, &mut Workspace::default()).unwrap()[0],
+        Prediction::Class { class: 0, scores: vec![1.0, 0.0] }
+    );
 }
 
 #[test]
@@ -45,11 +48,11 @@ fn numbers_are_predicted() {
     parameters.values_mut(0).copy_from_slice(&[2.0, 3.0]);
     let buffers = Buffers { features: vec![1.0, 1.0, 0.0, 2.0], labels: Labels::Numbers(vec![4.0, 6.0]), indices: vec![] };
     let batch = Batch::new(2, buffers).unwrap();
-    assert_eq!(model.predict(&parameters, &batch).unwrap(), [Prediction::Number(5.0), Prediction::Number(6.0)]);
-    let counts = model.evaluate(&parameters, &batch).unwrap();
+    assert_eq!(model.predict(&parameters, &batch, &mut Workspace::default()).unwrap(), [Prediction::Number(5.0), Prediction::Number(6.0)]);
+    let counts = model.evaluate(&parameters, &batch, &mut Workspace::default()).unwrap();
     assert_eq!((f64::from_bits(counts.loss_sum_bits), counts.correct), (1.0, 0));
     parameters.values_mut(0)[0] = f32::NAN;
-    let error = model.evaluate(&parameters, &batch).unwrap_err();
+    let error = model.evaluate(&parameters, &batch, &mut Workspace::default()).unwrap_err();
     assert!(matches!(error, Error::NotFinite { tensor } if tensor == "dense_0/kernel"));
 }
 
@@ -59,8 +62,8 @@ fn predictions_need_no_labels_and_nothing_is_dropped_out() {
     let parameters = initial(&model);
     let unlabelled = Buffers { features: features(40, 220, 3), labels: Labels::None, indices: vec![] };
     let unlabelled = Batch::new(40, unlabelled).unwrap();
-    let once = model.predict(&parameters, &unlabelled).unwrap();
-    assert_eq!(once, model.predict(&parameters, &batch(40, 220, 5)).unwrap());
-    assert!(model.evaluate(&parameters, &unlabelled).is_err());
-    assert!(model.train(&parameters, &unlabelled, KEY, &mut |_, _| ()).is_err());
+    let once = model.predict(&parameters, &unlabelled, &mut Workspace::default()).unwrap();
+    assert_eq!(once, model.predict(&parameters, &batch(40, 220, 5), &mut Workspace::default()).unwrap());
+    assert!(model.evaluate(&parameters, &unlabelled, &mut Workspace::default()).is_err());
+    assert!(model.train(&parameters, &unlabelled, KEY, &mut Workspace::default(), &mut |_, _| ()).is_err());
 }

@@ -1,7 +1,7 @@
 use super::{EVERYTHING, batch, initial, model, spec};
 use std::path::Path;
 use tfcoord_model::file::{DESCRIPTION, Error, FORMAT, TENSORS, read, write};
-use tfcoord_model::{Model, ModelFile, Parameters};
+use tfcoord_model::{Model, ModelFile, Parameters, Workspace};
 
 fn described() -> ModelFile<Vec<String>> {
     ModelFile {
@@ -41,7 +41,10 @@ fn what_is_written_is_read_and_predicts_the_same() {
     write(dir.path(), &described(), model.variables(), &parameters).unwrap();
     let (file, again, back) = read::<Vec<String>>(dir.path(), 2).unwrap();
     let batch = batch(file.evaluation_batch_size as usize, 220, 5);
-    assert_eq!(again.evaluate(&back, &batch).unwrap(), model.evaluate(&parameters, &batch).unwrap());
+    assert_eq!(
+        again.evaluate(&back, &batch, &mut Workspace::default()).unwrap(),
+        model.evaluate(&parameters, &batch, &mut Workspace::default()).unwrap()
+    );
 }
 
 #[test]

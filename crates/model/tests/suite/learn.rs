@@ -2,7 +2,7 @@
 
 use super::{KEY, initial, model};
 use tfcoord_model::batch::Buffers;
-use tfcoord_model::{Batch, Labels, Model, Parameters, StepKey};
+use tfcoord_model::{Batch, Labels, Model, Parameters, StepKey, Workspace};
 use tfcoord_types::draw::Stream;
 use tfcoord_types::variable::Group;
 
@@ -27,7 +27,7 @@ fn descend(model: &Model, parameters: &mut Parameters, steps: u64) {
     for step in 0..steps {
         let mut updates = Vec::new();
         let mut emit = |variable: usize, gradient: &[f32]| updates.push((variable, gradient.to_vec()));
-        model.train(parameters, &bars(step), StepKey { step, ..KEY }, &mut emit).unwrap();
+        model.train(parameters, &bars(step), StepKey { step, ..KEY }, &mut Workspace::default(), &mut emit).unwrap();
         for (variable, sums) in updates {
             for (value, sum) in parameters.values_mut(variable).iter_mut().zip(sums) {
                 let mean = sum / RECORDS as f32;
@@ -45,7 +45,7 @@ fn check(json: &str) {
     let model = model(json, &[1, 8, 8], 2);
     let mut parameters = initial(&model);
     descend(&model, &mut parameters, 150);
-    let counts = model.evaluate(&parameters, &bars(1_000_000)).unwrap();
+    let counts = model.evaluate(&parameters, &bars(1_000_000), &mut Workspace::default()).unwrap();
     assert!(counts.accuracy().unwrap() > 0.95, "{:?} {:?}", counts.accuracy(), counts.loss());
 }
 

@@ -7,7 +7,7 @@ mod learn;
 mod train;
 
 use tfcoord_model::batch::Buffers;
-use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey};
+use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey};
 use tfcoord_types::draw::{Stream, text_key};
 use tfcoord_types::job;
 use tfcoord_types::variable::Initializer;
@@ -30,7 +30,7 @@ fn model(json: &str, input: &[u32], classes: u32) -> Model {
 }
 
 fn with_threads(json: &str, input: &[u32], classes: u32, threads: usize) -> Model {
-    Model::new(&spec(json), input, classes, Options { threads, train_records: 12 }).unwrap()
+    Model::new(&spec(json), input, classes, Options { threads, train_records: 12, isa: Isa::detect() }).unwrap()
 }
 
 fn initial(model: &Model) -> Parameters {

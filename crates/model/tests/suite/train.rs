@@ -1,6 +1,6 @@
 use super::{EVERYTHING, KEY, batch, features, initial, model, spec, with_threads};
 use tfcoord_model::batch::Buffers;
-use tfcoord_model::{Batch, Error, Labels, Model, Options, Parameters, StepKey};
+use tfcoord_model::{Batch, Error, Isa, Labels, Model, Options, Parameters, StepKey, Workspace};
 use tfcoord_types::variable::Group;
 
 // A model, its parameters and batches go from thread to thread.
@@ -16,7 +16,7 @@ type Emitted = Vec<(usize, Vec<u32>)>;
 fn train(model: &Model, parameters: &Parameters, batch: &Batch, key: StepKey) -> Result<Emitted, Error> {
     let mut emitted = Vec::new();
     let mut emit = |variable: usize, gradient: &[f32]| emitted.push((variable, gradient.iter().map(|v| v.to_bits()).collect()));
-    model.train(parameters, batch, key, &mut emit)?;
+    model.train(parameters, batch, key, &mut Workspace::default(), &mut emit)?;
     Ok(emitted)
 }
 
@@ -92,11 +92,11 @@ fn gradients_are_sums() {
             sums[variable].resize(gradient.len(), 0.0);
             sums[variable].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += f64::from(*value));
         };
-        model.train(&parameters, batch, KEY, &mut emit).unwrap();
+        model.train(&parameters, batch, KEY, &mut Workspace::default(), &mut emit).unwrap();
     };
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
     sums(&batch(5, 6, 3), &mut whole);
-    let Buffers { features, labels, .. } = batch(5, 6, 3).into_buffers().unwrap();
+    let Buffers { features, labels, .. } = batch(5, 6, 3).into_buffers();
     let Labels::Classes(labels) = labels else { panic!("classes") };
     for (row, label) in features.chunks(6).zip(labels) {
         let buffers = Buffers { features: row.to_vec(), labels: Labels::Classes(vec![label]), indices: vec![] };
@@ -134,7 +134,7 @@ fn culprit(json: &str, labels: Labels, change: impl FnOnce(&mut Parameters, &mut
     change(&mut parameters, &mut features);
     let batch = Batch::new(2, Buffers { features, labels, indices: vec![] }).unwrap();
     let mut emit = |_: usize, _: &[f32]| panic!("emitted although the loss is not finite");
-    match model.train(&parameters, &batch, KEY, &mut emit).unwrap_err() {
+    match model.train(&parameters, &batch, KEY, &mut Workspace::default(), &mut emit).unwrap_err() {
         Error::NotFinite { tensor } => tensor,
         other => panic!("{other}"),
     }
@@ -173,7 +173,7 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn models_that_cannot_be_are_refused() {
     let refused = |json: &str, input: &[u32], classes: u32| {
-        let options = Options { threads: 1, train_records: 0 };
+        let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
         Model::new(&spec(json), input, classes, options).err().unwrap().to_string()
     };
     assert!(refused(TWO, &[3, 3], 2).contains("flatten"));
