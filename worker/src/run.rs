@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::Bearer;
-use tfcoord_client::session::{Ended, Hello, Session, Welcome};
+use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
 use tfcoord_data::{Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
 use tfcoord_model::{Model, Options};
@@ -34,7 +34,7 @@ use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::{Label, Manifest};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind};
-use tfcoord_types::view::{Directive, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE, TaskView};
+use tfcoord_types::view::{Directive, TaskView};
 use tokio::sync::{mpsc, watch};
 
 /// How long the last report may take.
@@ -58,8 +58,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let token = Bearer::from_file(&arguments.token_file)?;
     if let Some(listen) = arguments.metrics_listen {
-        let address = prometheus::listen(listen, Role::Worker, &arguments.dir.join("metrics-address")).await?;
-        tracing::info!("metrics on {address}");
+        prometheus::listen(listen, Role::Worker, &arguments.dir).await?;
     }
     let hello = Hello {
         job: arguments.job.clone(),
@@ -132,16 +131,16 @@ async fn follow<T: tfcoord_exchange::Transport>(
         session.report(shell.state.report());
         match shell.end() {
             None => {}
-            Some(End::Stopped) => return ExitCode::SUCCESS,
+            Some(End::Stopped) => return ExitCode::from(STOPPED),
             Some(End::Fenced) => {
                 tracing::error!("this incarnation is retired");
-                return code(FENCED_EXIT_CODE);
+                return ExitCode::from(FENCED);
             }
             Some(End::Failed) => {
                 // The coordinator decides what the fault means: its view says stop, or it is gone.
                 let stopped = views.wait_for(|view| matches!(view.directive, Directive::Stop { .. } | Directive::Fenced));
                 let _in_time = tokio::time::timeout(CLOSE_WITHIN, stopped).await;
-                return ExitCode::FAILURE;
+                return ExitCode::from(FAULT);
             }
         }
         tokio::select! {
@@ -164,13 +163,5 @@ fn see<T: tfcoord_exchange::Transport>(shell: &mut Shell<T>, views: &mut watch::
 
 fn exit_code(ended: &Ended) -> ExitCode {
     tracing::error!("{ended}");
-    match ended {
-        Ended::Orphaned { .. } => code(ORPHANED_EXIT_CODE),
-        Ended::Refused { code: tonic::Code::FailedPrecondition, .. } => code(FENCED_EXIT_CODE),
-        Ended::Refused { .. } | Ended::Closed => ExitCode::FAILURE,
-    }
-}
-
-fn code(code: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(code).expect("exit codes are a byte"))
+    ExitCode::from(ended.exit_code())
 }
