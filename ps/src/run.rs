@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 use tfcoord_client::Bearer;
 use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_exchange::{Grpc, serve};
 use tfcoord_ps_core::{Config, Server};
 use tfcoord_telemetry::prometheus::{self, Role};
@@ -89,7 +90,7 @@ impl Part {
         };
         let holding = thread::Builder::new().name("holder".into()).spawn(hold).expect("a thread can be started");
         if slot > 0 && job.train.clip_norm.is_some() {
-            let grpc = Grpc { token: token.clone(), job: name.clone(), host: arguments.host() };
+            let grpc = Grpc { token: token.clone(), job: name.clone(), host: arguments.host(), patience: PATIENCE };
             tokio::spawn(Link { grpc, slot, views: session.views(), asks: asks.clone() }.keep());
         }
         Self { token, job: name, asks, failed, ended, holding }

@@ -26,6 +26,7 @@ use tfcoord_client::Bearer;
 use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
 use tfcoord_data::{Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_model::{Model, Options};
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
@@ -77,7 +78,7 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let (events_to, events) = mpsc::unbounded_channel();
     let (shell, messages) = match start(arguments, &welcome, &session, events_to) {
         Ok((trainer, preprocessing, state)) => {
-            let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host() };
+            let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
             Shell::new(welcome.incarnation, transport, trainer, preprocessing, state)
         }
         Err(error) => {

@@ -193,8 +193,8 @@ impl<T: Transport> Shell<T> {
 
     fn news(&mut self, slot: u32, news: News) {
         match news {
-            News::Connected { incarnation, generation, cursors } => {
-                tracing::info!("connected to ps-{slot} incarnation {incarnation}");
+            News::Connected { incarnation, address, generation, cursors } => {
+                tracing::info!("connected to ps-{slot} incarnation {incarnation} at {address}");
                 self.tell(Input::Connected { slot, incarnation, generation, cursors });
             }
             News::Disconnected(error) => {
@@ -237,7 +237,7 @@ impl<T: Transport> Shell<T> {
             Effect::Disconnect { slot } => {
                 self.links.remove(&slot);
             }
-            Effect::Pull { slot, chunk, version } => self.order(slot, Order::Pull { chunk, version }),
+            Effect::Pull { slot, chunks, version } => self.order(slot, Order::Pull { chunks, version }),
             Effect::Keep { chunk, version } => {
                 let values = self.incoming.take().expect("the driver keeps what it was just told of");
                 self.kept.insert((version, chunk), values);
