@@ -166,11 +166,6 @@ impl<T: Transport> Shell<T> {
         }
     }
 
-    /// The trainer's thread is gone without a word: it panicked, and its message is in the log.
-    pub fn trainer_ended(&mut self) {
-        self.fail(FaultKind::Task, "the trainer's thread ended".into());
-    }
-
     /// What else happens.
     pub fn message(&mut self, message: Message) {
         match message {
