@@ -13,6 +13,9 @@ use tfcoord_types::view::ServerAddress;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+#[cfg(test)]
+mod tests;
+
 /// How long one address may take to answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
