@@ -56,8 +56,7 @@ pub struct Arguments {
 impl Arguments {
     /// The host that Unix sockets made here are good on.
     pub fn host(&self) -> String {
-        let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-        self.host.clone().unwrap_or_else(own)
+        self.host.clone().unwrap_or_else(tfcoord_client::host::own_name)
     }
 
     /// Threads that move bytes.

@@ -52,9 +52,10 @@ impl Link {
         let named = move |part: v1::NormsPart| v1::NormsPart { job: job.clone(), server: slot, ..part };
         // An outbox that overflows ends with an error; here that is the stream's end.
         let parts = parts.map_while(Result::ok).map(named);
-        let mut scales = match client.norms(parts).await {
-            Ok(response) => response.into_inner(),
-            Err(status) => return status,
+        let mut scales = match tokio::time::timeout(self.grpc.patience, client.norms(parts)).await {
+            Ok(Ok(response)) => response.into_inner(),
+            Ok(Err(status)) => return status,
+            Err(_) => return Status::deadline_exceeded("the first server has not answered"),
         };
         if self.asks.send(Ask::Linked(link)).await.is_err() {
             return Status::cancelled("this server is ending");

@@ -13,21 +13,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tfcoord_client::Bearer;
-use tfcoord_client::session::{Ended, Hello, Session, Welcome};
+use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_exchange::{Grpc, serve};
 use tfcoord_ps_core::{Config, Server};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
 use tfcoord_types::job::{self, JobFile};
-use tfcoord_types::view::{Directive, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE};
-use tokio::net::TcpListener;
+use tfcoord_types::view::Directive;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 /// How long streams and the last report may take at the end.
 const END_WITHIN: Duration = Duration::from_secs(1);
-const STOPPED: u8 = 0;
-const FAULT: u8 = 1;
 const PANIC: u8 = 101;
 const TERMINATED: u8 = 128 + 15;
 
@@ -39,7 +37,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let token = Bearer::from_file(&arguments.token_file)?;
     let Sockets { listeners, advertised, file: _socket } = sockets::bind(&arguments).await?;
     if let Some(listen) = arguments.metrics_listen {
-        serve_metrics(listen, &arguments.dir).await?;
+        prometheus::listen(listen, Role::ParameterServer, &arguments.dir).await?;
     }
     tracing::info!("listening on {}", advertised.join(" "));
     let hello = Hello {
@@ -92,7 +90,7 @@ impl Part {
         };
         let holding = thread::Builder::new().name("holder".into()).spawn(hold).expect("a thread can be started");
         if slot > 0 && job.train.clip_norm.is_some() {
-            let grpc = Grpc { token: token.clone(), job: name.clone(), host: arguments.host() };
+            let grpc = Grpc { token: token.clone(), job: name.clone(), host: arguments.host(), patience: PATIENCE };
             tokio::spawn(Link { grpc, slot, views: session.views(), asks: asks.clone() }.keep());
         }
         Self { token, job: name, asks, failed, ended, holding }
@@ -112,7 +110,7 @@ impl Part {
             let view = views.borrow_and_update().clone();
             if view.directive == Directive::Fenced {
                 tracing::error!("this incarnation is retired");
-                break code(FENCED_EXIT_CODE);
+                break FENCED;
             }
             // The last view too: it may be the one with the last evaluation.
             tokio::select! {
@@ -149,23 +147,5 @@ impl Part {
 
 fn exit_code(ended: &Ended) -> u8 {
     tracing::error!("{ended}");
-    match ended {
-        Ended::Orphaned { .. } => code(ORPHANED_EXIT_CODE),
-        Ended::Refused { code: tonic::Code::FailedPrecondition, .. } => code(FENCED_EXIT_CODE),
-        Ended::Refused { .. } | Ended::Closed => FAULT,
-    }
-}
-
-fn code(code: i32) -> u8 {
-    u8::try_from(code).expect("exit codes are a byte")
-}
-
-async fn serve_metrics(listen: std::net::SocketAddr, dir: &Path) -> Result<()> {
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot serve metrics on {listen}"))?;
-    let address = listener.local_addr().context("the port that was bound")?;
-    let endpoint = prometheus::install(Role::ParameterServer)?;
-    sockets::write_whole(&dir.join("metrics-address"), &format!("{address}\n"))?;
-    tracing::info!("metrics on {address}");
-    tokio::spawn(endpoint.serve(listener, std::future::pending()));
-    Ok(())
+    ended.exit_code()
 }

@@ -38,7 +38,7 @@ pub async fn bind(arguments: &Arguments) -> Result<Sockets> {
     let address = tcp.local_addr().context("the port that was bound")?;
     let local = format!("unix:{}", path.display());
     if let Some(address_file) = &arguments.address_file {
-        write_whole(address_file, &format!("{local}\n{address}\n"))?;
+        tfcoord_fs::write_atomic(address_file, format!("{local}\n{address}\n").as_bytes(), 0o644)?;
     }
     let reachable = if address.ip().is_unspecified() { format!("{}:{}", arguments.host(), address.port()) } else { address.to_string() };
     let advertised = if arguments.advertise.is_empty() { vec![local, reachable] } else { arguments.advertise.clone() };
@@ -54,12 +54,4 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
         }
         bound => bound,
     }
-}
-
-/// Writes a file that is seen whole or not at all.
-pub fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
-    written.with_context(|| format!("cannot write {}", path.display()))
 }

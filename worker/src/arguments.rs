@@ -66,8 +66,7 @@ pub struct Run {
 impl Run {
     /// The host that this runs on.
     pub fn host(&self) -> String {
-        let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-        self.host.clone().unwrap_or_else(own)
+        self.host.clone().unwrap_or_else(tfcoord_client::host::own_name)
     }
 
     /// Threads that compute.

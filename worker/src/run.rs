@@ -6,7 +6,8 @@
 //!                      input ── batches ──► trainer ── sums, counts ──► shell
 //! ```
 //!
-//! One thread runs the session, the links and the shell; the trainer and the input have a thread each.
+//! One thread runs the session, the links and the shell; the trainer and the input have a thread each. They are started
+//! beside the session: files may be large or slow, and a session that is silent for long is lost.
 
 mod link;
 mod shell;
@@ -18,13 +19,15 @@ use crate::trainer::{Event, Parts, Trainer};
 use anyhow::Context;
 use shell::{End, Shell};
 use state::State;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::Bearer;
-use tfcoord_client::session::{Ended, Hello, Session, Welcome};
+use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
 use tfcoord_data::{Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_model::{Isa, Model, Options, kernel};
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
@@ -33,7 +36,8 @@ use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::{Label, Manifest};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind};
-use tfcoord_types::view::{Directive, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE, TaskView};
+use tfcoord_types::variable::Variable;
+use tfcoord_types::view::{Directive, TaskView};
 use tokio::sync::{mpsc, watch};
 
 /// How long the last report may take.
@@ -57,8 +61,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let token = Bearer::from_file(&arguments.token_file)?;
     if let Some(listen) = arguments.metrics_listen {
-        let address = prometheus::listen(listen, Role::Worker, &arguments.dir.join("metrics-address")).await?;
-        tracing::info!("metrics on {address}");
+        prometheus::listen(listen, Role::Worker, &arguments.dir).await?;
     }
     let hello = Hello {
         job: arguments.job.clone(),
@@ -74,49 +77,83 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
         Err(ended) => return Ok(exit_code(&ended)),
     };
     tracing::info!("registered as incarnation {}", welcome.incarnation);
+    let incarnation = welcome.incarnation;
     let (events_to, events) = mpsc::unbounded_channel();
-    let (shell, messages) = match start(arguments, &welcome, &session, events_to) {
-        Ok((trainer, preprocessing, state)) => {
-            let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host() };
-            Shell::new(welcome.incarnation, transport, trainer, preprocessing, state)
+    let plan = session.views().borrow().plan;
+    let (threads, scratch) = (arguments.threads(), arguments.scratch.clone());
+    let code = match beside(over(&session), move || start(&welcome, plan, threads, &scratch, events_to)).await {
+        Ok(Ok(Started { trainer, preprocessing, variables })) => {
+            let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
+            let state = State::new(incarnation, arguments.task.index, variables);
+            let (shell, messages) = Shell::new(incarnation, transport, trainer, preprocessing, state);
+            follow(shell, messages, events, &session).await
         }
-        Err(error) => {
-            let mut state = State::new(welcome.incarnation, arguments.task.index, Vec::new());
+        Ok(Err(error)) => {
+            let mut state = State::new(incarnation, arguments.task.index, Vec::new());
             tracing::error!("{error:#}");
             state.fault = Some(Fault { kind: FaultKind::Job, message: format!("{error:#}") });
             session.report(state.report());
-            session.close(CLOSE_WITHIN).await;
-            return Ok(ExitCode::FAILURE);
+            ExitCode::FAILURE
         }
+        Err(code) => code,
     };
-    let code = follow(shell, messages, events, &session).await;
     session.close(CLOSE_WITHIN).await;
     Ok(code)
 }
 
+// Does `work` on another thread, and waits for it unless `over` comes first.
+async fn beside<T, W>(over: impl Future<Output = ExitCode>, work: W) -> Result<anyhow::Result<T>, ExitCode>
+where
+    T: Send + 'static,
+    W: FnOnce() -> anyhow::Result<T> + Send + 'static,
+{
+    tokio::select! {
+        code = over => Err(code),
+        done = tokio::task::spawn_blocking(work) => Ok(done.context("the start panicked").flatten()),
+    }
+}
+
+// The end of a worker that has not started: its session ends, or a view ends it.
+async fn over(session: &Session) -> ExitCode {
+    let mut views = session.views();
+    tokio::select! {
+        ended = session.ended() => exit_code(&ended),
+        Ok(view) = views.wait_for(|view| matches!(view.directive, Directive::Stop { .. } | Directive::Fenced)) => {
+            tracing::info!("told to stop before it had started");
+            ExitCode::from(if view.directive == Directive::Fenced { FENCED } else { STOPPED })
+        }
+    }
+}
+
 // The trainer and what belongs to it.
+struct Started {
+    trainer: Trainer,
+    preprocessing: Preprocessing,
+    variables: Vec<Variable>,
+}
+
 fn start(
-    arguments: &Run,
     welcome: &Welcome,
-    session: &Session,
+    plan: TrainPlan,
+    threads: usize,
+    scratch: &Path,
     events: mpsc::UnboundedSender<Event>,
-) -> anyhow::Result<(Trainer, Preprocessing, State)> {
+) -> anyhow::Result<Started> {
     let job: JobFile = serde_json::from_str(&welcome.job_file).context("the admitted job file")?;
     let manifest: Manifest = serde_json::from_slice(&welcome.manifest).context("the job's manifest")?;
-    let plan: TrainPlan = session.views().borrow().plan;
     let preprocessing = Preprocessing::from(&manifest);
     let classes = u32::try_from(preprocessing.classes().len()).context("too many classes")?;
-    let options = Options { threads: arguments.threads(), train_records: manifest.train.records, isa: Isa::detect() };
+    let options = Options { threads, train_records: manifest.train.records, isa: Isa::detect() };
     let model = Model::new(&job.model, &manifest.input, classes, options)?;
-    let reader = Reader::open(&preprocessing, &manifest.train, arguments.scratch.as_path())?;
+    let reader = Reader::open(&preprocessing, &manifest.train, scratch)?;
     let order = Order::new(&plan, job.train.seed, job.data.shuffle);
     let of_classes = matches!(manifest.label, Label::Class { .. });
-    let eval = manifest.eval.as_ref().map(|set| Reader::open(&preprocessing, set, arguments.scratch.as_path())).transpose()?;
+    let eval = manifest.eval.as_ref().map(|set| Reader::open(&preprocessing, set, scratch)).transpose()?;
     let variables = model.variables().to_vec();
     let input = Input::start(reader, order, plan, &manifest.label)?;
     let parts = Parts { model, input, eval: eval.map(|reader| (reader, of_classes)), plan, seed: job.train.seed };
     let trainer = Trainer::start(parts, events)?;
-    Ok((trainer, preprocessing, State::new(welcome.incarnation, arguments.task.index, variables)))
+    Ok(Started { trainer, preprocessing, variables })
 }
 
 async fn follow<T: tfcoord_exchange::Transport>(
@@ -131,16 +168,16 @@ async fn follow<T: tfcoord_exchange::Transport>(
         session.report(shell.state.report());
         match shell.end() {
             None => {}
-            Some(End::Stopped) => return ExitCode::SUCCESS,
+            Some(End::Stopped) => return ExitCode::from(STOPPED),
             Some(End::Fenced) => {
                 tracing::error!("this incarnation is retired");
-                return code(FENCED_EXIT_CODE);
+                return ExitCode::from(FENCED);
             }
             Some(End::Failed) => {
                 // The coordinator decides what the fault means: its view says stop, or it is gone.
                 let stopped = views.wait_for(|view| matches!(view.directive, Directive::Stop { .. } | Directive::Fenced));
                 let _in_time = tokio::time::timeout(CLOSE_WITHIN, stopped).await;
-                return ExitCode::FAILURE;
+                return ExitCode::from(FAULT);
             }
         }
         tokio::select! {
@@ -148,10 +185,8 @@ async fn follow<T: tfcoord_exchange::Transport>(
             ended = session.ended() => return exit_code(&ended),
             Ok(()) = views.changed() => see(&mut shell, &mut views),
             Some(message) = messages.recv() => shell.message(message),
-            event = events.recv() => match event {
-                Some(event) => shell.event(event),
-                None => shell.trainer_ended(),
-            },
+            // The trainer's last word is why it ended.
+            Some(event) = events.recv() => shell.event(event),
         }
     }
 }
@@ -163,13 +198,8 @@ fn see<T: tfcoord_exchange::Transport>(shell: &mut Shell<T>, views: &mut watch::
 
 fn exit_code(ended: &Ended) -> ExitCode {
     tracing::error!("{ended}");
-    match ended {
-        Ended::Orphaned { .. } => code(ORPHANED_EXIT_CODE),
-        Ended::Refused { code: tonic::Code::FailedPrecondition, .. } => code(FENCED_EXIT_CODE),
-        Ended::Refused { .. } | Ended::Closed => ExitCode::FAILURE,
-    }
+    ExitCode::from(ended.exit_code())
 }
 
-fn code(code: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(code).expect("exit codes are a byte"))
-}
+#[cfg(test)]
+mod tests;

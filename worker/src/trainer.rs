@@ -6,8 +6,10 @@ mod blocks;
 pub use blocks::{BlockSums, ChunkSum};
 
 use crate::input::{Input, batch, reuse};
+use anyhow::ensure;
 use bytes::Bytes;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -17,8 +19,10 @@ use tfcoord_model::{Error, Model, Parameters, StepKey, Workspace};
 use tfcoord_types::figures::{Counts, EVALUATION_BATCH};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, Span};
+use tfcoord_types::memory;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
+use tfcoord_types::variable::Variable;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What the trainer is told.
@@ -113,8 +117,13 @@ impl Trainer {
     /// Starts the thread; it ends when this is dropped.
     ///
     /// # Errors
-    /// If memory for the parameters or the thread is not to be had.
+    /// If memory for the model or the thread is not to be had.
     pub fn start(parts: Parts, events: UnboundedSender<Event>) -> anyhow::Result<Self> {
+        let bytes = bytes_min(parts.model.variables(), &parts.plan);
+        ensure!(
+            memory::is_there(bytes),
+            "a worker takes at least {bytes} bytes of memory for this model, which are not to be had: make model.layers smaller"
+        );
         let (commands, orders) = mpsc::channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let parameters = Parameters::new(parts.model.variables())?;
@@ -128,7 +137,7 @@ impl Trainer {
             given_up: given_up.clone(),
             record: RecordBatch::default(),
         };
-        std::thread::Builder::new().name("trainer".into()).spawn(move || work.run(&orders))?;
+        std::thread::Builder::new().name("trainer".into()).spawn(move || work.run_to_the_end(&orders))?;
         Ok(Self { commands, given_up })
     }
 
@@ -157,7 +166,23 @@ struct Work {
     record: RecordBatch,
 }
 
+// The parameters, their next version as it comes, and the sums of a step's lanes: see `blocks`.
+fn bytes_min(variables: &[Variable], plan: &TrainPlan) -> u64 {
+    let elements = variables.iter().filter_map(Variable::elements).fold(0, u64::saturating_add);
+    let sums = 1 + plan.micro_batches.max(1).ilog2();
+    elements.saturating_mul(4 * u64::from(2 + sums))
+}
+
 impl Work {
+    // A panic is told as well: its message is all that there is.
+    fn run_to_the_end(self, orders: &mpsc::Receiver<Command>) {
+        let events = self.events.clone();
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(orders))) else { return };
+        let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = format!("the trainer panicked: {}", said.unwrap_or("without a word"));
+        let _ending = events.send(Event::Failed(Fault { kind: FaultKind::Task, message }));
+    }
+
     fn run(mut self, orders: &mpsc::Receiver<Command>) {
         while let Ok(command) = orders.recv() {
             if let Err(fault) = self.carry_out(command) {

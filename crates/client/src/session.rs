@@ -12,10 +12,13 @@
 //! Views and reports are states, not messages: of several only the newest is handed on, and a report is sent again
 //! every half second whether it changed or not.
 
+mod exit;
 mod keep;
 mod register;
 #[cfg(test)]
 mod tests;
+
+pub use exit::{FAULT, FENCED, ORPHANED, STOPPED};
 
 use crate::auth::Bearer;
 use crate::endpoint::Endpoint;

@@ -16,8 +16,8 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
-/// A silent server is asked for a sign of life this often, and given as long to answer.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long a server may be silent: see [`Grpc::patience`].
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) type Client<I> = ParameterServerClient<InterceptedService<Channel, I>>;
 
@@ -30,14 +30,17 @@ pub struct Grpc<I> {
     pub job: String,
     /// The host this process runs on.
     pub host: String,
+    /// How long a server may take to answer a call, or to send the next message of a long answer; and how long a
+    /// connection may go without a sign of life from the other end, in use or not. [`PATIENCE`], but for tests.
+    pub patience: Duration,
 }
 
 impl<I: Interceptor + Clone + Send + Sync + 'static> Transport for Grpc<I> {
     type Connection = GrpcConnection<I>;
 
     async fn connect(&self, server: &ServerAddress, within: Duration) -> Result<Self::Connection, Error> {
-        let client = self.client(server, within).await?;
-        Ok(GrpcConnection { server: server.task, job: self.job.clone(), client })
+        let (client, address) = self.reach(server, within).await?;
+        Ok(GrpcConnection { server: server.task, address, job: self.job.clone(), client, patience: self.patience })
     }
 }
 
@@ -47,13 +50,18 @@ impl<I: Interceptor + Clone> Grpc<I> {
     /// # Errors
     /// [`Error::Unreachable`].
     pub async fn client(&self, server: &ServerAddress, within: Duration) -> Result<Client<I>, Error> {
+        self.reach(server, within).await.map(|(client, _)| client)
+    }
+
+    // The client, and by which address.
+    async fn reach(&self, server: &ServerAddress, within: Duration) -> Result<(Client<I>, String), Error> {
         let mut causes = Vec::new();
         for address in server.addresses.iter().filter(|address| !address.starts_with("unix:") || server.host == self.host) {
-            match tokio::time::timeout(within, connect(address)).await {
+            match tokio::time::timeout(within, connect(address, self.patience)).await {
                 Ok(Ok(channel)) => {
                     let client = ParameterServerClient::with_interceptor(channel, self.token.clone());
                     let client = client.max_decoding_message_size(DATA_MESSAGE_BYTES_MAX);
-                    return Ok(client.max_encoding_message_size(DATA_MESSAGE_BYTES_MAX));
+                    return Ok((client.max_encoding_message_size(DATA_MESSAGE_BYTES_MAX), address.clone()));
                 }
                 Ok(Err(error)) => causes.push(format!("{address}: {}", innermost(&error))),
                 Err(_) => causes.push(format!("{address}: no connection within {} ms", within.as_millis())),
@@ -64,7 +72,7 @@ impl<I: Interceptor + Clone> Grpc<I> {
     }
 }
 
-async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
+async fn connect(address: &str, patience: Duration) -> Result<Channel, tonic::transport::Error> {
     let uri = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(uri)?
         .tcp_nodelay(true)
@@ -72,8 +80,9 @@ async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
         .http2_adaptive_window(false)
-        .http2_keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_EVERY)
+        // Half of it until the other end is asked, half for its answer.
+        .http2_keep_alive_interval(patience / 2)
+        .keep_alive_timeout(patience / 2)
         .keep_alive_while_idle(true);
     endpoint.connect().await
 }

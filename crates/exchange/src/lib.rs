@@ -10,7 +10,7 @@
 //!  worker                                   server
 //!    ├── PushPull stream opens ───────────────►│  from here on every updated chunk is sent
 //!    ├── RegisterVariables ───────────────────►│  same variables? ── cursors
-//!    ├── Pull (version of each chunk) ────────►│
+//!    ├── Pull (all its chunks at a version) ──►│
 //!    ├── Push, Push, … (at most a few ahead) ─►│  answers; each chunk as soon as it is updated
 //! ```
 //!

@@ -30,6 +30,9 @@ pub trait Connection: Send + Sync + 'static {
     /// The stream's way down.
     type Events: Events;
 
+    /// The server's address that it was reached by.
+    fn address(&self) -> &str;
+
     /// Opens the exchange: from here on all answers, and all chunks of the server as they are updated, come as events.
     ///
     /// # Errors
@@ -39,7 +42,7 @@ pub trait Connection: Send + Sync + 'static {
     /// The chunks `chunks`, as they are at the beginning of step `version`, in this order.
     ///
     /// # Errors
-    /// [`Error::Gone`] if the server does not hold one of them at this version.
+    /// [`Error::Gone`] with the first of them that the server does not hold at this version.
     fn pull(
         &self,
         layout: &Arc<Layout>,
@@ -142,10 +145,12 @@ pub enum Error {
         message: String,
     },
     /// The server does not hold a chunk at this version: ask for its cursors again.
-    #[error("{server} does not hold that: {message}")]
+    #[error("{server} does not hold chunk {chunk} at that version: {message}")]
     Gone {
         /// The server.
         server: TaskId,
+        /// The chunk.
+        chunk: u32,
         /// Its words.
         message: String,
     },
@@ -158,6 +163,16 @@ pub enum Error {
         code: tonic::Code,
         /// Its words.
         message: String,
+    },
+    /// The server took a call and has not answered it: it is stopped, or the way to it is broken.
+    #[error("{server} has not answered {call} for {within_ms} ms")]
+    Silent {
+        /// The server.
+        server: TaskId,
+        /// The call.
+        call: &'static str,
+        /// How long it was waited for, in ms.
+        within_ms: u128,
     },
     /// The server sent nonsense, or it was damaged on the way.
     #[error("{server} sent a malformed message: {source}")]

@@ -3,10 +3,13 @@
 
 #[path = "round_trip/server.rs"]
 mod server;
+#[path = "round_trip/silent.rs"]
+mod silent;
 
 use server::{Rote, TOKEN, layout, registration};
 use std::time::Duration;
 use tfcoord_client::Bearer;
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_exchange::transport::{Connection, Events, Pushes, Transport};
 use tfcoord_exchange::{Chunk, Error, Event, Grpc, Push, numbers};
 use tfcoord_types::exchange::Answer;
@@ -16,7 +19,7 @@ use tfcoord_types::lane::Block;
 const WITHIN: Duration = Duration::from_secs(20);
 
 fn transport(host: &str) -> Grpc<Bearer> {
-    Grpc { token: Bearer::new(TOKEN).unwrap(), job: "demo-1".into(), host: host.into() }
+    Grpc { token: Bearer::new(TOKEN).unwrap(), job: "demo-1".into(), host: host.into(), patience: PATIENCE }
 }
 
 fn push(chunk: u32, value: f32) -> Push {
@@ -44,6 +47,7 @@ async fn four_mebibytes_go_both_ways_over_both_transports() {
     let rote = Rote::start("h").await;
     for (host, over) in [("h", "unix"), ("elsewhere", "tcp")] {
         let connection = transport(host).connect(&rote.address, WITHIN).await.unwrap();
+        assert_eq!(connection.address().starts_with("unix:"), over == "unix");
         let mut opened = connection.open(registration()).await.unwrap();
         assert_eq!(opened.cursors.into_iter().collect::<Vec<_>>(), [(0, 0), (1, 0)]);
         for (chunk, value) in [(0, 1.5), (1, -2.0), (0, 3.0)] {

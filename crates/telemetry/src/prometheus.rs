@@ -22,7 +22,21 @@ pub enum Error {
     /// The process has a recorder already.
     #[error("metrics are installed already")]
     Installed,
+    /// The address cannot be listened on.
+    #[error("cannot serve metrics on {address}: {source}")]
+    Address {
+        /// As asked for.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file with the address cannot be written.
+    #[error(transparent)]
+    File(#[from] tfcoord_fs::Error),
 }
+
+/// Where a task writes the address that its metrics are served on: in its own directory.
+pub const ADDRESS_FILE: &str = "metrics-address";
 
 /// The process's metrics, ready to be rendered or served.
 #[derive(Clone, Debug)]
@@ -53,19 +67,20 @@ pub fn install(role: Role) -> Result<Endpoint, Error> {
     Ok(endpoint)
 }
 
-/// Installs the process's metrics and serves them on `address` until the process ends. The real address is returned,
-/// and written to `file`, complete or not at all.
+/// Installs the process's metrics and serves them on `address` until the process ends. The real address is written to
+/// the file [`ADDRESS_FILE`] in `dir`.
 ///
 /// # Errors
 /// The address cannot be bound, the file cannot be written, or metrics are installed already.
-pub async fn listen(address: SocketAddr, role: Role, file: &Path) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    let endpoint = install(role).map_err(io::Error::other)?;
-    let temporary = file.with_extension(std::process::id().to_string());
-    std::fs::write(&temporary, format!("{address}\n")).and_then(|()| std::fs::rename(&temporary, file))?;
+pub async fn listen(address: SocketAddr, role: Role, dir: &Path) -> Result<(), Error> {
+    let unbound = |source| Error::Address { address, source };
+    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let bound = listener.local_addr().map_err(unbound)?;
+    let endpoint = install(role)?;
+    tfcoord_fs::write_atomic(&dir.join(ADDRESS_FILE), format!("{bound}\n").as_bytes(), 0o644)?;
+    tracing::info!("metrics on {bound}");
     tokio::spawn(endpoint.serve(listener, std::future::pending()));
-    Ok(address)
+    Ok(())
 }
 
 fn recorder(role: Role) -> (PrometheusRecorder, Endpoint) {

@@ -164,6 +164,18 @@ impl Lab {
         wait_for(60, task, || self.task(task).into_iter().next())
     }
 
+    /// Waits until the only job has done its first step.
+    ///
+    /// # Panics
+    /// If it does not within a minute.
+    pub fn wait_for_step(&self) {
+        wait_for(60, "the job's first step", || {
+            let output = self.run(&["list", "-o", "json"]);
+            let jobs: Value = serde_json::from_slice(&output.stdout).ok()?;
+            jobs["jobs"][0]["progress"]["step"].as_u64().filter(|step| *step > 0)
+        });
+    }
+
     /// The coordinator's process, if it lives.
     pub fn coordinator(&self) -> Option<Process> {
         let state = self.state_dir();

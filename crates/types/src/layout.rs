@@ -149,12 +149,13 @@ impl Layout {
     pub fn spans(&self, id: u32) -> Vec<Span> {
         let chunk = self.chunks[id as usize];
         let end = chunk.offset + chunk.len;
-        let inside = |v: &&Placed| v.offset < end && v.offset + v.len > chunk.offset;
+        let variables = &self.slabs[chunk.slab as usize].variables;
+        let first = variables.partition_point(|v| v.offset + v.len <= chunk.offset);
         let span = |v: &Placed| {
             let from = v.offset.max(chunk.offset);
             Span { variable: v.index, elements: from - v.offset..end.min(v.offset + v.len) - v.offset, at: from - chunk.offset }
         };
-        self.slabs[chunk.slab as usize].variables.iter().filter(inside).map(span).collect()
+        variables[first..].iter().take_while(|v| v.offset < end).map(span).collect()
     }
 
     /// What a push to chunk `id` does. `id` must be one of this layout.

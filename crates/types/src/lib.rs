@@ -13,6 +13,7 @@ pub mod job;
 pub mod lane;
 pub mod layout;
 pub mod manifest;
+pub mod memory;
 pub mod plan;
 pub mod report;
 pub mod variable;

@@ -46,6 +46,12 @@ impl Slots {
         }
     }
 
+    /// How many numbers they have for each element.
+    pub fn count(optimizer: &Optimizer) -> u64 {
+        let Self { first, second } = Self::new(optimizer, 1);
+        (first.len() + second.len()) as u64
+    }
+
     // The part of both that belongs to these elements.
     fn part(&mut self, elements: Range<usize>) -> (&mut [f32], &mut [f32]) {
         let part = |slot: &mut Vec<f32>| if slot.is_empty() { 0..0 } else { elements.clone() };

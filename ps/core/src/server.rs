@@ -51,6 +51,8 @@ struct Generated {
     // On the first server, where gradients are clipped.
     gather: Option<Gather>,
     bench: Bench,
+    // How many are held of all chunks: asked for after every push.
+    blocks: usize,
 }
 
 impl Server {
@@ -92,8 +94,7 @@ impl Server {
 
     /// Blocks that are held for steps that are not complete.
     pub fn held_blocks(&self) -> usize {
-        let parts = self.held.iter().flat_map(|held| held.table.parts());
-        parts.map(|(_, part)| part.cursor.held().len()).sum()
+        self.held.as_ref().map_or(0, |held| held.blocks)
     }
 
     /// The curve from step `from` on; empty on servers that do not hold it.
@@ -152,7 +153,9 @@ impl Server {
         let part = held.table.part_mut(chunk).expect("checked");
         // While it waits for its scale the step is complete: whatever comes is inside what is held.
         if !part.measured {
+            held.blocks -= part.cursor.held().len();
             part.cursor.take(Held { block, records: u64::from(push.records), payload: push.payload });
+            held.blocks += part.cursor.held().len();
         }
         if part.measured || part.cursor.records() < held.plan.records_in(step, held.root.lanes()) {
             return answer(Answer::Held);
@@ -218,6 +221,7 @@ impl Server {
             let point = held.curve.push(&held.plan, bsp::curve(part, held.root, &mut held.bench));
             effects.push(Effect::CurveGrew { point });
         }
+        held.blocks -= part.cursor.held().len();
         let update = rule(part.group, &self.config.train, &held.plan, step, scale);
         bsp::update(part, held.root, &update, &mut held.bench);
         effects.push(Effect::Updated { generation, chunk, version: step + 1, values: part.values().clone() });
@@ -280,7 +284,7 @@ impl Generated {
         }
         let root = Block::root(lanes);
         let gather = config.train.clip_norm.filter(|_| config.slot == 0).map(|norm| Gather::new(&table.layout, norm));
-        Ok(Self { plan, root, table, curve: Curve::default(), gather, bench: Bench::new(root) })
+        Ok(Self { plan, root, table, curve: Curve::default(), gather, bench: Bench::new(root), blocks: 0 })
     }
 }
 

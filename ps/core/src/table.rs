@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tfcoord_types::figures::CURVE_LEN;
 use tfcoord_types::job::Train;
 use tfcoord_types::layout::{self, Chunk, Layout};
+use tfcoord_types::memory;
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::Placement;
 
@@ -73,6 +74,8 @@ pub(crate) enum Error {
     Servers { servers: usize, chunks: usize },
     #[error("the curve has {elements} elements, not {CURVE_LEN}")]
     Curve { elements: u64 },
+    #[error("its chunks take {bytes} bytes of memory, which are not to be had: raise parameter_server.count, or make model.layers smaller")]
+    Memory { bytes: u64 },
 }
 
 /// The chunks of one generation that this server holds, and what it must know of the others.
@@ -100,8 +103,12 @@ impl Table {
         let placed = || (0u32..).zip(&placement.servers);
         let trained = placed().filter(|(id, _)| layout.group(*id) == Group::Train);
         let trainers: std::collections::BTreeSet<u32> = trained.map(|(_, server)| *server).collect();
-        let mine = placed().filter(|(_, server)| **server == slot).map(|(id, _)| id);
-        let parts: BTreeMap<_, _> = mine.map(|id| (id, fill(&layout, placement, id, train))).collect();
+        let mine = || placed().filter(|(_, server)| **server == slot).map(|(id, _)| id);
+        let bytes = mine().map(|id| bytes(&layout, id, train)).sum();
+        if !memory::is_there(bytes) {
+            return Err(Error::Memory { bytes });
+        }
+        let parts: BTreeMap<_, _> = mine().map(|id| (id, fill(&layout, placement, id, train))).collect();
         Ok(Self { at_floor: parts.len(), parts, trainers: trainers.into_iter().collect(), layout, floor: 0 })
     }
 
@@ -140,6 +147,12 @@ impl Table {
         self.at_floor = self.parts.values().filter(|part| part.cursor.step() == self.floor).count();
         Some(self.floor)
     }
+}
+
+// What a chunk takes once its first step is done: two versions, and what the optimizer keeps.
+fn bytes(layout: &Layout, id: u32, train: &Train) -> u64 {
+    let slots = if layout.group(id) == Group::Train { Slots::count(&train.optimizer) } else { 0 };
+    layout.chunks[id as usize].len * 4 * (2 + slots)
 }
 
 fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part {

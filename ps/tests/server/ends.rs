@@ -1,7 +1,7 @@
 //! How a server ends.
 
-use crate::fleet::{Fleet, HOST, small};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::fleet::{Fleet, HOST, small, variables};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::json;
 use tfcoord_types::report::FaultKind;
 use tfcoord_types::view::{Directive, Placement};
@@ -60,6 +60,26 @@ async fn a_view_that_it_cannot_take_is_reported_as_a_fault() {
     fleet.show(|view| view.placement = Some(Placement { epoch: 1, variables: vec![], chunk_elements: 5, servers: vec![] }));
     let report = fleet.reported(0, |report| report.fault.is_some()).await;
     assert_eq!(report.fault.unwrap().kind, FaultKind::Job);
+    assert_eq!(server.exit_code().await, Some(1));
+}
+
+#[tokio::test]
+async fn chunks_that_memory_cannot_hold_are_reported_as_a_fault() {
+    let (variables, chunk_elements) = (variables(1 << 30), 1 << 20);
+    let fleet = Fleet::new((variables.clone(), chunk_elements), json!({}));
+    let mut server = fleet.server(0, &[]);
+    fleet.reported(0, |report| report.applied.0 == 1).await;
+    let limit = Rlimit { current: Some(4 << 30), maximum: Some(4 << 30) };
+    prlimit(Some(Pid::from_raw(server.pid().try_into().unwrap()).unwrap()), Resource::As, limit).unwrap();
+    let servers = vec![0; fleet.layout().chunks.len()];
+    fleet.show(|view| view.placement = Some(Placement { epoch: 1, variables, chunk_elements, servers }));
+    let fault = fleet.reported(0, |report| report.fault.is_some()).await.fault.unwrap();
+    let bytes = ((1u64 << 30) + 3) * 4 * 2;
+    assert_eq!(fault.kind, FaultKind::Job);
+    assert!(
+        fault.message.contains(&format!("take {bytes} bytes of memory")) && fault.message.contains("parameter_server.count"),
+        "{fault:?}"
+    );
     assert_eq!(server.exit_code().await, Some(1));
 }
 

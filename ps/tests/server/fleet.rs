@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tfcoord_client::Bearer;
+use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_exchange::transport::{Connection, Events, Pushes, Transport};
 use tfcoord_exchange::{Error, Event, Grpc, Opened, Push, Registration, numbers};
 use tfcoord_types::figures::CURVE_VARIABLE;
@@ -195,7 +196,7 @@ impl Drop for Fleet {
 }
 
 pub fn grpc(host: &str) -> Grpc<Bearer> {
-    Grpc { token: Bearer::new(TOKEN).unwrap(), job: JOB.into(), host: host.into() }
+    Grpc { token: Bearer::new(TOKEN).unwrap(), job: JOB.into(), host: host.into(), patience: PATIENCE }
 }
 
 type GrpcConnection = <Grpc<Bearer> as Transport>::Connection;

@@ -24,8 +24,6 @@ const TICK_MS: u64 = 20;
 pub struct Driver {
     incarnation: Incarnation,
     view: Option<TaskView>,
-    // The server of each chunk, once there is a placement.
-    servers: Vec<u32>,
     // Lanes that this worker owns, ascending.
     owned: Vec<u32>,
     links: Links,
@@ -47,7 +45,6 @@ impl Driver {
         Self {
             incarnation,
             view: None,
-            servers: Vec::new(),
             owned: Vec::new(),
             links: Links::default(),
             parameters: Parameters::default(),
@@ -107,10 +104,10 @@ impl Driver {
                 self.note_answer(generation, (chunk, step, block), answer, effects);
             }
             Input::Computed { step, block, chunk } => {
-                if self.compute.wanted(step, block) && !self.parameters.beyond(chunk, step) {
-                    self.outbox.add(chunk, block);
-                } else {
-                    effects.push(Effect::Forget { chunk, step, block });
+                let wanted = self.compute.wanted(step, block) && !self.parameters.beyond(chunk, step);
+                match self.parameters.servers().get(chunk as usize).filter(|_| wanted) {
+                    Some(server) => self.outbox.add(*server, chunk, block),
+                    None => effects.push(Effect::Forget { chunk, step, block }),
                 }
             }
             Input::StepComputed { .. } => self.compute.thread = Thread::Idle,
@@ -145,20 +142,19 @@ impl Driver {
         }
         match &view.placement {
             None => effects.push(Effect::ReportVariables),
-            Some(placement) if self.servers.is_empty() => {
+            Some(placement) if self.parameters.servers().is_empty() => {
                 let chunks = Layout::new(&placement.variables, placement.chunk_elements).map(|layout| layout.chunks.len());
                 if chunks != Ok(placement.servers.len()) {
                     let message = format!("revision {}: {} servers for chunks {chunks:?}", view.revision, placement.servers.len());
                     return self.end(Effect::Fail { message }, effects);
                 }
-                self.servers.clone_from(&placement.servers);
-                self.parameters = Parameters::new(placement.servers.len());
+                self.parameters = Parameters::new(placement.servers.clone());
             }
             Some(_) => {}
         }
         if view.directive == Directive::Run {
-            let holds_chunks = |slot: &u32| self.servers.contains(slot);
-            self.links.want((0u32..).zip(&view.servers).filter(|(slot, _)| holds_chunks(slot)), effects);
+            let holders = BTreeSet::from_iter(self.parameters.servers());
+            self.links.want((0u32..).zip(&view.servers).filter(|(slot, _)| holders.contains(slot)), effects);
         }
         let newer = view.revision > self.revision();
         let owners = (0u32..).zip(&view.owners);
@@ -172,7 +168,7 @@ impl Driver {
     fn note_owned(&mut self, newer: bool, effects: &mut Vec<Effect>) {
         let Self { owned, outbox, compute, step, .. } = self;
         let owns = |block: Block| block.lanes().all(|lane| owned.binary_search(&lane).is_ok());
-        outbox.forget(step.unwrap_or(0), |_, block| !owns(block), effects);
+        outbox.forget(step.unwrap_or(0), |block| !owns(block), effects);
         if compute.retain(owns) {
             effects.push(Effect::AbandonCompute);
         }
@@ -187,18 +183,18 @@ impl Driver {
             effects.push(Effect::AbandonCompute);
         }
         effects.push(Effect::ForgetAll);
-        (self.servers, self.step) = (Vec::new(), None);
+        self.step = None;
         (self.parameters, self.outbox) = (Parameters::default(), Outbox::default());
     }
 
     fn note_connected(&mut self, slot: u32, who: (Incarnation, Generation), cursors: &[(u32, u64)], effects: &mut Vec<Effect>) {
         let told: BTreeSet<u32> = cursors.iter().map(|(chunk, _)| *chunk).collect();
-        let complete = (0u32..).zip(&self.servers).all(|(chunk, server)| *server != slot || told.contains(&chunk));
+        let complete = (0u32..).zip(self.parameters.servers()).all(|(chunk, server)| *server != slot || told.contains(&chunk));
         if who.1 != self.generation() || !complete || !self.links.opened(slot, who.0) {
             return self.links.refuse(slot, effects);
         }
         for (chunk, next_step) in cursors {
-            if self.servers.get(*chunk as usize) == Some(&slot) {
+            if self.parameters.servers().get(*chunk as usize) == Some(&slot) {
                 self.parameters.raise(*chunk, *next_step);
                 self.settle(*chunk, effects);
             }
@@ -208,9 +204,8 @@ impl Driver {
     }
 
     fn note_lost(&mut self, slot: u32) {
-        let on_stream = |chunk: u32| self.servers.get(chunk as usize) == Some(&slot);
-        self.parameters.lost(on_stream);
-        self.outbox.lost(on_stream);
+        self.parameters.lost(slot);
+        self.outbox.lost(slot);
     }
 
     fn note_answer(&mut self, generation: Generation, (chunk, step, block): (u32, u64, Block), answer: Answer, effects: &mut Vec<Effect>) {
@@ -269,7 +264,7 @@ impl Driver {
     fn begin_step(&mut self, step: u64, effects: &mut Vec<Effect>) {
         if let Some(old) = self.step.replace(step).filter(|old| *old != step) {
             // All chunks are beyond it, so its sums are settled.
-            self.outbox.forget(old, |_, _| true, effects);
+            self.outbox.forget(old, |_| true, effects);
             if self.compute.begin() {
                 effects.push(Effect::AbandonCompute);
             }
@@ -280,10 +275,9 @@ impl Driver {
     fn work(&mut self, step: u64, effects: &mut Vec<Effect>) {
         let Some(next) = self.next(step) else { return };
         if !self.parameters.used(step) {
-            let Self { servers, links, parameters, .. } = self;
-            let slot = |chunk: u32| servers[chunk as usize];
-            let asked = parameters.ask(step, |chunk| links.up(slot(chunk)));
-            effects.extend(asked.into_iter().map(|chunk| Effect::Pull { slot: slot(chunk), chunk, version: step }));
+            let Self { links, parameters, .. } = self;
+            let asked = parameters.ask(step, |slot| links.up(slot));
+            effects.extend(asked.into_iter().map(|(slot, chunks)| Effect::Pull { slot, chunks, version: step }));
         }
         if !self.compute.idle() {
             return;
@@ -336,11 +330,10 @@ impl Driver {
     }
 
     fn send(&mut self, step: u64, effects: &mut Vec<Effect>) {
-        let Self { servers, links, outbox, view, .. } = self;
+        let Self { links, outbox, view, .. } = self;
         let Some(view) = view else { return };
-        for (chunk, block) in outbox.send(view.revision, |chunk| links.up(servers[chunk as usize])) {
+        for (slot, chunk, block) in outbox.send(view.revision, |slot| links.up(slot)) {
             let records = u32::try_from(view.plan.records_in(step, block.lanes())).expect("at most a batch");
-            let slot = servers[chunk as usize];
             effects.push(Effect::Push { slot, chunk, step, block, records, view_revision: view.revision });
         }
     }

@@ -30,13 +30,13 @@ pub enum Effect {
         /// The server's slot.
         slot: u32,
     },
-    /// Ask a server for a chunk.
+    /// Ask a server for chunks: `Chunk` must follow for each of them, or `Gone` for one, and then for none behind it.
     Pull {
         /// The server's slot.
         slot: u32,
-        /// The chunk.
-        chunk: u32,
-        /// The step that its values should be for.
+        /// The chunks, ascending.
+        chunks: Vec<u32>,
+        /// The step that their values should be for.
         version: u64,
     },
     /// Keep the values that just came, until they are used or discarded. Values that are not kept are dropped.
@@ -134,7 +134,11 @@ impl fmt::Display for Effect {
             Effect::ReportVariables => f.write_str("report variables"),
             Effect::Connect { slot, server, .. } => write!(f, "connect ps-{slot} incarnation {}", server.incarnation),
             Effect::Disconnect { slot } => write!(f, "disconnect ps-{slot}"),
-            Effect::Pull { slot, chunk, version } => write!(f, "pull chunk {chunk} version {version} from ps-{slot}"),
+            Effect::Pull { slot, chunks, version } => {
+                f.write_str("pull chunk")?;
+                chunks.iter().try_for_each(|chunk| write!(f, " {chunk}"))?;
+                write!(f, " version {version} from ps-{slot}")
+            }
             Effect::Keep { chunk, version } => write!(f, "keep chunk {chunk} version {version}"),
             Effect::Discard { chunk, version } => write!(f, "discard chunk {chunk} version {version}"),
             Effect::Use { version } => write!(f, "use version {version}"),

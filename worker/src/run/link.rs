@@ -4,7 +4,7 @@ use super::shell::Message;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tfcoord_exchange::{Connection, Error, Events, Opened, Push, Pushes, Registration, Transport};
+use tfcoord_exchange::{Chunk, Connection, Error, Events, Opened, Push, Pushes, Registration, Transport};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Incarnation};
@@ -13,22 +13,28 @@ use tfcoord_types::view::ServerAddress;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+#[cfg(test)]
+mod tests;
+
 /// How long one address may take to answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Where the curve goes.
+pub type Curve = oneshot::Sender<Result<Vec<CurvePoint>, Error>>;
 
 /// What a link is told.
 pub enum Order {
     /// Send a sum.
     Push(Push),
-    /// Ask for a chunk at a version.
+    /// Ask for chunks at a version: one call.
     Pull {
-        /// The chunk.
-        chunk: u32,
+        /// The chunks.
+        chunks: Vec<u32>,
         /// The version.
         version: u64,
     },
     /// Ask for the whole curve.
-    Curve(oneshot::Sender<Result<Vec<CurvePoint>, Error>>),
+    Curve(Curve),
 }
 
 /// What a link tells.
@@ -37,6 +43,8 @@ pub enum News {
     Connected {
         /// The server that answered.
         incarnation: Incarnation,
+        /// By which of its addresses.
+        address: String,
         /// Its generation.
         generation: Generation,
         /// (chunk, next step).
@@ -55,7 +63,7 @@ pub enum News {
         /// Its values.
         values: Bytes,
     },
-    /// A chunk is not held at this version any more.
+    /// A chunk is not held at this version any more; those behind it in the same call were not sent.
     Gone {
         /// The generation asked for.
         generation: Generation,
@@ -136,7 +144,8 @@ async fn keep<T: Transport>(
     let connection = Arc::new(transport.connect(server, CONNECT_WITHIN).await?);
     let generation = registration.generation;
     let Opened { incarnation, cursors, pushes, mut events } = connection.open(registration.clone()).await?;
-    reports.tell(News::Connected { incarnation, generation, cursors: cursors.into_iter().collect() }).await;
+    let address = connection.address().to_owned();
+    reports.tell(News::Connected { incarnation, address, generation, cursors: cursors.into_iter().collect() }).await;
     // Pushes wait for the transport's credit; events and pulls must not wait for them.
     let (push_to, push_queue) = mpsc::unbounded_channel();
     let pushing = send(pushes, push_queue);
@@ -152,15 +161,13 @@ async fn keep<T: Transport>(
                 Order::Push(push) => {
                     let _over = push_to.send(push);
                 }
-                Order::Pull { chunk, version } => {
+                Order::Pull { chunks, version } => {
                     let (connection, registration, reports) = (connection.clone(), registration.clone(), reports.clone());
-                    tokio::spawn(async move { pull(&*connection, &registration, chunk, version, &reports).await });
+                    tokio::spawn(async move { pull(&*connection, &registration, &chunks, version, &reports).await });
                 }
                 Order::Curve(to) => {
-                    let connection = connection.clone();
-                    tokio::spawn(async move {
-                        let _asker_gone = to.send(connection.curve(generation, 0).await);
-                    });
+                    let (connection, reports) = (connection.clone(), reports.clone());
+                    tokio::spawn(async move { curve(&*connection, generation, to, &reports).await });
                 }
             }
         }
@@ -185,17 +192,27 @@ async fn send(mut pushes: impl Pushes, mut queue: mpsc::UnboundedReceiver<Push>)
     std::future::pending().await
 }
 
-async fn pull(connection: &impl Connection, registration: &Registration, chunk: u32, version: u64, reports: &Reports) {
+async fn pull(connection: &impl Connection, registration: &Registration, chunks: &[u32], version: u64, reports: &Reports) {
     let generation = registration.generation;
-    let news = match connection.pull(&registration.layout, generation, version, &[chunk]).await {
-        Ok(mut chunks) if chunks.len() == 1 => {
-            let values = chunks.remove(0).payload;
-            News::Chunk { generation, chunk, version, values }
+    match connection.pull(&registration.layout, generation, version, chunks).await {
+        Ok(pulled) => {
+            for Chunk { generation, chunk, version, payload } in pulled {
+                reports.tell(News::Chunk { generation, chunk, version, values: payload }).await;
+            }
         }
-        Ok(_) | Err(Error::Gone { .. }) => News::Gone { generation, chunk, version },
-        Err(error) => News::Disconnected(Some(error)),
-    };
-    reports.tell(news).await;
+        Err(Error::Gone { chunk, .. }) => reports.tell(News::Gone { generation, chunk, version }).await,
+        Err(error) => reports.tell(News::Disconnected(Some(error))).await,
+    }
+}
+
+async fn curve(connection: &impl Connection, generation: Generation, to: Curve, reports: &Reports) {
+    let curve = connection.curve(generation, 0).await;
+    // A server that is silent here will be so to the next call as well: on another connection it may not be.
+    let silent = curve.as_ref().err().filter(|error| matches!(error, Error::Silent { .. })).cloned();
+    let _asker_gone = to.send(curve);
+    if silent.is_some() {
+        reports.tell(News::Disconnected(silent)).await;
+    }
 }
 
 fn news(event: tfcoord_exchange::Event) -> News {

@@ -166,11 +166,6 @@ impl<T: Transport> Shell<T> {
         }
     }
 
-    /// The trainer's thread is gone without a word: it panicked, and its message is in the log.
-    pub fn trainer_ended(&mut self) {
-        self.fail(FaultKind::Task, "the trainer's thread ended".into());
-    }
-
     /// What else happens.
     pub fn message(&mut self, message: Message) {
         match message {
@@ -193,8 +188,8 @@ impl<T: Transport> Shell<T> {
 
     fn news(&mut self, slot: u32, news: News) {
         match news {
-            News::Connected { incarnation, generation, cursors } => {
-                tracing::info!("connected to ps-{slot} incarnation {incarnation}");
+            News::Connected { incarnation, address, generation, cursors } => {
+                tracing::info!("connected to ps-{slot} incarnation {incarnation} at {address}");
                 self.tell(Input::Connected { slot, incarnation, generation, cursors });
             }
             News::Disconnected(error) => {
@@ -237,7 +232,7 @@ impl<T: Transport> Shell<T> {
             Effect::Disconnect { slot } => {
                 self.links.remove(&slot);
             }
-            Effect::Pull { slot, chunk, version } => self.order(slot, Order::Pull { chunk, version }),
+            Effect::Pull { slot, chunks, version } => self.order(slot, Order::Pull { chunks, version }),
             Effect::Keep { chunk, version } => {
                 let values = self.incoming.take().expect("the driver keeps what it was just told of");
                 self.kept.insert((version, chunk), values);

@@ -71,6 +71,11 @@ impl Rote {
         Self { address, service, serving: tokio::spawn(serving).abort_handle(), _dir: dir }
     }
 
+    /// From now on `call` is taken and not answered.
+    pub fn ignore(&self, call: &'static str) {
+        *self.service.ignored.lock().unwrap() = call;
+    }
+
     /// How the last stream came.
     pub fn last_peer(&self) -> &'static str {
         *self.service.peer.lock().unwrap()
@@ -86,6 +91,16 @@ impl Drop for Rote {
 #[derive(Default)]
 struct Service {
     peer: Mutex<&'static str>,
+    ignored: Mutex<&'static str>,
+}
+
+impl Service {
+    async fn hear(&self, call: &str) {
+        let ignored = *self.ignored.lock().unwrap() == call;
+        if ignored {
+            std::future::pending().await
+        }
+    }
 }
 
 type Down<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -101,6 +116,7 @@ impl ParameterServer for Service {
         &self,
         request: Request<v1::RegisterVariablesRequest>,
     ) -> Result<Response<v1::RegisterVariablesReply>, Status> {
+        self.hear("register").await;
         let request = request.into_inner();
         if request.generation != 1 {
             return Err(Status::failed_precondition("not yet"));
@@ -113,6 +129,7 @@ impl ParameterServer for Service {
     }
 
     async fn push_pull(&self, request: Request<Streaming<v1::Push>>) -> Result<Response<Self::PushPullStream>, Status> {
+        self.hear("push-pull").await;
         let unix = request.extensions().get::<UdsConnectInfo>().is_some();
         assert!(unix || request.extensions().get::<TcpConnectInfo>().is_some());
         *self.peer.lock().unwrap() = if unix { "unix" } else { "tcp" };
@@ -144,7 +161,11 @@ impl ParameterServer for Service {
             let payload = numbers::to_bytes(&vec![0.5; elements]);
             Ok(Chunk { generation: Generation(generation), chunk, version, payload }.into_message())
         };
-        Ok(Response::new(Box::pin(tokio_stream::iter(chunks.into_iter().map(message)))))
+        // The first chunk comes in any case: a long answer may stop in its middle.
+        let rest = *self.ignored.lock().unwrap() == "pull";
+        let after = if rest { Box::pin(tokio_stream::pending()) as Self::PullStream } else { Box::pin(tokio_stream::empty()) };
+        let sent = if rest { 1 } else { chunks.len() };
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks.into_iter().take(sent).map(message)).chain(after))))
     }
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
@@ -156,6 +177,7 @@ impl ParameterServer for Service {
     }
 
     async fn curve(&self, request: Request<v1::CurveRequest>) -> Result<Response<Self::CurveStream>, Status> {
+        self.hear("curve").await;
         let from = request.into_inner().from_step;
         let points = |step| Ok(v1::CurvePoints { points: vec![v1::CurvePoint { step, ..v1::CurvePoint::default() }] });
         Ok(Response::new(Box::pin(tokio_stream::iter((from..from + 2).map(points)))))

@@ -95,6 +95,21 @@ fn a_step_is_applied_once_when_all_lanes_are_in() {
 }
 
 #[test]
+fn held_blocks_are_counted_as_they_come_merge_and_go() {
+    let mut bed = Bed::new();
+    let mut held = |who, chunk, step, block| {
+        bed.push(push(who, chunk, step, block, 1.0));
+        bed.0.held_blocks()
+    };
+    assert_eq!([held(A, 0, 0, (0, 1)), held(A, 0, 0, (1, 1)), held(B, 2, 0, (2, 2))], [1, 2, 3]);
+    assert_eq!([held(A, 0, 0, (0, 2)), held(A, 0, 0, (0, 1))], [2, 2], "both lanes in one, then one that is inside");
+    assert_eq!([held(B, 0, 0, (2, 2)), held(A, 2, 0, (0, 2))], [1, 0], "a chunk's step is done, then the other's");
+    assert_eq!(held(A, 0, 1, (0, 2)), 1);
+    bed.apply(Input::View(Box::new(TaskView { revision: Revision(9), generation: Generation(2), ..view() })));
+    assert_eq!(bed.0.held_blocks(), 0);
+}
+
+#[test]
 fn lanes_without_records_are_not_waited_for() {
     let mut view = view();
     view.plan = TrainPlan { records: 5, ..view.plan };

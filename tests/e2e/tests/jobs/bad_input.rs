@@ -100,3 +100,14 @@ fn a_loss_that_is_no_number_stops_the_job_and_is_placed() {
     job["train"]["optimizer"] = json!({"sgd": {"learning_rate": 1e30}});
     has(&refused(&lab, &job, 1), &["step", "not finite"]);
 }
+
+#[test]
+fn a_model_that_a_worker_s_memory_cannot_hold_ends_the_job_with_its_bytes() {
+    let (lab, mut job) = lab();
+    let limited = "case \"$1\" in run) ulimit -v 2000000;; esac; exec $REAL \"$@\"";
+    lab.replace_program("tfcoord-worker", limited);
+    // 149 units of weight for each of 2^20 units: five times 597 MiB.
+    job["model"]["layers"] = json!([{"flatten": {}}, {"dense": {"units": 1 << 20}}, {"dense": {"units": 4}}]);
+    (job["worker"]["mem"], job["parameter_server"]["mem"]) = (json!(6000), json!(6000));
+    has(&refused(&lab, &job, 1), &["bytes of memory", "model.layers"]);
+}

@@ -18,19 +18,11 @@ fn lab() -> Lab {
     lab
 }
 
-// Until the job's first epochs are through: it runs.
-fn wait_until_running(lab: &Lab) {
-    wait_for(60, "the job runs", || {
-        let output = lab.run(&["list", "-o", "json"]);
-        String::from_utf8_lossy(&output.stdout).contains("running").then_some(())
-    });
-}
-
 #[test]
 fn a_dead_server_ends_the_job_and_is_named() {
     let lab = lab();
     let submit = lab.spawn_submit(&long_job("server-dies"));
-    wait_until_running(&lab);
+    lab.wait_for_step();
     lab.wait_for_task("ps-0").signal(Signal::KILL);
     let output = submit.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
@@ -43,7 +35,7 @@ fn a_dead_server_ends_the_job_and_is_named() {
 fn a_dead_coordinator_ends_the_job_and_is_named() {
     let lab = lab();
     let submit = lab.spawn_submit(&long_job("coordinator-dies"));
-    wait_until_running(&lab);
+    lab.wait_for_step();
     lab.coordinator().expect("it runs").signal(Signal::KILL);
     let output = submit.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
@@ -56,7 +48,7 @@ fn a_dead_coordinator_ends_the_job_and_is_named() {
 fn tasks_without_a_coordinator_end_themselves() {
     let lab = lab();
     let mut submit = lab.spawn_submit(&long_job("orphans"));
-    wait_until_running(&lab);
+    lab.wait_for_step();
     // The client first: it would start another coordinator, which ends what the first one left.
     submit.kill().unwrap();
     submit.wait().unwrap();

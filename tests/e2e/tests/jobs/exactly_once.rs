@@ -64,11 +64,14 @@ fn while_both_workers_are_killed_from_outside() {
     let mut job = counting("outside");
     job["train"]["epochs"] = EPOCHS.into();
     let submit = lab.spawn_submit(&job);
+    lab.wait_for_step();
     for task in ["worker-0", "worker-1"] {
         lab.wait_for_task(task).signal(Signal::KILL);
     }
     let output = submit.wait_with_output().unwrap();
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), lab.logs());
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("worker-0") && text.contains("worker-1"), "both replacements are told: {text}");
     check(&lab, "outside");
 }
 

@@ -63,6 +63,11 @@ fn two_hosts_give_the_same_bits() {
         job["worker"]["count"] = json!(2);
         job["parameter_server"]["count"] = json!(2);
         lab.submit(&job);
+        // Each of two workers with each of two servers.
+        let logs = lab.logs();
+        let way = if apart { "at 10.77.0.1:" } else { "at unix:" };
+        let connected: Vec<&str> = logs.lines().filter(|line| line.contains("connected to ps-")).collect();
+        assert!(connected.len() >= 4 && connected.iter().all(|line| line.contains(way)), "{way} {connected:#?}");
         lab.bits(name)
     };
     assert!(run("together", false) == run("apart", true), "the bits differ");

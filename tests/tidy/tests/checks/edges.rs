@@ -11,7 +11,7 @@ use crate::tree::assert_none;
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("fs", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["fs"]),
     ("proto", &["types"]),
     ("data", &["types", "fs"]),
     ("model", &["types"]),
@@ -23,7 +23,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("worker-core", &["types"]),
     // For the tokens and endpoints that both sides of a session must read alike.
     ("coordinator", &["types", "proto", "client", "coordinator-core", "fs", "launch", "telemetry"]),
-    ("ps", &["types", "proto", "client", "exchange", "ps-core", "telemetry"]),
+    ("ps", &["types", "proto", "client", "exchange", "fs", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fs", "model", "worker-core", "telemetry"]),
     ("cli", &["types", "proto", "client"]),
     ("testkit", &["types", "proto", "exchange"]),

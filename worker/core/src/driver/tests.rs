@@ -104,6 +104,23 @@ fn a_steady_step_pulls_nothing() {
 }
 
 #[test]
+fn all_chunks_of_a_server_are_pulled_at_once() {
+    let mut bed = Bed(Driver::new(ME));
+    let mut view = view(1);
+    view.placement.as_mut().unwrap().servers = vec![1, 1];
+    bed.see(view);
+    let both = |next_step| Input::Connected {
+        slot: 1,
+        incarnation: Incarnation(2),
+        generation: Generation(1),
+        cursors: vec![(0, next_step), (1, next_step)],
+    };
+    assert_eq!(bed.apply(both(0)), "pull chunk 0 1 version 0 from ps-1");
+    let gone = |chunk| Input::Gone { generation: Generation(1), chunk, version: 0 };
+    assert_eq!(bed.apply(gone(1)), "pull chunk 0 1 version 1 from ps-1", "nothing of the older version is waited for");
+}
+
+#[test]
 fn a_replacement_computes_the_lowest_step_for_the_chunks_that_wait_for_it() {
     let mut bed = Bed::new([4, 3]);
     assert_eq!(bed.0.step(), 3);

@@ -44,6 +44,7 @@ enum Flight {
     ViewToWorker { worker: Incarnation, view: Box<TaskView> },
     Open { slot: u32, stream: u64 },
     ToServer { slot: u32, stream: Option<u64>, input: ps::Input },
+    Pull { slot: u32, stream: u64, chunks: Vec<u32>, version: u64 },
     ToWorker { stream: u64, input: Input, values: Option<Bytes> },
     Broken { stream: u64 },
     Told(Fact),
@@ -149,6 +150,7 @@ impl<'a> World<'a> {
                 self.wire.push(Flight::ToWorker { stream, input, values: None });
             }
             Flight::ToServer { slot, input, .. } => self.server(slot, input),
+            Flight::Pull { slot, stream, chunks, version } => self.pull((slot, stream), &chunks, version),
             Flight::ToWorker { stream, input, values } => {
                 if let Some(worker) = self.reads(stream) {
                     self.worker(worker, input, values);
@@ -212,10 +214,9 @@ impl<'a> World<'a> {
                     let stream = process.streams.remove(&slot).expect("only open streams are closed");
                     self.cut(stream);
                 }
-                Effect::Pull { slot, chunk, version } => {
-                    let from = process.streams[&slot];
-                    let input = ps::Input::Pull { from, generation: GENERATION, chunk, step: version };
-                    self.wire.push(Flight::ToServer { slot, stream: Some(from), input });
+                Effect::Pull { slot, chunks, version } => {
+                    let stream = process.streams[&slot];
+                    self.wire.push(Flight::Pull { slot, stream, chunks, version });
                 }
                 Effect::Push { slot, chunk, step, block, records, view_revision } => {
                     let payload = process.sums[&(chunk, step, block)].clone();
@@ -255,6 +256,19 @@ impl<'a> World<'a> {
         self.sent.push((slot, push));
     }
 
+    // As a server's shell answers one call: the first chunk that is gone ends it.
+    fn pull(&mut self, (slot, from): (u32, u64), chunks: &[u32], step: u64) {
+        for &chunk in chunks {
+            let mut effects = Vec::new();
+            self.servers[slot as usize].apply(ps::Input::Pull { from, generation: GENERATION, chunk, step }, &mut effects);
+            let gone = matches!(effects[..], [ps::Effect::Gone { .. }]);
+            self.perform(slot, effects);
+            if gone {
+                return;
+            }
+        }
+    }
+
     fn server(&mut self, slot: u32, input: ps::Input) {
         let mut effects = Vec::new();
         let pushed = if let ps::Input::Push(push) = &input { Some((push.incarnation, push.block)) } else { None };
@@ -262,6 +276,11 @@ impl<'a> World<'a> {
         if let Some((worker, block)) = pushed.filter(|_| taken(&effects)) {
             self.coordinator.check_taken(worker, block);
         }
+        self.perform(slot, effects);
+    }
+
+    // What a server wants done.
+    fn perform(&mut self, slot: u32, effects: Vec<ps::Effect>) {
         for effect in effects {
             match effect {
                 ps::Effect::Answer { to, generation, chunk, step, block, answer } => {
@@ -311,6 +330,7 @@ impl<'a> World<'a> {
         self.wire.retain(|flight| match flight {
             Flight::Open { stream: of, .. } | Flight::ToWorker { stream: of, .. } => *of != stream,
             Flight::ToServer { stream: of, .. } => *of != Some(stream) || chance.percent(50),
+            Flight::Pull { stream: of, .. } => *of != stream || chance.percent(50),
             _ => true,
         });
         self.wire.push(Flight::Broken { stream });

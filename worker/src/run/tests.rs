@@ -1,0 +1,67 @@
+//! The start, and a trainer that does not end well.
+
+use super::*;
+use crate::trainer::Command;
+use serde_json::json;
+use tfcoord_types::id::Incarnation;
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+// A trainer as a worker starts it, of a model of one number; and what it says.
+fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("numbers.csv");
+    std::fs::write(&data, "a,target\n1,2\n2,4\n3,6\n4,8\n").unwrap();
+    let job = json!({
+        "name": "tiny",
+        "model": {"layers": [{"dense": {"units": 1}}], "loss": "mse"},
+        "data": {"format": "csv", "train": {"files": [data]}, "label": "target"},
+        "train": {"batch_size": 2, "micro_batches": 1, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}},
+        "output": {"dir": dir.path()}
+    });
+    let file: JobFile = serde_json::from_value(job).unwrap();
+    let manifest = tfcoord_data::prepare(&file, dir.path()).unwrap();
+    let plan = TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 };
+    let welcome = Welcome {
+        incarnation: Incarnation(1),
+        job_file: serde_json::to_string(&file).unwrap(),
+        manifest: serde_json::to_vec(&manifest).unwrap().into(),
+    };
+    let (to, events) = mpsc::unbounded_channel();
+    (start(&welcome, plan, 1, dir.path(), to).unwrap(), events)
+}
+
+#[tokio::test]
+async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
+    let (Started { trainer, preprocessing, variables }, mut events) = trainer();
+    let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
+    let state = State::new(Incarnation(1), 0, variables);
+    trainer.command(Command::Export(Box::new(|_, _| panic!("struck by lightning"))));
+    let (mut shell, _messages) = Shell::new(Incarnation(1), transport, trainer, preprocessing, state);
+    let event = tokio::time::timeout(WITHIN, events.recv()).await.expect("it says something").expect("it says why");
+    shell.event(event);
+    assert_eq!(shell.end(), Some(&End::Failed));
+    assert_eq!(shell.state.fault.as_ref().unwrap().message, "the trainer panicked: struck by lightning");
+}
+
+#[tokio::test]
+async fn the_session_goes_on_while_the_worker_starts() {
+    let (beat, beats) = std::sync::mpsc::channel();
+    tokio::spawn(async move { beat.send(()) });
+    let start = move || Ok(beats.recv_timeout(WITHIN)?);
+    assert!(beside(std::future::pending(), start).await.unwrap().is_ok(), "the runtime stood still");
+}
+
+#[tokio::test]
+async fn a_start_is_not_waited_for_when_it_is_over() {
+    let (_kept, never) = std::sync::mpsc::channel::<()>();
+    let start = move || Ok(never.recv_timeout(WITHIN)?);
+    assert!(beside(async { ExitCode::SUCCESS }, start).await.is_err());
+}
+
+#[tokio::test]
+async fn a_start_that_panics_is_an_error() {
+    let start = || -> anyhow::Result<()> { panic!("out of luck") };
+    let error = beside(std::future::pending(), start).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
