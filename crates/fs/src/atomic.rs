@@ -73,6 +73,21 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Removes from `dir` what an [`AtomicFile`] left whose process was killed. Nobody may be writing there.
+///
+/// # Errors
+/// It cannot be listed, or a file cannot be removed.
+pub fn remove_temporaries(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let path = entry.map_err(Error::io("list", dir))?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b".") && name.ends_with(b".tmp") {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 // Process ids repeat on other machines and in other containers that share the directory: the name is tried
 // until it is new.
 fn create_unique(path: &Path) -> io::Result<(File, PathBuf)> {
