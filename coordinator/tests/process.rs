@@ -80,7 +80,7 @@ impl Place {
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 
-    /// The process ids of the job's three tasks.
+    /// The process ids of the job's three tasks, once the coordinator has recorded them too.
     async fn pids(&self, job: &str) -> Vec<String> {
         let tasks = self.state().join("jobs").join(job).join("tasks");
         let mut pids = Vec::new();
@@ -88,6 +88,8 @@ impl Place {
             let log = tasks.join(task).join("1/log");
             let printed = || fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'));
             pids.push(until("a task's process id", printed).await.trim().to_owned());
+            let record = tasks.join(task).join("1/process.json");
+            until("a task's record", || record.exists().then_some(())).await;
         }
         pids
     }
@@ -244,7 +246,7 @@ async fn what_a_killed_coordinator_left_is_swept_by_the_next_one() {
     let left = ["log/.snapshot-1.1-1.tmp", "scratch/unpacked-00", "jobs/gone-9", "77-ps-0-1.sock"].map(|name| state.join(name));
     fs::write(&left[0], "half").unwrap();
     fs::write(&left[1], "plain").unwrap();
-    fs::create_dir(&left[2]).unwrap();
+    fs::create_dir_all(left[2].join("tasks")).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&left[3]).unwrap());
     let second = place.start(60_000);
     let token = state.join("jobs").join(&job).join("token");

@@ -167,6 +167,19 @@ impl Command {
 }
 
 impl Command {
+    /// Who says so, if it is a task.
+    pub fn speaker(&self) -> Option<Incarnation> {
+        match self {
+            Command::DeclareVariables { incarnation, .. }
+            | Command::ApplyView { incarnation, .. }
+            | Command::ReachStep { incarnation, .. }
+            | Command::CompleteShards { incarnation, .. }
+            | Command::CompleteExport { incarnation, .. } => Some(*incarnation),
+            Command::FailJob { incarnation, .. } => *incarnation,
+            _ => None,
+        }
+    }
+
     /// That a log cannot hold it, where it would have `bytes` of the `bytes_max` possible.
     pub fn too_long(&self, bytes: usize, bytes_max: usize) -> Refusal {
         let (what, remedy) = match self {

@@ -1,5 +1,4 @@
-//! How much memory a job's parameters take: an estimate that is a lower bound, so that what it refuses could not have
-//! run.
+//! How much memory a job's parameters take, about: what it is while the slowest worker is waited for.
 //!
 //! In bytes, with 4 a number, for a model of P numbers of which a server holds the part E:
 //!
@@ -22,7 +21,7 @@ use tfcoord_types::layout::Layout;
 const MB: u64 = 1 << 20;
 const NUMBER_BYTES: u64 = 4;
 
-/// What the parameters take at least.
+/// What the parameters take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// The server with the largest part.
@@ -68,7 +67,7 @@ impl Need {
         if self.server_bytes > servers.mem.saturating_mul(MB) {
             let (server, need, mem) = (self.server, self.server_bytes.div_ceil(MB), servers.mem);
             return Some(format!(
-                "{server} would need at least {need} MB of memory for its part of the parameters, but parameter_server.mem is {mem}: \
+                "{server} would need about {need} MB of memory for its part of the parameters, but parameter_server.mem is {mem}: \
                  raise it, raise parameter_server.count, or use a smaller model"
             ));
         }
@@ -76,7 +75,7 @@ impl Need {
         let machine = machine_bytes.filter(|machine| together > *machine)?;
         let [together, servers, worker] = [together, self.servers_bytes, self.worker_bytes].map(|bytes| bytes.div_ceil(MB));
         Some(format!(
-            "its tasks would need at least {together} MB of memory for the parameters, {servers} MB of it on servers and {worker} MB in each of \
+            "its tasks would need about {together} MB of memory for the parameters, {servers} MB of it on servers and {worker} MB in each of \
              {workers} workers, but the machine has {}: use fewer workers or a smaller model",
             machine / MB
         ))

@@ -257,13 +257,14 @@ impl Office {
         let pending = std::mem::take(&mut self.pending).into_iter();
         let (commands, waiters): (Vec<_>, Vec<_>) = pending.map(|(command, waiter)| (self.informed(command), waiter)).unzip();
         let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
-        let losses: Vec<(Option<String>, Option<JobId>)> = commands.iter().map(|command| (loss(command), command.job().cloned())).collect();
+        let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
+        let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands)?;
-        for ((applied, waiter), (loss, job)) in applied.into_iter().zip(waiters).zip(losses) {
+        for (((applied, waiter), loss), (job, incarnation)) in applied.into_iter().zip(waiters).zip(losses).zip(said) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
             if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {
                 let fault = Fault { kind: FaultKind::Job, message: refusal.to_string() };
-                self.propose(Command::FailJob { job, incarnation: None, fault });
+                self.propose(Command::FailJob { job, incarnation, fault });
             }
             if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
                 tracing::warn!("{command}");

@@ -8,7 +8,8 @@
 //!   else       │ goes          │ go             │ goes     │ go
 //! ```
 //!
-//! Which job is what follows from the state alone; what lies there is compared with it, whoever left it. Manifests and
+//! Which job is what follows from the state alone; what lies there is compared with it. Only what a coordinator or its
+//! tasks can have made is touched: somebody may keep other files in the directory. Manifests and
 //! unpacked data are also wanted by jobs that are about to be submitted: while anybody holds a [`Claim`] they stay.
 
 use super::StateDir;
@@ -22,6 +23,11 @@ use tfcoord_coordinator_core::kept::Kept;
 use tfcoord_types::id::JobId;
 use tfcoord_types::manifest::Manifest;
 use tokio::sync::OwnedRwLockReadGuard;
+
+/// One of these lies in every job's directory: others are not the coordinator's.
+const JOB_FILES: [&str; 3] = ["job.json", "file_name", "tasks"];
+/// What names in the scratch directory begin with: preparation's directories, and what is derived from data.
+const SCRATCH_NAMES: [&str; 3] = ["prepare-", "unpacked-", "records-"];
 
 /// Keeps manifests and unpacked data where they are.
 #[derive(Debug)]
@@ -52,14 +58,15 @@ impl StateDir {
         self.sweep_sockets(wanted);
         let Ok(_unclaimed) = self.claims.try_write() else { return false };
         each(&self.root.join("manifests"), |name, path| {
-            let digest = name.strip_suffix(".json").unwrap_or(name);
-            if wanted.manifests.contains_key(digest) { Ok(()) } else { fs::remove_file(path) }
+            let digest = name.strip_suffix(".json").filter(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()));
+            if digest.is_some_and(|digest| !wanted.manifests.contains_key(digest)) { fs::remove_file(path) } else { Ok(()) }
         });
         if let Some(names) = self.derived(wanted) {
             each(&self.scratch(), |name, path| {
                 // Half-written ones too: `.NAME.….tmp`.
                 let of = name.strip_prefix('.').and_then(|rest| rest.split('.').next()).unwrap_or(name);
-                if names.contains(of) { Ok(()) } else { remove(path) }
+                let made_here = SCRATCH_NAMES.iter().any(|kind| of.starts_with(kind));
+                if made_here && !names.contains(of) { remove(path) } else { Ok(()) }
             });
         }
         true
@@ -69,7 +76,8 @@ impl StateDir {
         each(&self.root.join("jobs"), |name, path| match name.parse().ok().and_then(|job: JobId| wanted.jobs.get(&job)) {
             Some(Kept::InUse) => Ok(()),
             Some(Kept::ForPeople) => absent_is_fine(fs::remove_file(path.join("token"))),
-            None => remove(path),
+            None if JOB_FILES.iter().any(|file| path.join(file).exists()) => remove(path),
+            None => Ok(()),
         });
     }
 

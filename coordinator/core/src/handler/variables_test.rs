@@ -101,7 +101,7 @@ fn what_does_not_fit_into_memory_fails_the_job_and_says_how_much_would() {
         17,
         1 << 20,
         Some(
-            "the model cannot be placed: ps-0 would need at least 18 MB of memory for its part of the parameters, but parameter_server.mem \
+            "the model cannot be placed: ps-0 would need about 18 MB of memory for its part of the parameters, but parameter_server.mem \
              is 17: raise it, raise parameter_server.count, or use a smaller model",
         ),
     );
@@ -109,7 +109,7 @@ fn what_does_not_fit_into_memory_fails_the_job_and_says_how_much_would() {
         1024,
         2 << 20,
         Some(
-            "the model cannot be placed: its tasks would need at least 168 MB of memory for the parameters, 72 MB of it on servers and 32 MB in \
+            "the model cannot be placed: its tasks would need about 168 MB of memory for the parameters, 72 MB of it on servers and 32 MB in \
              each of 3 workers, but the machine has 100: use fewer workers or a smaller model",
         ),
     );

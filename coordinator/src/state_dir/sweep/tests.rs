@@ -62,6 +62,11 @@ impl Place {
             }
         }
         fs::create_dir(state.scratch().join("prepare-xyz")).unwrap();
+        for other in ["jobs/applications-2026/letter.txt", "manifests/notes.json", "scratch/notes.txt"] {
+            let path = dir.path().join(other);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "of somebody").unwrap();
+        }
         drop(UnixListener::bind(dir.path().join("coordinator.sock")).unwrap());
         fs::write(dir.path().join("3-notes.sock"), "no socket").unwrap();
         Self { dir, state, wanted }
@@ -79,14 +84,14 @@ impl Place {
 fn what_jobs_in_use_need_stays_and_of_the_others_what_people_may_ask_for() {
     let place = Place::new();
     assert!(place.state.sweep(&place.wanted));
-    assert_eq!(place.names("jobs"), ["a-1", "b-2"]);
+    assert_eq!(place.names("jobs"), ["a-1", "applications-2026", "b-2"]);
     assert_eq!((place.names("jobs/a-1"), place.names("jobs/b-2")), (vec!["tasks".into(), "token".into()], vec!["tasks".into()]));
     assert!(place.dir.path().join("jobs/b-2/tasks/ps-0/1/log").exists());
     let root = ["1-ps-0-1.sock", "3-notes.sock", "coordinator.sock", "jobs", "log", "manifests", "scratch"];
     assert_eq!(place.names(""), root);
-    assert_eq!(place.names("manifests").len(), 2);
+    assert_eq!(place.names("manifests").len(), 3);
     let name = unpacked("/d/a-1");
-    assert_eq!(place.names("scratch"), [format!(".{name}.77-0.tmp"), name]);
+    assert_eq!(place.names("scratch"), [format!(".{name}.77-0.tmp"), "notes.txt".into(), name]);
 }
 
 #[tokio::test]
@@ -94,10 +99,10 @@ async fn what_is_claimed_stays_until_the_claim_is_dropped() {
     let place = Place::new();
     let claim = place.state.claim().await;
     assert!(!place.state.sweep(&place.wanted));
-    assert_eq!((place.names("manifests").len(), place.names("scratch").len(), place.names("jobs").len()), (3, 7, 2));
+    assert_eq!((place.names("manifests").len(), place.names("scratch").len(), place.names("jobs").len()), (4, 8, 3));
     drop(claim);
     assert!(place.state.sweep(&place.wanted));
-    assert_eq!(place.names("scratch").len(), 2);
+    assert_eq!(place.names("scratch").len(), 3);
 }
 
 #[test]
@@ -105,5 +110,5 @@ fn where_a_manifest_cannot_be_read_unpacked_data_stay() {
     let mut place = Place::new();
     place.wanted.manifests.insert("ab".into(), Kept::InUse);
     place.state.sweep(&place.wanted);
-    assert_eq!(place.names("scratch").len(), 7);
+    assert_eq!(place.names("scratch").len(), 8);
 }
