@@ -24,28 +24,28 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Submit a job and watch it to its end
-    #[command(after_help = help::SUBMIT)]
+    #[command(after_long_help = help::SUBMIT)]
     Submit(Submit),
     /// Show a job: state, progress, tasks, evaluations
-    #[command(after_help = help::STATUS)]
+    #[command(after_long_help = help::STATUS)]
     Status(Status),
     /// List the jobs that are active
-    #[command(after_help = help::LIST)]
+    #[command(after_long_help = help::LIST)]
     List(List),
     /// Print what a job's tasks printed
-    #[command(after_help = help::LOGS)]
+    #[command(after_long_help = help::LOGS)]
     Logs(Logs),
     /// Cancel a job
-    #[command(after_help = help::CANCEL)]
+    #[command(after_long_help = help::CANCEL)]
     Cancel(Cancel),
     /// Check a job file without submitting it
-    #[command(after_help = help::VALIDATE)]
+    #[command(after_long_help = help::VALIDATE)]
     Validate(Validate),
     /// Use a trained model
-    #[command(after_help = help::PREDICT)]
+    #[command(disable_help_flag = true)]
     Predict(Predict),
     /// Print the version
-    #[command(after_help = help::VERSION)]
+    #[command(after_long_help = help::VERSION)]
     Version,
 }
 
@@ -64,8 +64,8 @@ pub struct Submit {
     /// Seconds between two progress lines where there is no terminal
     #[arg(long, value_name = "SECONDS", value_parser = interval, default_value = "2")]
     pub interval: Duration,
-    /// text for people, json for the job at its end, jsonl for each event as it happens
-    #[arg(short, long, value_enum, default_value_t = Stream::Text)]
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Stream::Text)]
     pub output: Stream,
 }
 
@@ -74,8 +74,8 @@ pub struct Submit {
 pub struct Status {
     /// The job's id, as `tfcoord list` shows it
     pub job: JobId,
-    /// text for people, json for programs
-    #[arg(short, long, value_enum, default_value_t = Page::Text)]
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Page::Text)]
     pub output: Page,
 }
 
@@ -85,8 +85,8 @@ pub struct List {
     /// Jobs that ended too
     #[arg(short, long)]
     pub all: bool,
-    /// text for people, json for programs
-    #[arg(short, long, value_enum, default_value_t = Page::Text)]
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Page::Text)]
     pub output: Page,
 }
 
@@ -111,8 +111,8 @@ pub struct Cancel {
     /// Why; kept with the job
     #[arg(short, long, default_value = "cancelled by `tfcoord cancel`")]
     pub reason: String,
-    /// text for people, json for programs
-    #[arg(short, long, value_enum, default_value_t = Page::Text)]
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Page::Text)]
     pub output: Page,
 }
 
@@ -127,28 +127,28 @@ pub struct Validate {
 /// `predict`
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// MODEL_DIR --data FILE…: passed on to `tfcoord-worker predict`
-    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    /// Passed on to `tfcoord-worker predict`, which has the help too
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<OsString>,
 }
 
 /// The form of a single answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Page {
-    /// For people.
+    /// For people
     Text,
-    /// One JSON value.
+    /// For programs: one JSON value
     Json,
 }
 
 /// The form of an answer that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Stream {
-    /// For people.
+    /// For people
     Text,
-    /// One JSON value, at the end.
+    /// The job at its end, as one JSON value
     Json,
-    /// One JSON value a line, as it happens.
+    /// Each event as it happens, as a line of JSON
     Jsonl,
 }
 
@@ -173,11 +173,30 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    // The help of `predict` is that of the worker's program.
+    fn verbs() -> Vec<clap::Command> {
+        let mut all = Arguments::command();
+        all.build();
+        all.get_subcommands().filter(|verb| verb.get_name() != "predict").cloned().collect()
+    }
+
     #[test]
-    fn every_verb_shows_an_example() {
-        for verb in Arguments::command().get_subcommands() {
-            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("tfcoord {}", verb.get_name())), "{}", verb.get_name());
+    fn the_long_help_of_every_verb_shows_an_example_and_the_short_one_fits_a_screen() {
+        for mut verb in verbs() {
+            let name = verb.get_name().to_owned();
+            let (short, long) = (verb.render_help().to_string(), verb.render_long_help().to_string());
+            assert!(long.contains("Examples:") && long.contains(&format!("  tfcoord {name}")), "{long}");
+            assert!(!short.contains("Examples:") && short.lines().count() < 24, "{short}");
+        }
+    }
+
+    #[test]
+    fn no_help_says_a_thing_twice() {
+        for mut verb in verbs() {
+            let help = verb.render_long_help().to_string().to_lowercase();
+            for words in ["for people", "json value", "as it happens"] {
+                assert!(help.matches(words).count() <= 1, "{words}: {help}");
+            }
         }
     }
 
@@ -192,10 +211,12 @@ mod tests {
 
     #[test]
     fn predict_passes_everything_on() {
-        let arguments = Arguments::parse_from(["tfcoord", "predict", "out/model", "--data", "a.csv", "-o", "json"]);
-        match arguments.verb {
-            Verb::Predict(predict) => assert_eq!(predict.arguments, ["out/model", "--data", "a.csv", "-o", "json"]),
-            verb => panic!("{verb:?}"),
+        for line in ["out/model --data a.csv -o json", "--help", "-h", "--data a.csv out/model"] {
+            let words: Vec<&str> = line.split(' ').collect();
+            match Arguments::parse_from(["tfcoord", "predict"].iter().chain(&words)).verb {
+                Verb::Predict(predict) => assert_eq!(predict.arguments, words),
+                verb => panic!("{verb:?}"),
+            }
         }
     }
 }

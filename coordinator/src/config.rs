@@ -9,6 +9,7 @@ use std::time::Duration;
 /// A parameter server, a worker and a coordinator lie in one directory; this names another one.
 const BIN_DIR_VARIABLE: &str = "TFCOORD_BIN_DIR";
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+const ENDED_JOBS_KEPT: usize = 100;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -59,6 +60,8 @@ pub struct Config {
     pub bin_dir: PathBuf,
     /// End after this time without active jobs and without clients: an embedded coordinator.
     pub linger: Option<Duration>,
+    /// Of how many jobs that ended, the last ones, the files are kept: what their tasks printed.
+    pub ended_jobs_kept: usize,
 }
 
 /// A configuration that cannot be used.
@@ -106,6 +109,7 @@ struct File {
     token_file: Option<PathBuf>,
     metrics_listen: Option<String>,
     bin_dir: Option<PathBuf>,
+    ended_jobs_kept: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +134,7 @@ impl Config {
                 metrics_listen: arguments.metrics_listen,
                 bin_dir: bin_dir()?,
                 linger: Some(Duration::from_millis(arguments.linger_ms)),
+                ended_jobs_kept: ENDED_JOBS_KEPT,
             }),
         }
     }
@@ -162,6 +167,7 @@ impl Config {
             metrics_listen: metrics_listen.map_err(|problem| field("metrics_listen", problem))?,
             bin_dir: file.bin_dir.map_or_else(bin_dir, Ok)?,
             linger: None,
+            ended_jobs_kept: file.ended_jobs_kept.unwrap_or(ENDED_JOBS_KEPT),
         })
     }
 }
@@ -205,7 +211,8 @@ mod tests {
     fn a_standing_coordinator_is_configured() {
         let config = read(r#"{"state_dir": "/s", "listen": ["unix:/run/c.sock", "localhost:7600"], "bin_dir": "/b"}"#).unwrap();
         assert_eq!(config.listen, [Listen::Unix("/run/c.sock".into()), Listen::Tcp("127.0.0.1:7600".parse().unwrap())]);
-        assert_eq!((config.linger, config.bin_dir), (None, "/b".into()));
+        assert_eq!((config.linger, config.bin_dir, config.ended_jobs_kept), (None, "/b".into(), 100));
+        assert_eq!(read(r#"{"state_dir": "/s", "listen": "unix:/c", "ended_jobs_kept": 3}"#).unwrap().ended_jobs_kept, 3);
     }
 
     #[test]

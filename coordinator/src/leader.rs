@@ -4,8 +4,9 @@
 //! follows from that in turn; then answer, and hand out what changed. Nothing is answered before it is durable.
 //! Reports never enter the log: the newest of each task is kept here ([`presence`]), and the core's `proposals` says
 //! what of it must become a command. What runs is compared with what should ([`reconcile`]) whenever a decision touches
-//! tasks, when one has ended, and every 5 s.
+//! tasks, when one has ended, and every 5 s; and when nothing is left of a job that ended, so are files ([`Wanted`](crate::state_dir::Wanted)).
 
+mod error;
 mod handle;
 mod job_message;
 mod journal;
@@ -21,18 +22,19 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use error::Error;
 pub use handle::{Gone, Handle};
 pub use journal::{Journal, SNAPSHOT_EVERY};
 pub use request::{OpenSession, Request};
 
 use crate::clock::Clock;
-use crate::log;
 use crate::state_dir::StateDir;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tfcoord_coordinator_core::{Cluster, Command};
+use tfcoord_fs::FileLock;
 use tfcoord_launch::Launcher;
 use tokio::sync::watch;
 
@@ -51,15 +53,19 @@ pub struct Parts {
     pub cluster: Cluster,
     /// Where job files and tokens lie.
     pub state: StateDir,
+    /// The state directory's lock: once its file is gone, so is the directory.
+    pub lock: Arc<FileLock>,
     /// How long a task may be silent before it is held for dead.
     pub lease: Duration,
+    /// Of how many jobs that ended the files are kept.
+    pub ended_jobs_kept: usize,
 }
 
 /// A leader that runs.
 pub struct Leader {
     handle: Handle,
     active: watch::Receiver<usize>,
-    thread: JoinHandle<Result<(), log::Error>>,
+    thread: JoinHandle<Result<(), Error>>,
 }
 
 impl Leader {
@@ -90,19 +96,19 @@ impl Leader {
         self.active.clone()
     }
 
-    /// Waits until the thread has ended: after [`Request::Stop`], or since the log failed.
+    /// Waits until the thread has ended: after [`Request::Stop`], or since it could not go on.
     ///
     /// # Errors
-    /// Why the log failed.
+    /// Why it could not go on.
     ///
     /// # Panics
     /// If the thread did.
-    pub fn join(self) -> Result<(), log::Error> {
+    pub fn join(self) -> Result<(), Error> {
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
-fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), log::Error> {
+fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), Error> {
     office.propose(Command::TakeOffice {});
     office.settle()?;
     loop {
@@ -112,7 +118,7 @@ fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), lo
             // Every handle is gone; nobody can ask for an end any more.
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        office.begin();
+        office.begin()?;
         let mut taken = 0;
         while let Some(request) = next {
             if matches!(request, Request::Stop) {

@@ -48,6 +48,8 @@ pub struct Services {
     pub state: StateDir,
     /// The client's token.
     pub token: Bearer,
+    /// Of how many jobs that ended the files are kept, for those who ask in vain.
+    pub ended_jobs_kept: usize,
 }
 
 /// Serves connections as they come, until `stop` is ready and the calls under way have ended.

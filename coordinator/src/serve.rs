@@ -3,7 +3,8 @@
 //! Start: lock, leftovers of an earlier life, log, listeners, leader, then the ready line. End, on SIGTERM, SIGINT, or
 //! idleness of an embedded one: the sockets go first, then the tasks (SIGTERM, and SIGKILL after 5 s), then the lock.
 //! Jobs that were active are failed by the next coordinator on the same log, with that as their reason: cancelling them
-//! would be a decision of a person.
+//! would be a decision of a person. One whose state directory was removed under it ends too, and leaves alone what is
+//! there in its place: that may be another one's.
 
 use crate::config::{Config, Listen};
 use crate::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
@@ -16,6 +17,7 @@ use anyhow::Context;
 use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,13 +50,43 @@ pub enum Started {
 /// A coordinator that is ready to serve.
 pub struct Coordinator {
     endpoints: Vec<String>,
-    sockets: Vec<PathBuf>,
+    sockets: Vec<Socket>,
     listeners: Vec<Listener>,
     metrics: Option<(prometheus::Endpoint, TcpListener)>,
     services: Services,
     leader: Leader,
     linger: Option<Duration>,
-    _lock: FileLock,
+    lock: Arc<FileLock>,
+}
+
+/// A Unix socket that was made here: the file that it was then.
+struct Socket {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Socket {
+    fn made(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+
+    /// Removes it, unless another one has taken its place.
+    fn remove(&self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            remove(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => tracing::warn!(%error, path = %path.display(), "cannot remove"),
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Starts a coordinator: everything up to the first connection.
@@ -64,12 +96,13 @@ pub struct Coordinator {
 pub async fn start(config: &Config) -> anyhow::Result<Started> {
     let state = StateDir::new(&config.state_dir)?;
     let lock = match lock(&state, config.linger.is_some()).await? {
-        Ok(lock) => lock,
+        Ok(lock) => Arc::new(lock),
         Err(endpoint) => return Ok(Started::Running(endpoint)),
     };
     for dir in local::end_leftovers(state.root())? {
         tracing::warn!(dir = %dir.display(), "killed a task that an earlier coordinator left behind");
     }
+    state.remove_temporaries()?;
     let metrics = metrics(config, &state).await?;
     let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
     let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY)?;
@@ -87,14 +120,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
         coordinator: first.clone(),
     };
     let mut launcher: Option<Arc<dyn Launcher>> = None;
-    let parts = Parts { journal, cluster, state: state.clone(), lease: LEASE };
+    let ended_jobs_kept = config.ended_jobs_kept;
+    let parts = Parts { journal, cluster, state: state.clone(), lock: lock.clone(), lease: LEASE, ended_jobs_kept };
     let leader = Leader::start(parts, |on_end| launcher.insert(Arc::new(Local::new(launch, on_end))).clone())?;
     let launcher = launcher.context("the leader has no launcher")?;
     tfcoord_fs::write_atomic(&state.endpoint(), format!("{first}\n").as_bytes(), MODE_PRIVATE)?;
     let preparer = Arc::new(Preparer::new(&config.bin_dir, &state));
-    let services = Services { leader: leader.handle(), preparer, launcher, state, token };
+    let services = Services { leader: leader.handle(), preparer, launcher, state, token, ended_jobs_kept };
     let linger = config.linger;
-    Ok(Started::Ready(Box::new(Coordinator { endpoints, sockets, listeners, metrics, services, leader, linger, _lock: lock })))
+    Ok(Started::Ready(Box::new(Coordinator { endpoints, sockets, listeners, metrics, services, leader, linger, lock })))
 }
 
 impl Coordinator {
@@ -103,12 +137,12 @@ impl Coordinator {
         &self.endpoints
     }
 
-    /// Serves until `stop` is ready, the log fails, or an embedded one is idle; then ends everything it started.
+    /// Serves until `stop` is ready, the leader cannot go on, or an embedded one is idle; then ends everything it started.
     ///
     /// # Errors
-    /// The log failed.
+    /// Why the leader could not go on.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { sockets, listeners, metrics, services, leader, linger, _lock, .. } = self;
+        let Self { sockets, listeners, metrics, services, leader, linger, lock, .. } = self;
         let (connections, alive) = incoming::accept(listeners);
         let (stopping, stopped) = watch::channel(false);
         let stopped = move || {
@@ -118,7 +152,7 @@ impl Coordinator {
         if let Some((endpoint, listener)) = metrics {
             tokio::spawn(endpoint.serve(listener, stopped()));
         }
-        let (endpoint_file, launcher) = (services.state.endpoint(), services.launcher.clone());
+        let (state, launcher) = (services.state.clone(), services.launcher.clone());
         let (handle, active) = (leader.handle(), leader.active());
         let mut leading = tokio::task::spawn_blocking(move || leader.join());
         let serving = tokio::spawn(rpc::serve(services, connections, stopped()));
@@ -134,10 +168,10 @@ impl Coordinator {
             led = &mut leading => Some(led),
         };
         // First nobody finds the way any more: who comes now starts another coordinator, which waits for the lock.
-        for path in sockets.iter().chain([&endpoint_file]) {
-            if let Err(error) = fs::remove_file(path) {
-                tracing::warn!(%error, path = %path.display(), "cannot remove");
-            }
+        sockets.iter().for_each(Socket::remove);
+        if lock.is_in_place() {
+            remove(&state.endpoint());
+            remove(&state.metrics_address());
         }
         let led = match failed {
             Some(led) => led,
@@ -152,7 +186,7 @@ impl Coordinator {
         if timeout(DRAIN, serving).await.is_err() {
             tracing::debug!("calls under way were cut off");
         }
-        led.context("the leader panicked")?.context("the log failed")
+        Ok(led.context("the leader panicked")??)
     }
 }
 
@@ -201,7 +235,7 @@ async fn answers(endpoint: &str) -> bool {
 
 struct Bound {
     endpoints: Vec<String>,
-    sockets: Vec<PathBuf>,
+    sockets: Vec<Socket>,
     listeners: Vec<Listener>,
 }
 
@@ -223,10 +257,15 @@ async fn bind(listen: &[Listen], socket_dir: &Path) -> anyhow::Result<Bound> {
     Ok(bound)
 }
 
-async fn bind_unix(path: &Path, sockets: &mut Vec<PathBuf>) -> anyhow::Result<(String, Listener)> {
+async fn bind_unix(path: &Path, sockets: &mut Vec<Socket>) -> anyhow::Result<(String, Listener)> {
     let endpoint = format!("unix:{}", path.display());
-    if answers(&endpoint).await {
-        anyhow::bail!("cannot listen on {endpoint}: another process does; end it, or choose another path");
+    // One whose state directory was removed is about to end.
+    let deadline = Instant::now() + LOCK_WITHIN;
+    while answers(&endpoint).await {
+        if Instant::now() >= deadline {
+            anyhow::bail!("cannot listen on {endpoint}: another process does; end it, or choose another path");
+        }
+        sleep(LOCK_AGAIN_AFTER).await;
     }
     // Of a coordinator that was killed.
     match fs::remove_file(path) {
@@ -236,7 +275,7 @@ async fn bind_unix(path: &Path, sockets: &mut Vec<PathBuf>) -> anyhow::Result<(S
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {endpoint}"))?;
-    sockets.push(path.to_owned());
+    sockets.push(Socket::made(path).with_context(|| format!("cannot look at {endpoint}"))?);
     Ok((endpoint, Listener::Unix(listener)))
 }
 
@@ -245,7 +284,7 @@ async fn metrics(config: &Config, state: &StateDir) -> anyhow::Result<Option<(pr
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot serve metrics on {address}"))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "serving metrics");
-    tfcoord_fs::write_atomic(&state.root().join("metrics-address"), format!("{address}\n").as_bytes(), MODE_PRIVATE)?;
+    tfcoord_fs::write_atomic(&state.metrics_address(), format!("{address}\n").as_bytes(), MODE_PRIVATE)?;
     Ok(Some((prometheus::install(prometheus::Role::Coordinator)?, listener)))
 }
 

@@ -4,20 +4,29 @@
 //!   lock                       held by the coordinator
 //!   token                      the client's bearer token (0600)
 //!   endpoint                   where the coordinator listens, while it does
+//!   metrics-address            where it serves metrics, while it does
 //!   log/                       segments, snapshots, vote
 //!   manifests/<sha256>.json    what preparation found, content-addressed
 //!   scratch/                   unpacked data
 //!   jobs/<job>/{token,job.json,file_name,tasks/<task>/<attempt>/…}
 //! ```
+//!
+//! What stays for how long: [`Wanted`].
+
+mod sweep;
+
+pub use sweep::{Claim, Wanted};
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tfcoord_types::id::JobId;
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::Manifest;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::RwLock;
 
 /// Bytes of a token before it is written in hexadecimal.
 const TOKEN_BYTES: usize = 32;
@@ -28,6 +37,8 @@ const SOCKET_DIR_BYTES_MAX: usize = 60;
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
+    // Read by those who claim manifests and unpacked data, written by a sweep of them.
+    claims: Arc<RwLock<()>>,
 }
 
 /// A state directory that cannot be used.
@@ -65,7 +76,7 @@ impl StateDir {
     /// # Errors
     /// They cannot be made, or belong to somebody else.
     pub fn new(root: &Path) -> Result<Self, Error> {
-        let this = Self { root: root.to_owned() };
+        let this = Self { root: root.to_owned(), claims: Arc::default() };
         for dir in [this.root.clone(), this.log(), this.scratch(), this.root.join("manifests"), this.root.join("jobs")] {
             tfcoord_fs::private_dir(&dir)?;
         }
@@ -92,6 +103,11 @@ impl StateDir {
         self.root.join("endpoint")
     }
 
+    /// The file that says where metrics are served.
+    pub fn metrics_address(&self) -> PathBuf {
+        self.root.join("metrics-address")
+    }
+
     /// Segments and snapshots.
     pub fn log(&self) -> PathBuf {
         self.root.join("log")
@@ -107,12 +123,29 @@ impl StateDir {
         self.job(job).join("token")
     }
 
+    /// Whether files of the job are here, such as what its tasks printed.
+    pub fn has_job(&self, job: &JobId) -> bool {
+        self.job(job).is_dir()
+    }
+
     fn job(&self, job: &JobId) -> PathBuf {
         self.root.join("jobs").join(job.to_string())
     }
 
     fn manifest(&self, digest: &str) -> PathBuf {
         self.root.join("manifests").join(format!("{digest}.json"))
+    }
+
+    /// Removes files that were half-written when an earlier coordinator ended. For the one that holds the lock, before
+    /// it writes anything.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn remove_temporaries(&self) -> Result<(), Error> {
+        for dir in [self.root.clone(), self.log(), self.root.join("manifests")] {
+            tfcoord_fs::remove_temporaries(&dir)?;
+        }
+        Ok(())
     }
 
     /// A private directory for Unix sockets: this one if its path is short enough, else one for it among the temporary

@@ -80,7 +80,7 @@ impl Place {
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 
-    /// The process ids of the job's three tasks.
+    /// The process ids of the job's three tasks, once the coordinator has recorded them too.
     async fn pids(&self, job: &str) -> Vec<String> {
         let tasks = self.state().join("jobs").join(job).join("tasks");
         let mut pids = Vec::new();
@@ -88,6 +88,8 @@ impl Place {
             let log = tasks.join(task).join("1/log");
             let printed = || fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'));
             pids.push(until("a task's process id", printed).await.trim().to_owned());
+            let record = tasks.join(task).join("1/process.json");
+            until("a task's record", || record.exists().then_some(())).await;
         }
         pids
     }
@@ -214,6 +216,48 @@ async fn a_cancelled_jobs_tasks_end_and_their_logs_stay() {
     let mut logs = client.logs(v1::LogsRequest { job, task: "ps-0".into(), follow: true }).await.unwrap().into_inner();
     assert_eq!(logs.message().await.unwrap().unwrap().lines, [pids[0].clone()]);
     assert_eq!(logs.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_whose_state_directory_is_removed_ends_with_its_tasks_and_leaves_the_next_one_alone() {
+    let place = Place::new();
+    let first = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job).await;
+    fs::remove_dir_all(place.state()).unwrap();
+    // The next verb starts another one at once, in the same place.
+    let _second = place.start(60_000);
+    let list = v1::ListRequest { all: true };
+    assert_eq!(place.client().await.list(list).await.unwrap().into_inner().jobs, []);
+    assert_eq!(first.ended().await.code(), Some(1));
+    all_end(&pids).await;
+    assert_eq!(place.client().await.list(list).await.unwrap().into_inner().jobs, [], "its socket and its token are still there");
+}
+
+#[tokio::test]
+async fn what_a_killed_coordinator_left_is_swept_by_the_next_one() {
+    let place = Place::new();
+    let first = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job).await;
+    first.signal(rustix::process::Signal::KILL);
+    first.ended().await;
+    let state = place.state();
+    let left = ["log/.snapshot-1.1-1.tmp", "scratch/unpacked-00", "jobs/gone-9", "77-ps-0-1.sock"].map(|name| state.join(name));
+    fs::write(&left[0], "half").unwrap();
+    fs::write(&left[1], "plain").unwrap();
+    fs::create_dir_all(left[2].join("tasks")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&left[3]).unwrap());
+    let second = place.start(60_000);
+    let token = state.join("jobs").join(&job).join("token");
+    until("the leftovers' end", || left.iter().chain([&token]).all(|path| !path.exists()).then_some(())).await;
+    assert_eq!(place.pids(&job).await, pids, "its logs stay");
+    // The same where no job ends by it.
+    second.signal(rustix::process::Signal::KILL);
+    second.ended().await;
+    fs::write(&left[1], "plain").unwrap();
+    let _third = place.start(60_000);
+    until("the leftover's end", || (!left[1].exists()).then_some(())).await;
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ pub struct Prepare {
 
 /// Arguments of `predict`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   tfcoord predict out/fashion-mnist-2/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
   tfcoord predict out/fashion-mnist-2/model --data pictures.idx --records 0..10 -o jsonl
   tfcoord predict out/tabular-40/model --data new.csv")]
@@ -108,8 +108,8 @@ pub struct Predict {
     /// Use only these records: FROM..TO, TO not included.
     #[arg(long, value_parser = records)]
     pub records: Option<[u64; 2]>,
-    /// text: a summary; json: the summary as JSON; jsonl: a line a record, then the summary.
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    /// The form of what is printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Format::Text)]
     pub output: Format,
     /// Threads that compute.
     #[arg(long, default_value_t = 1)]

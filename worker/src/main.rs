@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Prepare(arguments) => prepare::prepare(&arguments),
-        Command::Predict(arguments) => predict::predict(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments).or_else(|error| Ok(predict::failed(&error).into())),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

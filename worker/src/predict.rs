@@ -14,6 +14,10 @@ use tfcoord_types::figures::Counts;
 use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
 use tfcoord_types::manifest::Label;
 
+const BAD_INPUT: u8 = 2;
+const CANNOT_WRITE: u8 = 5;
+const NOBODY_READS: u8 = 141;
+
 /// Prints predictions, and how good they are where the data have labels.
 ///
 /// # Errors
@@ -55,6 +59,17 @@ pub fn predict(arguments: &Predict) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells a failure, and gives its exit code: one of those in docs/commands.md.
+pub fn failed(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<std::io::Error>() {
+        // Nobody reads any more: as if ended by SIGPIPE.
+        Some(io) if io.kind() == std::io::ErrorKind::BrokenPipe => return NOBODY_READS,
+        _ => eprintln!("error: {error:#}"),
+    }
+    // What is wrong with the model, the data or the command line has types of its own.
+    if error.is::<std::io::Error>() { CANNOT_WRITE } else { BAD_INPUT }
 }
 
 fn source(arguments: &Predict, format: DataFormat) -> anyhow::Result<Source> {
@@ -104,4 +119,17 @@ fn print_text(out: &mut impl Write, figures: &Figures) -> std::io::Result<()> {
         writeln!(out, "accuracy  {accuracy:.4}  ({correct} right)")?;
     }
     figures.auc.map_or(Ok(()), |auc| writeln!(out, "auc       {auc:.4}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_have_the_exit_codes_of_the_commands() {
+        let io = |kind: std::io::ErrorKind| failed(&anyhow::Error::from(std::io::Error::from(kind)));
+        assert_eq!(failed(&anyhow::anyhow!("model.json is damaged")), BAD_INPUT);
+        assert_eq!(io(std::io::ErrorKind::StorageFull), CANNOT_WRITE);
+        assert_eq!(io(std::io::ErrorKind::BrokenPipe), NOBODY_READS);
+    }
 }

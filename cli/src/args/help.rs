@@ -1,12 +1,6 @@
 //! What stands below the options in `--help`.
 
-pub const TOP: &str = "\
-Examples:
-  tfcoord submit job.json         train, watch, show the result
-  tfcoord list --all              every job there was
-  tfcoord logs fashion-mnist-7    what its tasks printed
-
-`tfcoord --help` tells of exit codes and the environment.";
+pub const TOP: &str = "`tfcoord --help` shows examples, exit codes and the environment; `tfcoord VERB --help` more of a verb.";
 
 pub const TOP_LONG: &str = "\
 Examples:
@@ -17,7 +11,7 @@ Examples:
 Exit codes:
   0    done; for a job: succeeded
   1    the job failed or was cancelled, or there is no such job
-  2    the job file or the command line is wrong
+  2    the job file, the data it names, or the command line is wrong
   3    the job can never run
   4    the coordinator does not accept the token
   5    the coordinator or its engine failed
@@ -69,12 +63,6 @@ Examples:
 
 Shows all problems of the file itself, each with its line and column; the data are not looked at.
 Exit code 0: the file is fine; 2: it is not.";
-
-pub const PREDICT: &str = "\
-Examples:
-  tfcoord predict out/fashion-mnist-7/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
-  tfcoord predict out/tabular-8/model --data new.csv -o jsonl
-  tfcoord predict -- --help    # all its options";
 
 pub const VERSION: &str = "\
 Examples:

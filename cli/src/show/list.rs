@@ -3,7 +3,7 @@
 use super::number::{duration, epoch, percent, share};
 use super::plain;
 use super::table::{Align, table};
-use crate::job::{Job, State};
+use crate::job::{Evaluation, Job, State};
 
 /// The longest reason in a row, in characters.
 const REASON_CHARS_MAX: usize = 72;
@@ -23,15 +23,21 @@ pub fn list(jobs: &[Job], all: bool, now_ms: u64) -> String {
 
 fn how_far(job: &Job) -> String {
     match (job.state, &job.progress, job.evaluations.last()) {
-        (State::Succeeded, _, Some(last)) => match (last.accuracy, last.auc) {
-            (_, Some(auc)) => format!("test AUC {}", share(auc)),
-            (Some(accuracy), None) => format!("test accuracy {}", share(accuracy)),
-            (None, None) => format!("test loss {}", share(last.loss)),
-        },
-        (State::Running, Some(now), _) => {
-            format!("{}, step {}/{} ({})", epoch(now.epoch, &job.plan), now.step, now.steps, percent(now.step, now.steps))
+        (State::Succeeded, _, Some(last)) => figure(last),
+        (State::Running, Some(now), last) => {
+            let place = format!("{}, step {}/{} ({})", epoch(now.epoch, &job.plan), now.step, now.steps, percent(now.step, now.steps));
+            last.map_or(place.clone(), |last| format!("{place}, {}", figure(last)))
         }
         _ => short(job.reason.lines().next().unwrap_or_default()),
+    }
+}
+
+// The one that says most.
+fn figure(last: &Evaluation) -> String {
+    match (last.accuracy, last.auc) {
+        (_, Some(auc)) => format!("test AUC {}", share(auc)),
+        (Some(accuracy), None) => format!("test accuracy {}", share(accuracy)),
+        (None, None) => format!("test loss {}", share(last.loss)),
     }
 }
 
@@ -52,15 +58,17 @@ mod tests {
     fn a_row_says_how_far_a_job_is() {
         let mut done = sample::job(State::Succeeded);
         done.evaluations = vec![sample::evaluation(10)];
+        let evaluated = Job { evaluations: vec![sample::evaluation(2)], ..sample::job(State::Running) };
         let plain = Job { id: "m-9".into(), reason: "trained 10 epochs in 630 steps".into(), ..sample::job(State::Succeeded) };
         let failed = Job { id: "m-12".into(), reason: "worker-0: disk full\nlast lines".into(), ..sample::job(State::Failed) };
         let expected = "\
 job              state       age  progress
 fashion-mnist-7  running    12 s  epoch 3/10, step 150/630 (23 %)
+fashion-mnist-7  running    12 s  epoch 3/10, step 150/630 (23 %), test accuracy 0.8710
 fashion-mnist-7  succeeded  12 s  test accuracy 0.8710
 m-9              succeeded  12 s  trained 10 epochs in 630 steps
 m-12             failed     12 s  worker-0: disk full";
-        assert_eq!(list(&[sample::job(State::Running), done, plain, failed], true, 1_012_000), expected);
+        assert_eq!(list(&[sample::job(State::Running), evaluated, done, plain, failed], true, 1_012_000), expected);
     }
 
     #[test]

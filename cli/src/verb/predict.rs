@@ -6,12 +6,13 @@ use crate::start::program;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Becomes `tfcoord-worker predict`: its exit code is passed on by being this process's.
+/// Becomes `tfcoord-worker predict`, under this program's name, which its help shows: its exit code is passed on by being
+/// this process's.
 ///
 /// # Errors
 /// When the program is not there or cannot be run.
 pub fn run(args: &Predict) -> Result<Code, Failure> {
     let program = program("tfcoord-worker")?;
-    let error = Command::new(&program).arg("predict").args(&args.arguments).exec();
+    let error = Command::new(&program).arg0("tfcoord").arg("predict").args(&args.arguments).exec();
     Err(Failure::new(Code::Engine, format!("cannot run {}: {error}", program.display())))
 }

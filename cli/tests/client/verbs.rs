@@ -88,6 +88,16 @@ fn followed_logs_are_printed_once_over_a_break() {
 }
 
 #[test]
+fn the_worker_predicts_under_the_clients_name() {
+    let home = Home::new();
+    // A shell that runs the script `predict`.
+    std::os::unix::fs::symlink("/bin/sh", home.path("bin").join("tfcoord-worker")).unwrap();
+    std::fs::write(home.path("predict"), "tr '\\0' ' ' < /proc/$$/cmdline").unwrap();
+    let ended = run(home.embedded(&["predict", "--help"]));
+    assert_eq!((ended.code, ended.out.as_str()), (0, "tfcoord predict --help "));
+}
+
+#[test]
 fn predict_is_the_workers_matter() {
     let home = Home::new();
     home.program("tfcoord-worker", "echo \"$@\"; exit 7");

@@ -1,6 +1,7 @@
 //! What may be proposed. The log keeps commands as JSON: new fields get a default, variants are never renamed.
 
 use crate::cause::{Cause, Exit};
+use crate::outcome::Refusal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
@@ -41,6 +42,9 @@ pub enum Command {
         incarnation: Incarnation,
         /// In the model's order.
         variables: Vec<Variable>,
+        /// Memory of the machine that the job's tasks share; nothing where they do not, or it is not known.
+        #[serde(default)]
+        machine_bytes: Option<u64>,
     },
     /// A server has made itself equal to the view of a revision. Proposed only where a grant waits for it.
     ApplyView {
@@ -92,6 +96,9 @@ pub enum Command {
         attempt: Attempt,
         /// How it ended.
         cause: Cause,
+        /// Steps that all servers had done by then, as far as their reports tell: the log does not see reports.
+        #[serde(default)]
+        step: u64,
     },
     /// The job cannot go on.
     FailJob {
@@ -140,12 +147,60 @@ pub struct Process {
     pub kernel_path: String,
 }
 
+impl Command {
+    /// The job that it is about, unless it is about none that there is.
+    pub fn job(&self) -> Option<&JobId> {
+        match self {
+            Command::SubmitJob { .. } | Command::TakeOffice {} | Command::Tick {} => None,
+            Command::RegisterTask { job, .. }
+            | Command::DeclareVariables { job, .. }
+            | Command::ApplyView { job, .. }
+            | Command::ReachStep { job, .. }
+            | Command::CompleteShards { job, .. }
+            | Command::CompleteExport { job, .. }
+            | Command::DeclareLost { job, .. }
+            | Command::FailJob { job, .. }
+            | Command::CancelJob { job, .. }
+            | Command::CollectTask { job, .. } => Some(job),
+        }
+    }
+}
+
+impl Command {
+    /// Who says so, if it is a task.
+    pub fn speaker(&self) -> Option<Incarnation> {
+        match self {
+            Command::DeclareVariables { incarnation, .. }
+            | Command::ApplyView { incarnation, .. }
+            | Command::ReachStep { incarnation, .. }
+            | Command::CompleteShards { incarnation, .. }
+            | Command::CompleteExport { incarnation, .. } => Some(*incarnation),
+            Command::FailJob { incarnation, .. } => *incarnation,
+            _ => None,
+        }
+    }
+
+    /// That a log cannot hold it, where it would have `bytes` of the `bytes_max` possible.
+    pub fn too_long(&self, bytes: usize, bytes_max: usize) -> Refusal {
+        let (what, remedy) = match self {
+            Command::SubmitJob { .. } => ("the job file", "make it shorter"),
+            Command::DeclareVariables { .. } => ("the list of the model's variables", "use a model with fewer layers"),
+            Command::CompleteShards { .. } => {
+                ("what a worker found in an evaluation", "leave confusion_matrix out of model.metrics, or use data with fewer classes")
+            }
+            Command::CompleteExport { .. } => ("the list of the model's files", "use a model of fewer files"),
+            _ => ("what was said", "make it shorter"),
+        };
+        Refusal::TooLong { what, bytes, bytes_max, remedy }
+    }
+}
+
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Command::SubmitJob { request_id, file, .. } => write!(f, "SubmitJob {} ({request_id})", file.name),
             Command::RegisterTask { job, task, attempt, .. } => write!(f, "RegisterTask {job}/{task} attempt {attempt}"),
-            Command::DeclareVariables { job, incarnation, variables } => {
+            Command::DeclareVariables { job, incarnation, variables, .. } => {
                 write!(f, "DeclareVariables {job} incarnation {incarnation}: {} variables", variables.len())
             }
             Command::ApplyView { job, incarnation, revision } => write!(f, "ApplyView {job} incarnation {incarnation} revision {revision}"),
@@ -158,7 +213,7 @@ impl fmt::Display for Command {
             Command::CompleteExport { job, incarnation, exported } => {
                 write!(f, "CompleteExport {job} incarnation {incarnation}: {}", exported.dir)
             }
-            Command::DeclareLost { job, task, attempt, cause } => write!(f, "DeclareLost {job}/{task} attempt {attempt}: {cause}"),
+            Command::DeclareLost { job, task, attempt, cause, .. } => write!(f, "DeclareLost {job}/{task} attempt {attempt}: {cause}"),
             Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
             Command::TakeOffice {} => f.write_str("TakeOffice"),

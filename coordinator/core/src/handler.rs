@@ -52,8 +52,8 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
         Command::RegisterTask { job, task, attempt, process } => {
             on(c, entry, &job, |job, entry| register::register_task(job, entry, task, attempt, process))
         }
-        Command::DeclareVariables { job, incarnation, variables } => {
-            on(c, entry, &job, |job, entry| variables::declare_variables(job, entry, incarnation, variables))
+        Command::DeclareVariables { job, incarnation, variables, machine_bytes } => {
+            on(c, entry, &job, |job, entry| variables::declare_variables(job, entry, incarnation, variables, machine_bytes))
         }
         Command::ApplyView { job, incarnation, revision } => on(c, entry, &job, |job, _| lane::apply_view(job, incarnation, revision)),
         Command::ReachStep { job, generation, incarnation, step } => {
@@ -65,8 +65,8 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
         Command::CompleteExport { job, incarnation, exported } => {
             on(c, entry, &job, |job, entry| finish::complete_export(job, entry, incarnation, exported))
         }
-        Command::DeclareLost { job, task, attempt, cause } => {
-            on(c, entry, &job, |job, entry| lost::declare_lost(job, entry, task, attempt, cause))
+        Command::DeclareLost { job, task, attempt, cause, step } => {
+            on(c, entry, &job, |job, entry| lost::declare_lost(job, entry, task, attempt, cause, step))
         }
         Command::FailJob { job, incarnation, fault } => on(c, entry, &job, |job, entry| finish::fail_job(job, entry, incarnation, fault)),
         Command::CancelJob { job, reason } => on(c, entry, &job, |job, entry| cancel::cancel_job(job, entry, &reason)),

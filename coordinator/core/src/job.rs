@@ -26,7 +26,7 @@ use crate::effect::Effect;
 use crate::evaluation::Evaluating;
 use crate::lane::Lane;
 use crate::outcome::Refusal;
-use crate::task::{Registration, Task, TaskState};
+use crate::task::{Advance, Registration, Task, TaskState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,9 +36,6 @@ use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::Exported;
 use tfcoord_types::view::{Evaluation, Placement};
-
-/// A job must run within this time from its submission.
-pub const START_TIMEOUT_MS: u64 = 60_000;
 
 /// A job and all that was decided for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +72,9 @@ pub struct Job {
     pub placement: Option<Placement>,
     /// Steps below this one may be computed.
     pub run_until: u64,
+    /// Steps that all servers are known to have done; what is known lags behind while no phase ends and no task is lost.
+    #[serde(default)]
+    pub step: u64,
     /// The evaluation that is under way.
     pub evaluating: Option<Evaluating>,
     /// Evaluations that are complete, in order.
@@ -157,7 +157,14 @@ impl Job {
     /// When it fails unless it runs by then; nothing once it does.
     pub fn start_deadline_ms(&self) -> Option<u64> {
         let waits = matches!(self.state, JobState::Pending | JobState::Admitted | JobState::Starting);
-        waits.then(|| self.submitted_at_ms.saturating_add(START_TIMEOUT_MS))
+        waits.then(|| self.submitted_at_ms.saturating_add(self.file.start_timeout.saturating_mul(1000)))
+    }
+
+    /// How far it is known to be.
+    pub(crate) fn advance(&self) -> Advance {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let shards = |evaluating: &Evaluating| evaluating.merged_shards.saturating_add(count(evaluating.held.len()));
+        Advance { step: self.step, evaluations: count(self.evaluations.len()), shards: self.evaluating.as_ref().map_or(0, shards) }
     }
 
     /// The process that takes part as `task`, if one does.

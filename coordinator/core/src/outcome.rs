@@ -150,6 +150,18 @@ pub enum Refusal {
         /// The newest possible.
         newest: u64,
     },
+    /// The log cannot hold it.
+    #[error("{what} would be an entry of {bytes} bytes in the coordinator's log, which takes at most {bytes_max} bytes: {remedy}")]
+    TooLong {
+        /// What is so long.
+        what: &'static str,
+        /// Its length in the log.
+        bytes: usize,
+        /// The longest possible.
+        bytes_max: usize,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// A list of variables without any.
     #[error("the model has no variables")]
     NoVariables,

@@ -1,10 +1,11 @@
-//! What the leader should propose upon a task's report.
+//! What the leader should propose upon a task's report. Facts that no report has, it adds itself: the step of
+//! [`Command::DeclareLost`], the memory of [`Command::DeclareVariables`].
 //!
 //! A report is a task's whole state and comes again and again; so this compares it with the cluster's state and
 //! says what is missing there. Once the state shows it, it says nothing: proposing is level-triggered, and a lost
 //! proposal is simply made again.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, clipped};
 use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::job::{Job, JobState};
@@ -31,9 +32,13 @@ pub fn proposals(cluster: &Cluster, job: &JobId, task: TaskId, report: &Report) 
 fn of_fault(job: &Job, task: TaskId, state: &Task, registration: &Registration, fault: &Fault) -> Command {
     let id = job.id.clone();
     match fault.kind {
-        FaultKind::Task => Command::DeclareLost { job: id, task, attempt: state.attempt, cause: Cause::because(&fault.message) },
+        FaultKind::Task => {
+            let cause = Cause::because(&fault.message).clipped();
+            Command::DeclareLost { job: id, task, attempt: state.attempt, cause, step: 0 }
+        }
         FaultKind::Data | FaultKind::NotFinite | FaultKind::Job => {
-            Command::FailJob { job: id, incarnation: Some(registration.incarnation), fault: fault.clone() }
+            let fault = Fault { kind: fault.kind, message: clipped(fault.message.clone()) };
+            Command::FailJob { job: id, incarnation: Some(registration.incarnation), fault }
         }
     }
 }
@@ -44,7 +49,10 @@ fn of_worker(job: &Job, registration: &Registration, generation: Generation, wor
     let placed = job.placement.as_ref().map(|placement| &placement.variables);
     if !worker.variables.is_empty() && placed != Some(&worker.variables) {
         commands.push(match worker.variables.iter().find(|variable| !is_finite(variable)) {
-            None => Command::DeclareVariables { job: job.id.clone(), incarnation, variables: worker.variables.clone() },
+            None => {
+                let variables = worker.variables.clone();
+                Command::DeclareVariables { job: job.id.clone(), incarnation, variables, machine_bytes: None }
+            }
             // The log could not keep such numbers.
             Some(Variable { name, .. }) => impossible(job, registration, format!("variable {name} has an initializer that is not finite")),
         });

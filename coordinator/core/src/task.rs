@@ -18,12 +18,21 @@ use crate::command::Process;
 use serde::{Deserialize, Serialize};
 use tfcoord_types::id::{Attempt, Incarnation, Revision};
 
-/// A launched process must register within this time.
-pub const REGISTER_TIMEOUT_MS: u64 = 60_000;
-/// So often a worker is launched again at once; from then on after [`BACKOFF_MS`].
+/// So often a worker is launched again at once without any progress of its job; from then on after [`BACKOFF_MS`].
 pub const RESTARTS_AT_ONCE: u32 = 3;
 /// How long a worker that was lost often is not launched again.
 pub const BACKOFF_MS: u64 = 1_000;
+
+/// How far a job is, as far as its log tells: larger whenever it has got further. In the order of its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Advance {
+    /// Steps that all servers have done.
+    pub step: u64,
+    /// Evaluations that are complete.
+    pub evaluations: u32,
+    /// Shards that are complete of the evaluation under way.
+    pub shards: u32,
+}
 
 /// A task of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +43,12 @@ pub struct Task {
     pub state: TaskState,
     /// How often it was replaced.
     pub restarts: u32,
+    /// How often without any progress of the job in between: the last ones of `restarts`.
+    #[serde(default)]
+    pub restarts_in_vain: u32,
+    /// Where the job was at its last loss.
+    #[serde(default)]
+    pub lost_at: Advance,
     /// How the attempt before the newest ended, or the newest one if the job is over.
     pub lost: Option<Cause>,
     /// How the newest attempt was collected, once the job is over.
@@ -82,8 +97,16 @@ pub struct Registration {
 }
 
 impl Task {
-    pub(crate) fn new(now_ms: u64) -> Self {
-        Self { attempt: Attempt(1), state: TaskState::launched(now_ms), restarts: 0, lost: None, exit: None }
+    pub(crate) fn new(now_ms: u64, start_timeout: u64) -> Self {
+        Self {
+            attempt: Attempt(1),
+            state: TaskState::launched(now_ms, start_timeout),
+            restarts: 0,
+            restarts_in_vain: 0,
+            lost_at: Advance::default(),
+            lost: None,
+            exit: None,
+        }
     }
 
     /// The process that takes part, if one does.
@@ -117,18 +140,7 @@ impl Task {
 }
 
 impl TaskState {
-    pub(crate) fn launched(now_ms: u64) -> Self {
-        TaskState::Launched { until_ms: now_ms.saturating_add(REGISTER_TIMEOUT_MS) }
-    }
-
-    /// A word for people.
-    pub fn word(&self) -> &'static str {
-        match self {
-            TaskState::Waiting { .. } => "waiting",
-            TaskState::Launched { .. } => "launched",
-            TaskState::Registered(_) => "registered",
-            TaskState::Stopping { .. } => "stopping",
-            TaskState::Ended { .. } => "ended",
-        }
+    pub(crate) fn launched(now_ms: u64, start_timeout: u64) -> Self {
+        TaskState::Launched { until_ms: now_ms.saturating_add(start_timeout.saturating_mul(1000)) }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) const JOB_FILE: &str = r#"{
     "output": {"dir": "/out"}
 }"#;
 
+/// Of the machine that a [`FakeLauncher`] pretends to have.
+pub(crate) const MACHINE_BYTES: u64 = 64 << 20;
+
 pub(crate) fn job_file() -> JobFile {
     job::parse("job.json", JOB_FILE).unwrap()
 }
@@ -103,6 +106,10 @@ impl Launcher for FakeLauncher {
         let text = format!("{launch}\n{}", if ended { "bye" } else { "" });
         let from = usize::try_from(offset).unwrap().min(text.len());
         Ok(text.as_bytes()[from..].iter().copied().take(bytes_max).collect())
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        Some(MACHINE_BYTES)
     }
 
     fn stop(&self, _: Duration) {}

@@ -28,7 +28,7 @@ pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
     }
 }
 
-/// The message for lists.
+/// The message for lists: of the evaluations only the last one, without its confusion matrix.
 pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>) -> v1::Job {
     v1::Job {
         id: job.id.to_string(),
@@ -43,6 +43,7 @@ pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>
         progress,
         outputs: outputs(job),
         plan: Some(plan(job)),
+        evaluations: job.evaluations.last().map(|last| evaluation(last, job.manifest.classes, false)).into_iter().collect(),
         ..v1::Job::default()
     }
 }
@@ -125,4 +126,24 @@ fn outputs(job: &Job) -> Option<v1::Outputs> {
         tensorboard_dir: format!("{}/tensorboard", job.output_dir()),
         files: exported.files.iter().map(file).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::fixture;
+    use tfcoord_types::figures::Counts;
+
+    #[test]
+    fn a_list_has_the_last_evaluation_and_no_matrix() {
+        let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
+        assert!(brief(&job, String::new(), None).evaluations.is_empty());
+        let counts = Counts { records: 8, correct: 6, confusion: vec![3, 1, 1, 3], ..Counts::default() };
+        job.evaluations = (1..3).map(|epoch| Evaluation { epoch, step: 16, counts: counts.clone() }).collect();
+        let evaluations = brief(&job, String::new(), None).evaluations;
+        assert_eq!((evaluations.len(), evaluations[0].epoch, evaluations[0].accuracy), (1, 2, Some(0.75)));
+        assert!(evaluations[0].confusion.is_empty());
+        let all = whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None }).evaluations;
+        assert_eq!((all.len(), all[0].confusion.len(), all[1].confusion.len()), (2, 0, 4));
+    }
 }

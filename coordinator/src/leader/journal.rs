@@ -3,10 +3,10 @@
 //! An entry's payload is `{"at_ms": …, "command": …}`. State = newest snapshot + entries behind it; a snapshot is taken
 //! every [`SNAPSHOT_EVERY`] entries, and the log is purged up to the oldest one that is kept.
 
-use crate::log::{Entry, Error, Log, Snapshot, Snapshots};
+use crate::log::{Entry, Error, Log, PAYLOAD_BYTES_MAX, Snapshot, Snapshots};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tfcoord_coordinator_core::{Applied, Cluster, Command, snapshot};
+use tfcoord_coordinator_core::{Applied, Cluster, Command, Outcome, Refusal, snapshot};
 
 /// Entries between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
@@ -99,25 +99,35 @@ impl Journal {
         Ok((Self { log, snapshots, snapshot_every, newest_snapshot }, cluster))
     }
 
-    /// Appends commands, durably, and applies them, each at `at_ms`.
+    /// Appends commands, durably, and applies them, each at `at_ms`. One that the log cannot hold is refused instead, and
+    /// leaves no entry.
     ///
     /// # Errors
     /// The log failed: nothing was applied, and nothing more can be.
     pub fn commit(&mut self, cluster: &mut Cluster, at_ms: u64, commands: Vec<Command>) -> Result<Vec<Applied>, Error> {
-        let first = self.log.range().end;
-        let entry = |(index, command): (u64, &Command)| {
-            let payload = serde_json::to_vec(&Written { at_ms, command }).expect("keys are texts and memory is no file");
-            Entry { index, term: TERM, payload }
-        };
-        let entries: Vec<Entry> = (first..).zip(&commands).map(entry).collect();
+        let mut next = self.log.range().end;
+        let (mut entries, mut placed) = (Vec::new(), Vec::new());
+        for command in commands {
+            let payload = serde_json::to_vec(&Written { at_ms, command: &command }).expect("keys are texts and memory is no file");
+            if payload.len() > PAYLOAD_BYTES_MAX {
+                placed.push(Err(command.too_long(payload.len(), PAYLOAD_BYTES_MAX)));
+                continue;
+            }
+            entries.push(Entry { index: next, term: TERM, payload });
+            placed.push(Ok((next, command)));
+            next += 1;
+        }
         self.log.append(&entries)?;
-        let applied = (first..).zip(commands).map(|(index, command)| {
-            tracing::debug!(index, %command, "apply");
-            let applied = cluster.apply(index, at_ms, command);
-            tracing::debug!(index, outcome = %applied.outcome, "applied");
-            applied
-        });
-        let applied = applied.collect();
+        let apply = |placed: Result<(u64, Command), Refusal>| match placed {
+            Ok((index, command)) => {
+                tracing::debug!(index, %command, "apply");
+                let applied = cluster.apply(index, at_ms, command);
+                tracing::debug!(index, outcome = %applied.outcome, "applied");
+                applied
+            }
+            Err(refusal) => Applied { outcome: Outcome::Refused(refusal), effects: Vec::new() },
+        };
+        let applied = placed.into_iter().map(apply).collect();
         self.snapshot_if_due(cluster)?;
         Ok(applied)
     }

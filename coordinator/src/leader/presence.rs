@@ -79,7 +79,7 @@ impl Presence {
             let state = cluster.job(job).filter(|job| !job.is_over())?.tasks.get(task)?;
             state.registration().filter(|r| r.incarnation == *incarnation)?;
             let cause = Cause::because(format!("did not report for {} s", self.lease.as_secs()));
-            Some(Command::DeclareLost { job: job.clone(), task: *task, attempt: state.attempt, cause })
+            Some(Command::DeclareLost { job: job.clone(), task: *task, attempt: state.attempt, cause, step: 0 })
         });
         lost.collect()
     }

@@ -42,6 +42,11 @@ impl Progress {
         changed
     }
 
+    /// Steps that all servers have done.
+    pub(super) fn step(&self) -> u64 {
+        self.step
+    }
+
     fn sample(&mut self, now: Instant, records: u64) {
         if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLE_GAP) {
             self.samples.push_back((now, records));

@@ -103,7 +103,7 @@ fn threads(cpus: f64) -> u32 {
 
 fn lost(launch: &Launch, cause: Cause) -> Command {
     let Launch { job, task, attempt } = launch.clone();
-    Command::DeclareLost { job, task, attempt, cause }
+    Command::DeclareLost { job, task, attempt, cause, step: 0 }
 }
 
 fn cause(ended: &Ended) -> Cause {

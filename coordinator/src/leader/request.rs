@@ -1,5 +1,6 @@
 //! What may be asked of the leader.
 
+use crate::state_dir::Claim;
 use std::sync::Arc;
 use tfcoord_coordinator_core::{Process, Refusal};
 use tfcoord_proto::v1;
@@ -53,6 +54,8 @@ pub enum Request {
         file_name: String,
         /// Of its data; kept already.
         manifest: ManifestSummary,
+        /// Keeps what was found of the data until the job is known.
+        claim: Claim,
         /// The job and its revision.
         reply: Reply<Result<(JobId, Revision), Refusal>>,
     },

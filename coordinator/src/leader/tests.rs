@@ -49,14 +49,16 @@ async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
     let log = Breaking { log: FileLog::open(&state.log(), SEGMENT_BYTES).unwrap(), appends_left: 2 };
     let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY).unwrap();
     let fake = Arc::new(FakeLauncher::default());
-    let parts = Parts { journal, cluster, state, lease: Duration::from_secs(10) };
+    let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
+    let parts = Parts { journal, cluster, state: state.clone(), lock, lease: Duration::from_secs(10), ended_jobs_kept: 100 };
     let leader = Leader::start(parts, |_| fake.clone()).unwrap();
     let submit = async |request: &str| {
-        let (request_id, file_name) = (request.to_owned(), String::new());
-        leader.handle().ask(|reply| Request::Submit { request_id, file: Box::new(job_file()), file_name, manifest: summary(), reply }).await
+        let (request_id, file_name, claim) = (request.to_owned(), String::new(), state.claim().await);
+        let submit = |reply| Request::Submit { request_id, file: Box::new(job_file()), file_name, manifest: summary(), claim, reply };
+        leader.handle().ask(submit).await
     };
     assert_eq!(submit("one").await.unwrap().unwrap().0.to_string(), "fashion-2");
     assert_eq!(submit("two").await, Err(Gone::Ended));
-    assert!(matches!(leader.join(), Err(Error::Poisoned)));
+    assert!(matches!(leader.join(), Err(super::Error::Log(Error::Poisoned))));
     assert_eq!(fake.running().len(), 3, "only the first job was launched");
 }

@@ -6,22 +6,23 @@ use super::presence::Presence;
 use super::progress::Progress;
 use super::reconcile::Reconciler;
 use super::request::{Registered, Reply, Request};
-use super::{Journal, Parts};
+use super::{Error, Journal, Parts};
 use crate::clock::Clock;
-use crate::log;
-use crate::state_dir::StateDir;
+use crate::state_dir::{Claim, StateDir, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::deadline::next_deadline;
 use tfcoord_coordinator_core::job::{Job, JobState};
+use tfcoord_coordinator_core::kept::{Kept, is_in_use, kept};
 use tfcoord_coordinator_core::proposals::proposals;
 use tfcoord_coordinator_core::{Cluster, Command, Outcome, Refusal};
+use tfcoord_fs::FileLock;
 use tfcoord_launch::Launcher;
 use tfcoord_proto::v1;
 use tfcoord_types::id::{JobId, Revision, TaskId};
 use tfcoord_types::manifest::{Label, Manifest};
-use tfcoord_types::report::Report;
+use tfcoord_types::report::{Fault, FaultKind, Report};
 use tokio::sync::watch;
 
 /// What runs is compared with what should at least this often.
@@ -34,7 +35,7 @@ const ROUNDS_MAX: usize = 64;
 /// Who waits for a command's outcome.
 enum Waiter {
     Nobody,
-    Submit(String, Reply<Result<(JobId, Revision), Refusal>>),
+    Submit(String, Claim, Reply<Result<(JobId, Revision), Refusal>>),
     Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
     Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
 }
@@ -45,9 +46,13 @@ pub(super) struct Office {
     cluster: Cluster,
     state: StateDir,
     clock: Clock,
+    lock: Arc<FileLock>,
     launcher: Arc<dyn Launcher>,
     presence: Presence,
     reconciler: Reconciler,
+    ended_jobs_kept: usize,
+    // Whether files may lie there that nobody wants any more.
+    sweep_due: bool,
     outlets: Outlets,
     active: watch::Sender<usize>,
     pending: Vec<(Command, Waiter)>,
@@ -68,16 +73,20 @@ struct Known {
 
 impl Office {
     pub(super) fn new(parts: Parts, clock: Clock, launcher: Arc<dyn Launcher>, active: watch::Sender<usize>) -> Self {
-        let Parts { journal, cluster, state, lease } = parts;
+        let Parts { journal, cluster, state, lock, lease, ended_jobs_kept } = parts;
         let now = Instant::now();
         Self {
             journal,
             cluster,
             state,
             clock,
+            lock,
             launcher,
             presence: Presence::new(lease, now),
             reconciler: Reconciler::default(),
+            ended_jobs_kept,
+            // An earlier coordinator may have been killed.
+            sweep_due: true,
             outlets: Outlets::default(),
             active,
             pending: Vec::new(),
@@ -103,9 +112,14 @@ impl Office {
     }
 
     /// A turn begins.
-    pub(super) fn begin(&mut self) {
+    ///
+    /// # Errors
+    /// The state directory is gone.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
         self.now = Instant::now();
         self.presence.turn(self.now);
+        // Written files would be found by nobody, and there is no error from writing on to those that are open.
+        if self.lock.is_in_place() { Ok(()) } else { Err(Error::StateDirGone { lock: self.lock.path().to_owned() }) }
     }
 
     /// Proposes a command that nobody waits for.
@@ -120,8 +134,8 @@ impl Office {
                 let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
                 answer(reply, job.map(|job| (job.id.clone(), job.revision)));
             }
-            Request::Submit { request_id, file, file_name, manifest, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(file_name, reply)));
+            Request::Submit { request_id, file, file_name, manifest, claim, reply } => {
+                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(file_name, claim, reply)));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -177,19 +191,25 @@ impl Office {
     }
 
     /// Commits what is pending and all that follows from it, then shows what has changed.
-    pub(super) fn settle(&mut self) -> Result<(), log::Error> {
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         let mut changed = BTreeSet::new();
         self.due();
         for _ in 0..ROUNDS_MAX {
             if !self.pending.is_empty() {
                 let now_changed = self.commit()?;
                 self.follow(&now_changed);
+                if now_changed.iter().any(|job| self.cluster.job(job).is_some_and(|job| !is_in_use(job))) {
+                    (self.sweep_due, self.reconcile_at) = (true, self.now);
+                }
                 changed.extend(now_changed);
             } else if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
                 // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
+                if self.sweep_due {
+                    self.sweep_due = !self.state.sweep(&self.wanted());
+                }
             } else {
                 break;
             }
@@ -208,14 +228,44 @@ impl Office {
         }
     }
 
+    fn wanted(&self) -> Wanted {
+        let jobs = kept(&self.cluster, self.ended_jobs_kept);
+        let mut manifests = BTreeMap::new();
+        for (id, kept) in &jobs {
+            let Some(job) = self.cluster.job(id) else { continue };
+            let digest = manifests.entry(job.manifest.digest.clone()).or_insert(*kept);
+            if *kept == Kept::InUse {
+                *digest = Kept::InUse;
+            }
+        }
+        Wanted { jobs, manifests }
+    }
+
+    // Adds the facts that are in no report and that the core decides by.
+    fn informed(&self, mut command: Command) -> Command {
+        match &mut command {
+            Command::DeclareLost { job, step, .. } => *step = self.jobs.get(job).map_or(0, |known| known.progress.step()),
+            Command::DeclareVariables { machine_bytes, .. } => *machine_bytes = self.launcher.memory_bytes(),
+            _ => {}
+        }
+        command
+    }
+
     /// Commits what is pending, and answers. Returns the jobs that have changed.
-    fn commit(&mut self) -> Result<BTreeSet<JobId>, log::Error> {
+    fn commit(&mut self) -> Result<BTreeSet<JobId>, Error> {
         let before = self.cluster.revision();
-        let (commands, waiters): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().unzip();
+        let pending = std::mem::take(&mut self.pending).into_iter();
+        let (commands, waiters): (Vec<_>, Vec<_>) = pending.map(|(command, waiter)| (self.informed(command), waiter)).unzip();
         let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
         let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
+        let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands)?;
-        for ((applied, waiter), loss) in applied.into_iter().zip(waiters).zip(losses) {
+        for (((applied, waiter), loss), (job, incarnation)) in applied.into_iter().zip(waiters).zip(losses).zip(said) {
+            // Nobody waits for what follows from a report: said again, it would be as long again.
+            if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {
+                let fault = Fault { kind: FaultKind::Job, message: refusal.to_string() };
+                self.propose(Command::FailJob { job, incarnation, fault });
+            }
             if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
                 tracing::warn!("{command}");
                 metrics::counter!("tfcoord_tasks_lost_total").increment(1);
@@ -234,14 +284,16 @@ impl Office {
         match (waiter, outcome) {
             (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
             (Waiter::Nobody, _) => {}
-            (Waiter::Submit(file_name, reply), Outcome::Submitted { job }) => {
+            (Waiter::Submit(file_name, claim, reply), Outcome::Submitted { job }) => {
+                // From here on the state says what is wanted.
+                drop(claim);
                 if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
                     self.state.keep_file_name(&job, &file_name);
                 }
                 let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
                 answer(reply, Ok((job, revision)));
             }
-            (Waiter::Submit(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Submit(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // One that is over stays as it is.
             (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
                 let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
@@ -354,7 +406,8 @@ fn known(state: &StateDir, job: &Job) -> Known {
 }
 
 fn classes(state: &StateDir, job: &Job) -> Vec<String> {
-    if job.manifest.classes == 0 {
+    // The manifest is kept as long as the job's directory.
+    if job.manifest.classes == 0 || !state.has_job(&job.id) {
         return Vec::new();
     }
     let manifest = state.read_manifest(&job.manifest.digest).map_err(|error| error.to_string());

@@ -34,8 +34,10 @@ impl Coordinator for Services {
             return Ok(reply(&job, revision));
         }
         let file = job_file_of(&file_name, &job_file)?;
+        // What is found stays until the job that needs it is known.
+        let claim = self.state.claim().await;
         let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
-        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, reply };
+        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, claim, reply };
         let (job, revision) = self.leader.ask(submit).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
         Ok(reply(&job, revision))
     }
@@ -78,6 +80,12 @@ impl Coordinator for Services {
         if let Some(task) = task.filter(|task| !jobs.borrow().tasks.iter().any(|t| t.task == task.to_string())) {
             return Err(of_refusal(&Refusal::UnknownTask { job, task }));
         }
+        if is_over(&jobs.borrow()) && !self.state.has_job(&job) {
+            let kept = self.ended_jobs_kept;
+            let removed =
+                format!("there are no logs of {job} any more: those of the {kept} jobs that ended last are kept (ended_jobs_kept)");
+            return Err(Status::failed_precondition(removed));
+        }
         let (sender, receiver) = mpsc::channel(1);
         let reader = logs::Reader { launcher: self.launcher.clone(), job, only: task };
         tokio::spawn(reader.read(jobs, follow, sender));
@@ -103,7 +111,9 @@ fn reply(job: &JobId, revision: Revision) -> Response<v1::SubmitReply> {
 
 fn bounded(field: &str, text: &str, bytes_max: usize) -> Result<(), Status> {
     let fits = text.len() <= bytes_max;
-    fits.then_some(()).ok_or_else(|| Status::invalid_argument(format!("{field} has {} bytes; the most are {bytes_max}", text.len())))
+    fits.then_some(()).ok_or_else(|| {
+        Status::invalid_argument(format!("{field} has {} bytes, and at most {bytes_max} are taken: make it shorter", text.len()))
+    })
 }
 
 fn job_file_of(file_name: &str, text: &str) -> Result<JobFile, Status> {

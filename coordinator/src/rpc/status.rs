@@ -9,7 +9,7 @@ use tonic::Status;
 pub(super) fn of_refusal(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
-        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } => {
+        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } | Refusal::TooLong { .. } => {
             Status::invalid_argument(text)
         }
         Refusal::UnknownJob { .. } | Refusal::UnknownTask { .. } => Status::not_found(text),

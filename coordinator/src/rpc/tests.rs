@@ -7,7 +7,7 @@ use place::{PATIENCE, Place, exported, variables};
 use tfcoord_client::session::Ended;
 use tfcoord_launch::{Exit, Launch};
 use tfcoord_proto::v1;
-use tfcoord_types::id::{Attempt, TaskId};
+use tfcoord_types::id::{Attempt, JobId, TaskId};
 use tfcoord_types::report::{Body, Fault, FaultKind, WorkerReport};
 use tfcoord_types::view::Directive;
 use tokio::time::timeout;
@@ -97,6 +97,23 @@ async fn a_silent_worker_is_replaced_and_fenced() {
 }
 
 #[tokio::test]
+async fn steps_that_servers_report_make_losses_of_workers_count_anew() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let (ps, w0) = (place.task(&job, PS, 1).await, place.task(&job, W0, 1).await);
+    let _w1 = place.task(&job, W1, 1).await;
+    w0.report(worker(|_| {}));
+    ps.until(|view| view.directive == Directive::Run).await;
+    // More often than worker.max_restarts, which is 8.
+    for attempt in 1..=10 {
+        ps.reach(u64::from(attempt));
+        place.until(&job, |job| job.progress.as_ref().is_some_and(|progress| progress.step == u64::from(attempt))).await;
+        place.end(&job, W0, attempt, Exit::Signal(9));
+        place.until(&job, |job| job.state() == v1::JobState::Running && job.tasks[1].restarts == attempt).await;
+    }
+}
+
+#[tokio::test]
 async fn ends_and_faults_of_tasks_reach_the_job() {
     let mut place = Place::new(Duration::from_secs(10)).await;
     let job = place.submit("one").await.unwrap();
@@ -147,6 +164,72 @@ async fn bad_input_is_refused_in_words() {
         let expected = if job == "none-7" { Code::NotFound } else { Code::InvalidArgument };
         assert_eq!((status.code(), place.client.logs(logs).await.unwrap_err().code()), (expected, expected), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_report_that_the_log_cannot_hold_fails_its_job_and_nothing_else() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let w0 = place.task(&job, W0, 1).await;
+    // Six bytes each in the log: it fits into a message, but not into an entry.
+    let name = "\u{1}".repeat(6 << 20);
+    w0.report(worker(|report| report.variables[0].name = name));
+    let failed = place.until(&job, |job| job.state() == v1::JobState::Failed).await;
+    let reason = failed.reason;
+    assert!(reason.starts_with("worker-0: the list of the model's variables would be an entry of 377"), "{reason}");
+    assert!(reason.ends_with("takes at most 33554432 bytes: use a model with fewer layers"), "{reason}");
+    place.submit("two").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_fault_says_is_kept_in_part() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let w0 = place.task(&job, W0, 1).await;
+    w0.fault(Fault { kind: FaultKind::Task, message: "\u{1}".repeat(6 << 20) });
+    let replaced = place.until(&job, |job| job.tasks[1].attempt == 2).await;
+    assert!(replaced.tasks[1].last_exit.ends_with("\u{1}…"));
+}
+
+#[tokio::test]
+async fn a_model_that_the_machine_has_no_memory_for_fails_its_job() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let w0 = place.task(&job, W0, 1).await;
+    w0.report(worker(|report| report.variables[0].shape = vec![1 << 12, 1 << 12]));
+    let failed = place.until(&job, |job| job.state() == v1::JobState::Failed).await;
+    // 4 bytes x 2^24: 4 of it on the server (two versions, two blocks), 4 in each of two workers of two lanes.
+    assert!(failed.reason.contains("about 769 MB") && failed.reason.contains("the machine has 64"), "{}", failed.reason);
+}
+
+#[tokio::test]
+async fn files_of_jobs_that_ended_go_and_those_of_the_last_one_stay() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let mut jobs = Vec::new();
+    for request in ["one", "two"] {
+        let job = place.submit(request).await.unwrap();
+        place.join_token(&job).await;
+        place.client.cancel(v1::CancelRequest { job: job.to_string(), reason: String::new() }).await.unwrap();
+        for task in [PS, W0, W1] {
+            place.end(&job, task, 1, Exit::Code(0));
+        }
+        place.until(&job, |job| job.tasks.iter().all(|task| task.state == "ended")).await;
+        jobs.push(job);
+    }
+    place.until_is("the first job's files are gone", |state| !state.has_job(&jobs[0])).await;
+    place.until_is("the second job's token is gone", |state| !state.job_token(&jobs[1]).exists()).await;
+    let logs = |job: &JobId| v1::LogsRequest { job: job.to_string(), task: String::new(), follow: false };
+    let refused = place.client.logs(logs(&jobs[0])).await.unwrap_err();
+    let text = "there are no logs of fashion-1 any more: those of the 1 jobs that ended last are kept (ended_jobs_kept)";
+    assert_eq!((refused.code(), refused.message().replace(&jobs[0].to_string(), "fashion-1").as_str()), (Code::FailedPrecondition, text));
+    let mut kept = place.client.logs(logs(&jobs[1])).await.unwrap().into_inner();
+    assert!(kept.message().await.unwrap().is_some());
+    // The state still knows both.
+    let list = place.client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
+    assert_eq!(list.len(), 2);
+    // And the same data can be used again, though what was found of them may have been swept.
+    let job = place.submit("three").await.unwrap();
+    place.task(&job, W0, 1).await;
 }
 
 #[tokio::test]

@@ -81,11 +81,6 @@ impl Bearer {
         Ok(Self { value })
     }
 
-    /// The token itself, for a message that carries it in a field.
-    pub fn hex(&self) -> &str {
-        self.value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).expect("made of this prefix and hexadecimal characters")
-    }
-
     /// Whether a call presents this token. Takes the same time for every wrong one of the right length.
     pub fn matches(&self, metadata: &MetadataMap) -> bool {
         let presented = metadata.get("authorization").map_or(&b""[..], AsciiMetadataValue::as_bytes);
@@ -139,7 +134,7 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Bearer::from_file(&path), Err(Error::Open { mode: 0o640, .. })));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(Bearer::from_file(&path).unwrap().hex(), "0aF9");
+        assert_eq!(Bearer::from_file(&path).unwrap().value, "Bearer 0aF9");
         for text in ["", "xyz", "ab cd", &"a".repeat(257)] {
             fs::write(&path, text).unwrap();
             assert!(matches!(Bearer::from_file(&path), Err(Error::NoToken { .. })), "{text}");

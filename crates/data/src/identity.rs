@@ -1,11 +1,11 @@
 //! What a file was when it was looked at: path, length, modification time.
 
 use crate::error::{Error, FileProblem};
-use sha2::{Digest, Sha256};
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use tfcoord_types::manifest::Derived;
 
 /// A file as it was at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +61,8 @@ impl Identity {
     }
 
     /// A name for what is derived from the file: the same in every process, another one once the file changes.
-    pub fn derived(&self, kind: &str) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.length.to_le_bytes());
-        hash.update(self.modified_ns.to_le_bytes());
-        hash.update(self.path.as_os_str().as_bytes());
-        format!("{kind}-{}", hex(&hash.finalize()[..16]))
+    pub fn derived(&self, kind: Derived) -> String {
+        kind.name(self.path.as_os_str().as_bytes(), self.length, self.modified_ns)
     }
 }
 

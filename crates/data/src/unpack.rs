@@ -12,6 +12,7 @@ use std::io::{BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tfcoord_fs::AtomicFile;
+use tfcoord_types::manifest::Derived;
 
 /// A file of plain bytes.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl Plain {
         if !packed {
             return Ok(Self { file, length: source.length });
         }
-        let path = scratch.dir.join(source.derived("unpacked"));
+        let path = scratch.dir.join(source.derived(Derived::Unpacked));
         let file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 std::fs::create_dir_all(&scratch.dir).map_err(Error::io("create", &scratch.dir))?;

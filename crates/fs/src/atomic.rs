@@ -73,6 +73,27 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Removes from `dir` what an [`AtomicFile`] left whose process was killed. Nobody may be writing there.
+///
+/// # Errors
+/// It cannot be listed, or a file cannot be removed.
+pub fn remove_temporaries(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let path = entry.map_err(Error::io("list", dir))?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_temporary) {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+// `.NAME.PID-NUMBER.tmp`, as below.
+fn is_temporary(name: &str) -> bool {
+    let middle = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+    let ids = middle.and_then(|middle| middle.rsplit_once('.')?.1.split_once('-'));
+    ids.is_some_and(|(pid, number)| pid.parse::<u32>().is_ok() && number.parse::<u64>().is_ok())
+}
+
 // Process ids repeat on other machines and in other containers that share the directory: the name is tried
 // until it is new.
 fn create_unique(path: &Path) -> io::Result<(File, PathBuf)> {

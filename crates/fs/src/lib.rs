@@ -10,7 +10,7 @@ mod directory;
 mod error;
 mod lock;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, remove_temporaries, write_atomic};
 pub use directory::{commit_directory, private_dir, sync_directory};
 pub use error::Error;
 pub use lock::{FileLock, lock};

@@ -1,15 +1,35 @@
 //! One process at a time.
 
 use crate::error::Error;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// An exclusive lock; released when it is dropped or its process ends, however that happens.
 #[derive(Debug)]
 pub struct FileLock {
     // Holding the open file is holding the lock.
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// The lock's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file of this name is still the one that is locked: a lock on one that was removed or replaced keeps
+    /// nobody out.
+    pub fn is_in_place(&self) -> bool {
+        let same = |mine: Metadata, theirs: Metadata| (mine.dev(), mine.ino()) == (theirs.dev(), theirs.ino());
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(mine), Ok(theirs)) => same(mine, theirs),
+            (_, Err(error)) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+            (Err(_), Ok(_)) => true,
+        }
+    }
 }
 
 /// Takes the exclusive lock (`flock`) of the file `path` without waiting; the file is made if it is missing, and
@@ -18,12 +38,20 @@ pub struct FileLock {
 /// # Errors
 /// [`Error::Locked`] if somebody holds it.
 pub fn lock(path: &Path) -> Result<FileLock, Error> {
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = open.map_err(Error::io("open", path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(FileLock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", path)(error)),
+    loop {
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = open.map_err(Error::io("open", path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let lock = FileLock { file, path: path.to_owned() };
+                // Else it was removed between the two: the next one is made.
+                if lock.is_in_place() {
+                    return Ok(lock);
+                }
+            }
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+        }
     }
 }
 
@@ -39,6 +67,18 @@ mod tests {
         assert!(matches!(lock(&path), Err(Error::Locked { .. })));
         drop(held);
         lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_whose_file_is_gone_or_another_one_is_not_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock(&path).unwrap();
+        assert!(held.is_in_place());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!held.is_in_place());
+        let other = lock(&path).unwrap();
+        assert!(other.is_in_place() && !held.is_in_place());
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub trait Launcher: Send + Sync {
     /// What it printed cannot be read.
     fn read_log(&self, launch: &Launch, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error>;
 
+    /// Bytes of memory of the machine that all tasks share; nothing where they do not share one, or it is not known.
+    fn memory_bytes(&self) -> Option<u64>;
+
     /// Ends everything that runs, as [`kill`](Self::kill) does, and waits for it.
     fn stop(&self, grace: Duration);
 }

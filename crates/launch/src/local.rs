@@ -12,6 +12,7 @@
 //! still have to check whether its parent was gone before; the two ways above cover the same.
 
 mod command;
+mod memory;
 mod process;
 mod record;
 mod tail;
@@ -159,6 +160,10 @@ impl Launcher for Local {
         file.seek(SeekFrom::Start(offset)).map_err(Error::file("read", &path))?;
         file.take(bytes_max as u64).read_to_end(&mut bytes).map_err(Error::file("read", &path))?;
         Ok(bytes)
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        memory::bytes()
     }
 
     fn stop(&self, grace: Duration) {

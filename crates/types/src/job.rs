@@ -39,6 +39,14 @@ pub struct JobFile {
     pub parameter_server: ParameterServer,
     /// Where results go.
     pub output: Output,
+    /// Seconds from the submission within which all tasks must have registered and the job must run; a worker that is
+    /// launched again must register within as many.
+    #[serde(default = "start_timeout")]
+    pub start_timeout: u64,
+}
+
+fn start_timeout() -> u64 {
+    60
 }
 
 /// The tasks that compute gradients.
@@ -49,9 +57,9 @@ pub struct Worker {
     pub count: u32,
     /// Threads that compute, for each; rounded up.
     pub cpus: f64,
-    /// Memory in MB, for each. Not enforced yet.
+    /// Memory in MB, for each. Nothing is held to it yet.
     pub mem: u64,
-    /// How often each may be replaced before the job fails.
+    /// How often each may be replaced without any progress of the job before it fails.
     pub max_restarts: u32,
 }
 
@@ -69,7 +77,7 @@ pub struct ParameterServer {
     pub count: u32,
     /// Threads, for each; rounded up.
     pub cpus: f64,
-    /// Memory in MB, for each. Not enforced yet.
+    /// Memory in MB (2^20 bytes), for each: a job whose parameters need more fails at its start.
     pub mem: u64,
     /// The largest chunk in bytes: a multiple of 16 KiB up to 4 MiB. Chosen from the model's size if absent.
     pub chunk_bytes: Option<u64>,

@@ -1,5 +1,9 @@
 //! What preparation found in a job's data. Written once, before the job is admitted; every task reads it.
 
+mod derived;
+
+pub use derived::Derived;
+
 use crate::job::Format;
 use serde::{Deserialize, Serialize};
 

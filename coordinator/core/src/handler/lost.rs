@@ -1,5 +1,8 @@
 //! `DeclareLost`: an attempt is dead. A worker is replaced: its lanes are vacated, its shards and the export go to
 //! others. A parameter server's death ends the job: checkpoints are not there yet.
+//!
+//! Replacing a worker is in vain only where the job does not get any further between its losses. So what
+//! `worker.max_restarts` bounds are the losses since the job's last [`Advance`](crate::task::Advance).
 
 use super::{Handled, evaluate, finish};
 use crate::cause::Cause;
@@ -11,12 +14,14 @@ use crate::outcome::{Outcome, Refusal};
 use crate::task::{BACKOFF_MS, RESTARTS_AT_ONCE, Task, TaskState};
 use tfcoord_types::id::{Attempt, JobId, Role, TaskId};
 
-pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attempt: Attempt, cause: Cause) -> Handled {
+pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attempt: Attempt, cause: Cause, step: u64) -> Handled {
     job.active()?;
     let state = job.task_mut(task)?;
     if state.attempt != attempt || !state.is_out() {
         return Err(Refusal::StaleAttempt { task, attempt, present: state.attempt });
     }
+    // A claim: no step from the limit on may have been computed.
+    job.step = job.step.max(step.min(job.run_until));
     lose(job, entry, task, cause.clipped());
     Ok(Outcome::Done)
 }
@@ -24,11 +29,16 @@ pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attem
 /// Takes its part in the job from a task that is out, and replaces it or ends the job.
 pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause) {
     let restarts_max = job.file.worker.max_restarts;
+    let advance = job.advance();
     let Some(state) = job.tasks.get_mut(&task) else { return };
-    let (incarnation, restarts) = (state.incarnation(), state.restarts);
-    state.lost = Some(cause.clone());
+    let incarnation = state.incarnation();
+    if advance > state.lost_at {
+        state.restarts_in_vain = 0;
+    }
+    let in_vain = state.restarts_in_vain;
+    (state.lost, state.lost_at) = (Some(cause.clone()), advance);
     let name = format!("{}/{task}", job.id);
-    let ends = task.role == Role::ParameterServer || restarts >= restarts_max;
+    let ends = task.role == Role::ParameterServer || in_vain >= restarts_max;
     if ends && cause.exit.is_some() {
         // Its process is gone already: nobody will collect it again.
         (state.state, state.exit) = (TaskState::Ended { incarnation }, cause.exit);
@@ -38,15 +48,16 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
         return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
     }
     if ends {
-        let why = format!("it was replaced {restarts} times, and worker.max_restarts allows no more");
+        let why = format!("it was replaced {in_vain} times without any progress of the job, and worker.max_restarts allows no more");
         return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
     }
     // What was declared lost may still be alive behind a broken network: it is fenced, and ended where it can be.
     entry.effects.push(Effect::StopTask { job: job.id.clone(), task, attempt: state.attempt });
-    state.restarts += 1;
+    state.restarts = state.restarts.saturating_add(1);
+    state.restarts_in_vain += 1;
     state.state = TaskState::Waiting { until_ms: entry.now_ms.saturating_add(BACKOFF_MS) };
-    if state.restarts <= RESTARTS_AT_ONCE {
-        launch(&job.id, task, state, entry);
+    if state.restarts_in_vain <= RESTARTS_AT_ONCE {
+        launch(&job.id, task, state, entry, job.file.start_timeout);
     }
     lane::vacate(job, task, entry.revision);
     if let Some(incarnation) = incarnation {
@@ -59,9 +70,9 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     finish::assign_export(job);
 }
 
-/// Launches the next attempt of a waiting task.
-pub(super) fn launch(job: &JobId, task: TaskId, state: &mut Task, entry: &mut Entry) {
+/// Launches the next attempt of a waiting task, which must register within `start_timeout` seconds.
+pub(super) fn launch(job: &JobId, task: TaskId, state: &mut Task, entry: &mut Entry, start_timeout: u64) {
     state.attempt = Attempt(state.attempt.0.saturating_add(1));
-    state.state = TaskState::launched(entry.now_ms);
+    state.state = TaskState::launched(entry.now_ms, start_timeout);
     entry.effects.push(Effect::LaunchTask { job: job.clone(), task, attempt: state.attempt });
 }

@@ -38,17 +38,53 @@ fn a_worker_lost_too_often_fails_the_job_with_its_last_cause() {
     }
     let effects = world.done(world.lost(W0, 6));
     assert_eq!(effects, ["StopTask fashion-1/ps-0 attempt 1", "StopTask fashion-1/worker-1 attempt 1", "JobEnded fashion-1"]);
-    let reason = "fashion-1/worker-0 was killed by signal 9 (SIGKILL); it was replaced 5 times, and worker.max_restarts allows no \
-                  more\nlast lines of fashion-1/worker-0:\n  one\n  two";
+    let reason = "fashion-1/worker-0 was killed by signal 9 (SIGKILL); it was replaced 5 times without any progress of the job, \
+                  and worker.max_restarts allows no more\nlast lines of fashion-1/worker-0:\n  one\n  two";
     assert_eq!((world.job().state, world.job().reason().as_str()), (JobState::Failed, reason));
     assert_eq!(world.job().tasks[&W0].exit, Some(Exit::Signal(9)));
+}
+
+#[test]
+fn a_job_that_advances_never_runs_out_of_restarts() {
+    // Each attempt gets one step further, as the leader knows from the servers' reports.
+    let mut world = World::running(1, 2, 8, false);
+    for attempt in 1..=20 {
+        world.done(world.lost_at(W0, attempt, u64::from(attempt)));
+    }
+    let task = &world.job().tasks[&W0];
+    assert_eq!((task.restarts, task.restarts_in_vain), (20, 1), "and each replacement comes at once");
+    // From here on it gets no further, whatever is claimed.
+    for attempt in 21..=24 {
+        world.done(world.lost_at(W0, attempt, 3));
+        world.at_ms += 1000;
+        world.apply(Command::Tick {});
+    }
+    world.done(world.lost_at(W0, 25, 20));
+    assert!(world.job().reason().contains("it was replaced 5 times without any progress"), "{}", world.job().reason());
+}
+
+#[test]
+fn shards_of_an_evaluation_and_its_end_are_progress() {
+    let mut world = World::running(1, 2, 2, true);
+    let lose = |world: &mut World, attempt: u32| {
+        world.done(world.lost(W1, attempt));
+        let task = &world.job().tasks[&W1];
+        (task.restarts, task.restarts_in_vain)
+    };
+    assert_eq!((lose(&mut world, 1), lose(&mut world, 2)), ((1, 1), (2, 2)));
+    world.done(world.reach(PS, 4));
+    assert_eq!((lose(&mut world, 3), lose(&mut world, 4)), ((3, 1), (4, 2)), "an epoch is over");
+    world.done(world.evaluated(W0, 0, &[1]));
+    assert_eq!((lose(&mut world, 5), lose(&mut world, 6)), ((5, 1), (6, 2)), "a shard is evaluated");
+    world.done(world.evaluated(W0, 0, &[0, 2]));
+    assert_eq!((lose(&mut world, 7), lose(&mut world, 8)), ((7, 1), (8, 2)), "the evaluation is over");
 }
 
 #[test]
 fn a_servers_death_ends_the_job() {
     for mut world in [World::running(1, 2, 2, true), World::submitted(file(1, 2, 2, true))] {
         let cause = Cause::because("did not report for 10 s");
-        let effects = world.done(Command::DeclareLost { job: world.job.clone(), task: PS, attempt: Attempt(1), cause });
+        let effects = world.done(Command::DeclareLost { job: world.job.clone(), task: PS, attempt: Attempt(1), cause, step: 0 });
         assert_eq!((effects.len(), effects[0].as_str()), (4, "StopTask fashion-1/ps-0 attempt 1"));
         let reason = "fashion-1/ps-0 did not report for 10 s; a parameter server's death ends the job: checkpoints are not there yet";
         assert_eq!(world.job().reason(), reason);

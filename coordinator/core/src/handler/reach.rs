@@ -20,6 +20,7 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
     }
     server.reached = step;
     if job.servers().all(|server| server.reached == newest) {
+        job.step = newest;
         if job.evaluates() { evaluate::begin(job) } else { finish::finalize(job) }
     }
     Ok(Outcome::Done)

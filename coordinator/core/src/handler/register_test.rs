@@ -10,7 +10,12 @@ fn the_last_of_registration_and_placement_starts_the_job() {
     let mut world = World::submitted(file(1, 2, 2, true));
     assert_eq!(world.register(W0, 1), Incarnation(2));
     assert_eq!((world.job().state, world.job().reason()), (JobState::Starting, "waiting for ps-0, worker-1 to register".into()));
-    world.done(Command::DeclareVariables { job: world.job.clone(), incarnation: Incarnation(2), variables: variables() });
+    world.done(Command::DeclareVariables {
+        job: world.job.clone(),
+        incarnation: Incarnation(2),
+        variables: variables(),
+        machine_bytes: None,
+    });
     assert_eq!(world.register(PS, 1), Incarnation(4));
     let waits = world.view(W0);
     assert_eq!((waits.directive, waits.run_until, waits.servers.len()), (Directive::Wait, 0, 1));

@@ -54,6 +54,7 @@ pub(super) fn submit_job(
         lanes: Vec::new(),
         placement: None,
         run_until: 0,
+        step: 0,
         evaluating: None,
         evaluations: Vec::new(),
         exporter: None,
@@ -70,7 +71,7 @@ pub(super) fn submit_job(
 fn admit(job: &mut Job, entry: &mut Entry) {
     let servers = (0..job.file.parameter_server.count).map(TaskId::server);
     for task in servers.chain((0..job.file.worker.count).map(TaskId::worker)) {
-        let state = Task::new(entry.now_ms);
+        let state = Task::new(entry.now_ms, job.file.start_timeout);
         entry.effects.push(Effect::LaunchTask { job: job.id.clone(), task, attempt: state.attempt });
         job.tasks.insert(task, state);
     }

@@ -5,7 +5,7 @@ use crate::cause::Cause;
 use crate::cluster::{Cluster, Entry};
 use crate::job::Job;
 use crate::outcome::Outcome;
-use crate::task::{REGISTER_TIMEOUT_MS, TaskState};
+use crate::task::TaskState;
 use tfcoord_types::id::TaskId;
 
 pub(super) fn tick(cluster: &mut Cluster, entry: &mut Entry) -> Handled {
@@ -33,12 +33,12 @@ fn tick_job(job: &mut Job, entry: &mut Entry) -> bool {
 }
 
 fn tick_task(job: &mut Job, entry: &mut Entry, task: TaskId, runs: bool) -> bool {
-    let now_ms = entry.now_ms;
+    let (now_ms, start_timeout) = (entry.now_ms, job.file.start_timeout);
     let Some(state) = job.tasks.get_mut(&task) else { return false };
     match state.state {
-        TaskState::Waiting { until_ms } if until_ms <= now_ms => lost::launch(&job.id, task, state, entry),
+        TaskState::Waiting { until_ms } if until_ms <= now_ms => lost::launch(&job.id, task, state, entry, start_timeout),
         TaskState::Launched { until_ms } if until_ms <= now_ms && runs => {
-            let cause = Cause::because(format!("did not register within {} s", REGISTER_TIMEOUT_MS / 1000));
+            let cause = Cause::because(format!("did not register within {start_timeout} s (start_timeout)"));
             lost::lose(job, entry, task, cause);
         }
         _ => return false,

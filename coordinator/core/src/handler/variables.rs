@@ -1,8 +1,9 @@
-//! `DeclareVariables`: the first list of variables is the job's; its chunks are placed on servers.
+//! `DeclareVariables`: the first list of variables is the job's; its chunks are placed on servers, if they fit there.
 
 use super::{Handled, register};
 use crate::cluster::Entry;
 use crate::job::Job;
+use crate::memory::Need;
 use crate::outcome::{Outcome, Refusal};
 use crate::placement::place;
 use crate::proposals::is_finite;
@@ -16,7 +17,13 @@ const VARIABLES_MAX: usize = 16_384;
 /// The most chunks of a job: 64 GiB in chunks of 1 MiB.
 const CHUNKS_MAX: u64 = 65_536;
 
-pub(super) fn declare_variables(job: &mut Job, entry: &mut Entry, incarnation: Incarnation, variables: Vec<Variable>) -> Handled {
+pub(super) fn declare_variables(
+    job: &mut Job,
+    entry: &mut Entry,
+    incarnation: Incarnation,
+    variables: Vec<Variable>,
+    machine_bytes: Option<u64>,
+) -> Handled {
     job.active()?;
     let task = job.speaker(incarnation, Role::Worker)?;
     if variables.is_empty() {
@@ -27,7 +34,7 @@ pub(super) fn declare_variables(job: &mut Job, entry: &mut Entry, incarnation: I
         job.fail(entry, format!("the workers do not have the same model: {task} {difference}"));
         return Ok(Outcome::Done);
     }
-    match lay_out(job, variables) {
+    match lay_out(job, variables, machine_bytes) {
         Ok(placement) => {
             job.placement = Some(placement);
             register::start_if_ready(job, entry);
@@ -37,7 +44,7 @@ pub(super) fn declare_variables(job: &mut Job, entry: &mut Entry, incarnation: I
     Ok(Outcome::Done)
 }
 
-fn lay_out(job: &Job, variables: Vec<Variable>) -> Result<Placement, String> {
+fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<Placement, String> {
     if variables.len() > VARIABLES_MAX {
         return Err(format!("it has {} variables; the most are {VARIABLES_MAX}", variables.len()));
     }
@@ -55,6 +62,9 @@ fn lay_out(job: &Job, variables: Vec<Variable>) -> Result<Placement, String> {
     }
     let layout = Layout::new(&variables, chunk_elements).map_err(|e| e.to_string())?;
     let servers = place(&layout, servers);
+    if let Some(problem) = Need::new(job, &layout, &servers).problem(job, machine_bytes) {
+        return Err(problem);
+    }
     Ok(Placement { epoch: 1, variables, chunk_elements, servers })
 }
 

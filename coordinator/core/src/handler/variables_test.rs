@@ -6,6 +6,8 @@ use tfcoord_types::id::TaskId;
 use tfcoord_types::job::JobFile;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
+const MACHINE_BYTES: u64 = 100 << 20;
+
 fn starting(file: JobFile) -> World {
     let mut world = World::submitted(file);
     world.register(W0, 1);
@@ -14,7 +16,8 @@ fn starting(file: JobFile) -> World {
 }
 
 fn declare(world: &World, task: TaskId, variables: Vec<Variable>) -> Command {
-    Command::DeclareVariables { job: world.job.clone(), incarnation: world.incarnation(task), variables }
+    let (job, incarnation) = (world.job.clone(), world.incarnation(task));
+    Command::DeclareVariables { job, incarnation, variables, machine_bytes: Some(MACHINE_BYTES) }
 }
 
 #[test]
@@ -72,6 +75,44 @@ fn what_cannot_be_placed_fails_the_job() {
     check(None, vec![Variable { initializer: Initializer::Normal { deviation: f32::NAN }, ..a.clone() }], "not finite");
     check(Some(16_384), vec![variable("z", &[1 << 17, 1 << 16], Group::Train)], "raise parameter_server.chunk_bytes");
     check(None, vec![a; 20_000], "20000 variables");
+}
+
+// 4 bytes a number: on servers two versions, two slots of adam and one sum a block (8 lanes among 3 workers are 5 blocks);
+// in each worker the model, a version that comes, a sum that goes, and one level below its at most 3 lanes.
+#[test]
+fn what_does_not_fit_into_memory_fails_the_job_and_says_how_much_would() {
+    let check = |mem: u64, numbers: u32, expect: Option<&str>| {
+        let mut file = file(2, 3, 2, true);
+        file.parameter_server.mem = mem;
+        let mut world = starting(file);
+        let command = declare(&world, W0, vec![variable("a", &[numbers], Group::Train)]);
+        world.done(command);
+        match expect {
+            None => assert_eq!(world.job().state, JobState::Starting, "{}", world.job().reason()),
+            Some(expect) => {
+                let reason = world.job().reason();
+                assert_eq!((world.job().state, reason.as_str()), (JobState::Failed, expect));
+            }
+        }
+    };
+    // 2^20 numbers in chunks of 2^17: 36 x 2^20 bytes on servers, 16 x 2^20 in each worker.
+    check(18, 1 << 20, None);
+    check(
+        17,
+        1 << 20,
+        Some(
+            "the model cannot be placed: ps-0 would need about 18 MB of memory for its part of the parameters, but parameter_server.mem \
+             is 17: raise it, raise parameter_server.count, or use a smaller model",
+        ),
+    );
+    check(
+        1024,
+        2 << 20,
+        Some(
+            "the model cannot be placed: its tasks would need about 168 MB of memory for the parameters, 72 MB of it on servers and 32 MB in \
+             each of 3 workers, but the machine has 100: use fewer workers or a smaller model",
+        ),
+    );
 }
 
 #[test]

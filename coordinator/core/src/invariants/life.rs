@@ -14,7 +14,7 @@ pub(super) fn check(job: &Job) -> Checked {
     ensure(over == job.ended.is_some(), id, "a job has ended if and only if its state is final")?;
     ensure(!runs || job.started_at_ms.is_some(), id, "a job that runs has started")?;
     ensure(!runs || job.placement.is_some(), id, "chunks of a job that runs are placed")?;
-    ensure(job.run_until <= job.plan.steps(), id, "no step is beyond the plan")?;
+    ensure(job.step <= job.run_until && job.run_until <= job.plan.steps(), id, "no step is beyond the plan")?;
     ensure(over || runs == (job.run_until > 0), id, "steps may be computed if and only if the job runs")?;
     ensure((job.state == JobState::Succeeded) == job.outputs.is_some(), id, "a job succeeds with its outputs")?;
     let finalizing = job.state == JobState::Finalizing;
@@ -41,7 +41,10 @@ fn tasks(job: &Job) -> Checked {
         let place = format!("{}/{task}", job.id);
         let stops = matches!(state.state, TaskState::Stopping { .. } | TaskState::Ended { .. });
         ensure(stops == job.is_over(), &place, "tasks stop when their job is over, and not before")?;
-        ensure(state.attempt.0 >= 1 && state.restarts <= file.worker.max_restarts, &place, "no task is replaced too often")?;
+        let in_vain = state.restarts_in_vain;
+        ensure(in_vain <= state.restarts && in_vain <= file.worker.max_restarts, &place, "no task is replaced too often in vain")?;
+        ensure(state.attempt.0 >= 1, &place, "attempts count from 1")?;
+        ensure(job.is_over() || state.lost_at <= job.advance(), &place, "a loss lies in the past")?;
         let replaced = state.restarts > 0 || matches!(state.state, TaskState::Waiting { .. });
         ensure(task.role == Role::Worker || !replaced, &place, "no server is replaced")?;
         if let Some(registration) = state.registration() {

@@ -28,7 +28,11 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
     let (was, is) = (old.state, new.state);
     ensure(!was.is_final() || (was == is && old.ended == new.ended && old.outputs == new.outputs), id, "a final state is never left")?;
     ensure(is.is_final() || was as u8 <= is as u8, id, "a job goes forward")?;
-    ensure(old.run_until <= new.run_until && old.generation == new.generation, id, "within a generation the limit never falls")?;
+    ensure(
+        old.step <= new.step && old.run_until <= new.run_until && old.generation == new.generation,
+        id,
+        "within a generation the limit never falls",
+    )?;
     ensure(new.evaluations.len() >= old.evaluations.len(), id, "a complete evaluation stays")?;
     let stays = old.evaluations.iter().zip(&new.evaluations).all(|(old, new)| briefly(old) == briefly(new));
     ensure(stays, id, "what an evaluation found stays")?;

@@ -59,7 +59,8 @@ impl Job {
 
     /// Why it did not start in time.
     pub(crate) fn unstarted(&self) -> String {
-        format!("the job did not start within {} s: {}", super::START_TIMEOUT_MS / 1000, self.waits_for())
+        let (within, what) = (self.file.start_timeout, self.waits_for());
+        format!("the job did not start within {within} s: {what}; start_timeout in the job file may give it more time")
     }
 
     /// What it has done, once it has done all.

@@ -101,12 +101,17 @@ impl World {
 
     /// The job runs; its servers have the incarnations 2.., its workers those that follow.
     pub(crate) fn running(servers: u32, workers: u32, epochs: u32, eval: bool) -> Self {
-        let mut world = Self::submitted(file(servers, workers, epochs, eval));
+        Self::running_file(file(servers, workers, epochs, eval))
+    }
+
+    /// A job of this file runs.
+    pub(crate) fn running_file(file: JobFile) -> Self {
+        let mut world = Self::submitted(file);
         for task in world.job().tasks.keys().copied().collect::<Vec<_>>() {
             world.register(task, 1);
         }
         let incarnation = world.incarnation(W0);
-        world.done(Command::DeclareVariables { job: world.job.clone(), incarnation, variables: variables() });
+        world.done(Command::DeclareVariables { job: world.job.clone(), incarnation, variables: variables(), machine_bytes: None });
         world
     }
 
@@ -150,7 +155,12 @@ impl World {
     }
 
     pub(crate) fn lost(&self, task: TaskId, attempt: u32) -> Command {
-        Command::DeclareLost { job: self.job.clone(), task, attempt: Attempt(attempt), cause: killed() }
+        self.lost_at(task, attempt, 0)
+    }
+
+    /// Lost when all servers had done `step` steps.
+    pub(crate) fn lost_at(&self, task: TaskId, attempt: u32, step: u64) -> Command {
+        Command::DeclareLost { job: self.job.clone(), task, attempt: Attempt(attempt), cause: killed(), step }
     }
 
     pub(crate) fn applied(&self, task: TaskId, revision: u64) -> Command {

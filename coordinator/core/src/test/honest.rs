@@ -150,11 +150,13 @@ impl Driver {
     }
 
     fn lose(&mut self, key: (TaskId, Attempt), dies: bool) {
-        let worn = self.job().tasks.values().any(|task| task.restarts == 4);
+        let worn = self.job().tasks.values().any(|task| task.restarts_in_vain == 4);
+        let servers = self.processes.values().filter(|p| p.task.role == Role::ParameterServer);
+        let step = servers.map(|p| p.cursor).min().unwrap_or(0);
         let Some(process) = self.processes.get(&key).filter(|p| p.task.role == Role::Worker) else { return };
         if self.is_present(process) && !worn {
             self.processes.entry(key).and_modify(|process| process.dead |= dies);
-            self.apply(Command::DeclareLost { job: self.job.clone(), task: key.0, attempt: key.1, cause: killed() });
+            self.apply(Command::DeclareLost { job: self.job.clone(), task: key.0, attempt: key.1, cause: killed(), step });
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         10..=12 => {
             let mut variables = variables();
             variables[0].shape[0] += u32::from(number == 3);
-            Command::DeclareVariables { job: id, incarnation, variables }
+            Command::DeclareVariables { job: id, incarnation, variables, machine_bytes: None }
         }
         13..=15 => Command::ApplyView { job: id, incarnation, revision: Revision(job.revision.0 + u64::from(wild)) },
         16..=20 => Command::ReachStep { job: id, generation, incarnation, step },
@@ -56,7 +56,7 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         27 | 28 => {
             let task = if who.is_multiple_of(16) { task } else { TaskId::worker(task.index) };
             let attempt = job.tasks.get(&task).map_or(attempt, |task| task.attempt);
-            Command::DeclareLost { job: id, task, attempt, cause: killed() }
+            Command::DeclareLost { job: id, task, attempt, cause: killed(), step }
         }
         29 if number < 8 => Command::FailJob { job: id, incarnation: Some(incarnation), fault: fault(FaultKind::Data, "bad") },
         29 if number < 12 => Command::CancelJob { job: id, reason: "enough".into() },

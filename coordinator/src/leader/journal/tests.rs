@@ -55,6 +55,22 @@ proptest! {
 }
 
 #[test]
+fn what_the_log_cannot_hold_is_refused_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, mut state) = open(dir.path(), u64::MAX);
+    let job = tfcoord_types::id::JobId { name: "fashion".into(), number: 1 };
+    let cancel = |bytes: usize| Command::CancelJob { job: job.clone(), reason: "x".repeat(bytes) };
+    let applied = journal.commit(&mut state, 1, vec![Command::Tick {}, cancel(PAYLOAD_BYTES_MAX), Command::Tick {}]).unwrap();
+    let Outcome::Refused(refusal) = &applied[1].outcome else { panic!("{}", applied[1].outcome) };
+    let text = refusal.to_string();
+    assert!(text.contains("would be an entry of 335545") && text.contains("takes at most 33554432 bytes"), "{text}");
+    assert_eq!((applied.len(), state.revision().0), (3, 2), "it has no entry");
+    journal.commit(&mut state, 2, vec![cancel(10)]).unwrap();
+    drop(journal);
+    assert_eq!(open(dir.path(), u64::MAX).1, state);
+}
+
+#[test]
 fn a_damaged_snapshot_is_made_up_for_by_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, mut state) = open(dir.path(), 10);

@@ -54,7 +54,8 @@ impl Place {
         let log = FileLog::open(&state.log(), SEGMENT_BYTES).unwrap();
         let (journal, cluster) = Journal::open(&state.log(), Box::new(log), 10).unwrap();
         let launcher = Arc::new(FakeLauncher::default());
-        let parts = Parts { journal, cluster, state: state.clone(), lease };
+        let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
+        let parts = Parts { journal, cluster, state: state.clone(), lock, lease, ended_jobs_kept: 1 };
         let fake = launcher.clone();
         let leader = Leader::start(parts, move |on_end| {
             fake.tell(on_end);
@@ -68,6 +69,7 @@ impl Place {
             launcher: launcher.clone(),
             state: state.clone(),
             token: token.clone(),
+            ended_jobs_kept: 1,
         };
         let socket = dir.path().join("c.sock");
         let endpoint: Endpoint = format!("unix:{}", socket.display()).parse().unwrap();
@@ -134,6 +136,16 @@ impl Place {
             }
         });
         looked.await.unwrap_or_else(|_| panic!("waited in vain: {last:?}"))
+    }
+
+    /// Waits until the state directory is as `is` says.
+    pub(super) async fn until_is(&self, what: &str, is: impl Fn(&StateDir) -> bool) {
+        let looked = tokio::time::timeout(PATIENCE, async {
+            while !is(&self.state) {
+                tokio::time::sleep(Duration::from_millis(5)).await; // waits for: `is`, up to the timeout
+            }
+        });
+        looked.await.unwrap_or_else(|_| panic!("waited in vain until {what}"));
     }
 
     pub(super) fn end(&self, job: &JobId, task: TaskId, attempt: u32, exit: Exit) {

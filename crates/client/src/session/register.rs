@@ -46,7 +46,6 @@ impl Reach {
             job: job.to_string(),
             task: task.to_string(),
             attempt: attempt.0,
-            token: self.token.hex().to_owned(),
             nonce: self.nonce.to_vec().into(),
             addresses,
             host,

@@ -12,6 +12,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tfcoord_fs::AtomicFile;
+use tfcoord_types::manifest::Derived;
 
 /// Where the records of a file begin. Made by one pass over the file that checks every row's fields and text, kept
 /// in the scratch directory by the file's identity.
@@ -25,7 +26,7 @@ pub(super) struct Index {
 impl Index {
     /// Opens the index of `source`, whose plain bytes are `plain`, or makes it.
     pub fn open(source: &Identity, plain: &Plain, scratch: &Scratch) -> Result<Self, Error> {
-        let path = scratch.dir.join(source.derived("records"));
+        let path = scratch.dir.join(source.derived(Derived::Records));
         if !path.exists() {
             std::fs::create_dir_all(&scratch.dir).map_err(Error::io("create", &scratch.dir))?;
             build(&path, source, plain)?;

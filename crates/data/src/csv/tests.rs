@@ -5,6 +5,7 @@ use crate::identity::Identity;
 use crate::unpack::Plain;
 use ::csv::{ByteRecord, QuoteStyle, Terminator, WriterBuilder};
 use proptest::prelude::*;
+use tfcoord_types::manifest::Derived;
 
 fn open(dir: &Dir, bytes: &[u8]) -> Result<CsvFile, Error> {
     CsvFile::open(&Identity::now(&dir.write("a.csv", bytes))?, &dir.scratch())
@@ -103,7 +104,7 @@ fn an_index_is_kept_and_a_damaged_one_is_named() {
     let file = || open(&dir, b"a,b\n1,2\n3,4\n");
     let identity = || Identity::now(&dir.path("a.csv")).unwrap();
     assert_eq!(file().unwrap().records(), 2);
-    let kept = dir.path("scratch").join(identity().derived("records"));
+    let kept = dir.path("scratch").join(identity().derived(Derived::Records));
     assert_eq!(std::fs::read(&kept).unwrap(), [4u64, 8, 12].map(u64::to_le_bytes).concat());
     // One record less: what is kept is used.
     std::fs::write(&kept, [4u64, 8].map(u64::to_le_bytes).concat()).unwrap();

@@ -31,6 +31,23 @@ fn what_is_not_committed_is_not_there() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.json");
+    let begun = AtomicFile::create(&path, 0o600).unwrap();
+    let temp = begun.temp.clone();
+    drop(begun);
+    // As if it had been killed instead.
+    fs::write(&temp, "half").unwrap();
+    for other in ["a.json", ".profile", ".mine.tmp", ".mine.1.tmp", "x.1-1.tmp"] {
+        fs::write(dir.path().join(other), "").unwrap();
+    }
+    assert_eq!(names(dir.path()).len(), 6);
+    remove_temporaries(dir.path()).unwrap();
+    assert_eq!(names(dir.path()), [".mine.1.tmp", ".mine.tmp", ".profile", "a.json", "x.1-1.tmp"]);
+}
+
+#[test]
 fn writers_that_race_leave_one_whole_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");

@@ -3,6 +3,9 @@
 use super::{Format, JobFile, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
 
+/// The longest time that a start may take, in seconds: a day.
+const START_TIMEOUT_MAX: u64 = 86_400;
+
 /// All problems that can be seen without the data.
 pub fn check(job: &JobFile) -> Vec<Problem> {
     let mut found = Found(Vec::new());
@@ -203,5 +206,11 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
             "leave it out, or use such as 1048576",
         );
     }
+    found.unless(
+        (1..=START_TIMEOUT_MAX).contains(&job.start_timeout),
+        "start_timeout",
+        format!("{} is not from 1 to {START_TIMEOUT_MAX} seconds", job.start_timeout),
+        "leave it out for 60, or use such as 600",
+    );
     found.unless(!job.output.dir.is_empty(), "output.dir", "it is empty", "name a directory");
 }

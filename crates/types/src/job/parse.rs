@@ -203,6 +203,7 @@ mod tests {
         check("\"loss\": \"softmax_cross_entropy\",", "", "job.json:4:3: model: there is no loss", "mse");
         check("\"units\": 256", "\"units\": -1", "job.json:5:", "-1");
         check("/* the end */", "}", "job.json:17:", "more than one");
+        check("/* the end */", "\"start_timeout\": 0", "job.json:16:31: start_timeout: 0 is not from 1 to 86400", "such as 600");
     }
 
     #[test]
