@@ -8,16 +8,18 @@
 
 mod product;
 mod transpose;
+mod vectorized;
 
 pub use product::{Left, Out, Right, Rows, Start, product};
 pub use transpose::transpose;
+pub(crate) use vectorized::vectorized;
 
 /// The name of what the bits follow from. Tasks of one job must agree on it; it changes when an operation does.
 pub const BITS: &str = "f32-chains-1";
 
 /// The vector instructions to be used.
 #[derive(Debug, Clone, Copy)]
-pub struct Isa(pulp::Arch);
+pub struct Isa(pub(crate) pulp::Arch);
 
 impl Isa {
     /// The best that this processor has.
@@ -50,11 +52,5 @@ impl Isa {
             pulp::Arch::Neon(_) => "NEON",
             _ => "no vectors",
         }
-    }
-
-    /// Does `work`, whose loops become code for these instructions where they are inlined into it.
-    #[inline(always)]
-    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        self.0.dispatch(work)
     }
 }

@@ -3,6 +3,7 @@
 //! exp is [`crate::math`]'s and log `libm`'s, in f64: the same bits on every host.
 
 use crate::math;
+use crate::sum::sum;
 
 /// What the loss says about a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +16,7 @@ pub struct Judgement {
 
 /// −ln softmax(logits)\[class\], and into `gradient` softmax(logits) − one-hot(class). Predicts the largest logit,
 /// the first of equal ones. `class` must be one of the logits' places.
+#[inline(always)]
 pub fn softmax_cross_entropy(logits: &[f32], class: usize, gradient: &mut [f32]) -> Judgement {
     let (prediction, largest, total) = exponentials(logits, gradient);
     let loss = libm::log(total) + (f64::from(largest) - f64::from(logits[class]));
@@ -32,21 +34,30 @@ pub fn softmax(logits: &[f32]) -> (Vec<f32>, u32) {
 }
 
 // e^(logit - largest) of each, the place of the largest, the largest, the sum.
+#[inline(always)]
 fn exponentials(logits: &[f32], powers: &mut [f32]) -> (u32, f32, f64) {
-    let mut place = 0;
-    for (at, logit) in logits.iter().enumerate() {
-        // NaN is no maximum; it reaches the sum below.
-        if *logit > logits[place] {
-            place = at;
-        }
-    }
-    let largest = logits[place];
+    let largest = largest(logits);
     for (power, logit) in powers.iter_mut().zip(logits) {
         *power = math::exp(logit - largest);
     }
-    (u32::try_from(place).unwrap_or(u32::MAX), largest, powers.iter().map(|p| f64::from(*p)).sum())
+    let place = logits.iter().position(|logit| *logit == largest).unwrap_or(0);
+    (u32::try_from(place).unwrap_or(u32::MAX), largest, sum(powers))
 }
 
+// NaN is no maximum; it reaches the sum of the powers.
+#[inline(always)]
+fn largest(logits: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane = larger(*lane, *value));
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
+}
+
+#[inline(always)]
 fn divide(values: &mut [f32], by: f64) {
     let factor = (1.0 / by) as f32;
     values.iter_mut().for_each(|value| *value *= factor);

@@ -1,7 +1,7 @@
 //! Functions of each value, as a layer and fused into others.
 
 use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
-use crate::kernel::Isa;
+use crate::kernel::{Isa, vectorized};
 use crate::math;
 use tfcoord_types::job::{Activation as Function, LayerShape};
 
@@ -47,12 +47,7 @@ pub(super) fn finish(function: Option<Function>, pass: &Pass<'_>, values: &mut [
     if function == Function::Gelu && matches!(pass.mode, Mode::Train(_)) {
         kept[..values.len()].copy_from_slice(values);
     }
-    pass.isa.run(|| match function {
-        Function::Relu => each(values, relu),
-        Function::Tanh => each(values, math::tanh),
-        Function::Sigmoid => each(values, math::sigmoid),
-        Function::Gelu => each(values, math::gelu),
-    });
+    apply(pass.isa, function, values);
 }
 
 /// max(x, 0); NaN stays NaN, so that it reaches the loss.
@@ -70,18 +65,34 @@ fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
 
 /// `gradient`, by the function's outputs, becomes that by its inputs.
 pub(super) fn pull(isa: Isa, function: Option<Function>, outputs: &[f32], kept: &[f32], gradient: &mut [f32]) {
-    let Some(function) = function else { return };
-    isa.run(|| match function {
-        Function::Relu => pairs(gradient, outputs, |g, y| if y > 0.0 { g } else { 0.0 }),
-        Function::Tanh => pairs(gradient, outputs, |g, y| (1.0 - y * y) * g),
-        Function::Sigmoid => pairs(gradient, outputs, |g, y| y * (1.0 - y) * g),
-        Function::Gelu => pairs(gradient, kept, |g, x| math::gelu_slope(x) * g),
-    });
+    if let Some(function) = function {
+        pull_each(isa, function, if function == Function::Gelu { kept } else { outputs }, gradient);
+    }
 }
 
 #[inline(always)]
 fn pairs(gradient: &mut [f32], values: &[f32], function: impl Fn(f32, f32) -> f32) {
     for (gradient, value) in gradient.iter_mut().zip(values) {
         *gradient = function(*gradient, *value);
+    }
+}
+
+vectorized! {
+    fn apply(function: Function, values: &mut [f32]) {
+        match function {
+            Function::Relu => each(values, relu),
+            Function::Tanh => each(values, math::tanh),
+            Function::Sigmoid => each(values, math::sigmoid),
+            Function::Gelu => each(values, math::gelu),
+        }
+    }
+
+    fn pull_each(function: Function, kept: &[f32], gradient: &mut [f32]) {
+        match function {
+            Function::Relu => pairs(gradient, kept, |g, y| if y > 0.0 { g } else { 0.0 }),
+            Function::Tanh => pairs(gradient, kept, |g, y| (1.0 - y * y) * g),
+            Function::Sigmoid => pairs(gradient, kept, |g, y| y * (1.0 - y) * g),
+            Function::Gelu => pairs(gradient, kept, |g, x| math::gelu_slope(x) * g),
+        }
     }
 }

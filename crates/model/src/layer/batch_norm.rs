@@ -6,6 +6,7 @@
 //! records, and mixes in the result. Evaluation uses the moving ones.
 
 use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, take, values_of, variable};
+use crate::kernel::vectorized;
 use crate::sum::{dot, sum, sum_of_squares};
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -89,44 +90,17 @@ impl Layer for BatchNorm {
         let Forward { input, output, kept, .. } = buffers;
         let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
         if pass.mode == Mode::Evaluate {
-            let (means, variances) = (pass.parameters.values(self.moving_mean), pass.parameters.values(self.moving_variance));
-            return pass.isa.run(|| {
-                for c in 0..self.channels {
-                    let (mean, inverse) = (means[c], self.inverse(variances[c]));
-                    for (run, target) in self.runs(input, c).zip(self.runs_mut(output, c)) {
-                        run.iter().zip(target).for_each(|(x, y)| *y = (x - mean) * inverse * scale[c] + shift[c]);
-                    }
-                }
-            });
+            let moving = (pass.parameters.values(self.moving_mean), pass.parameters.values(self.moving_variance));
+            return evaluate(pass.isa, self, (scale, shift), moving, input, output);
         }
-        let (normal, [means, variances, inverses]) = self.split(&mut kept.values, input.len());
-        pass.isa.run(|| {
-            for c in 0..self.channels {
-                let (mean, variance) = self.of_batch(input, c);
-                let inverse = self.inverse(variance);
-                (means[c], variances[c], inverses[c]) = (mean, variance, inverse);
-                let targets = self.runs_mut(normal, c).zip(self.runs_mut(output, c));
-                for (run, (normal, output)) in self.runs(input, c).zip(targets) {
-                    for (x, (n, y)) in run.iter().zip(normal.iter_mut().zip(output)) {
-                        *n = (x - mean) * inverse;
-                        *y = *n * scale[c] + shift[c];
-                    }
-                }
-            }
-        });
+        normalize(pass.isa, self, (scale, shift), input, output, &mut kept.values);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { kept, output_gradient: gradients, input_gradient, mut scratch, .. } = buffers;
         let (scale_gradient, shift_gradient) = (take(&mut scratch, self.channels), take(&mut scratch, self.channels));
         let (normal, [means, variances, inverses]) = self.split(&mut kept.values, gradients.len());
-        pass.isa.run(|| {
-            for c in 0..self.channels {
-                let pairs = self.runs(gradients, c).zip(self.runs(normal, c));
-                scale_gradient[c] = pairs.map(|(gradient, normal)| dot(gradient, normal)).sum::<f64>() as f32;
-                shift_gradient[c] = self.runs(gradients, c).map(sum).sum::<f64>() as f32;
-            }
-        });
+        of_variables(pass.isa, self, gradients, normal, scale_gradient, shift_gradient);
         emit(self.scale, scale_gradient);
         emit(self.shift, shift_gradient);
         let records = (gradients.len() / self.features()) as f32;
@@ -134,19 +108,63 @@ impl Layer for BatchNorm {
             statistics.iter_mut().for_each(|value| *value *= records);
             emit(variable, statistics);
         }
-        let Some(input_gradient) = input_gradient else { return };
-        let scale = pass.parameters.values(self.scale);
-        let share = 1.0 / (gradients.len() / self.channels) as f32;
-        pass.isa.run(|| {
-            for c in 0..self.channels {
-                let (mean, slope) = (shift_gradient[c] * share, scale_gradient[c] * share);
-                let factor = scale[c] * inverses[c];
-                let sources = self.runs(gradients, c).zip(self.runs(normal, c));
-                for (target, (gradient, normal)) in self.runs_mut(input_gradient, c).zip(sources) {
-                    let terms = gradient.iter().zip(normal);
-                    target.iter_mut().zip(terms).for_each(|(t, (g, n))| *t = factor * (g - mean - n * slope));
+        if let Some(input_gradient) = input_gradient {
+            let factors = (pass.parameters.values(self.scale), &*inverses);
+            of_input(pass.isa, self, factors, (scale_gradient, shift_gradient), (gradients, normal), input_gradient);
+        }
+    }
+}
+
+vectorized! {
+    fn evaluate(
+        layer: &BatchNorm, variables: (&[f32], &[f32]), moving: (&[f32], &[f32]), input: &[f32], output: &mut [f32],
+    ) {
+        let ((scale, shift), (means, variances)) = (variables, moving);
+        for c in 0..layer.channels {
+            let (mean, inverse) = (means[c], layer.inverse(variances[c]));
+            for (run, target) in layer.runs(input, c).zip(layer.runs_mut(output, c)) {
+                run.iter().zip(target).for_each(|(x, y)| *y = (x - mean) * inverse * scale[c] + shift[c]);
+            }
+        }
+    }
+
+    fn normalize(layer: &BatchNorm, variables: (&[f32], &[f32]), input: &[f32], output: &mut [f32], kept: &mut [f32]) {
+        let (scale, shift) = variables;
+        let (normal, [means, variances, inverses]) = layer.split(kept, input.len());
+        for c in 0..layer.channels {
+            let (mean, variance) = layer.of_batch(input, c);
+            let inverse = layer.inverse(variance);
+            (means[c], variances[c], inverses[c]) = (mean, variance, inverse);
+            let targets = layer.runs_mut(normal, c).zip(layer.runs_mut(output, c));
+            for (run, (normal, output)) in layer.runs(input, c).zip(targets) {
+                for (x, (n, y)) in run.iter().zip(normal.iter_mut().zip(output)) {
+                    *n = (x - mean) * inverse;
+                    *y = *n * scale[c] + shift[c];
                 }
             }
-        });
+        }
+    }
+
+    fn of_variables(layer: &BatchNorm, gradients: &[f32], normal: &[f32], scale: &mut [f32], shift: &mut [f32]) {
+        for c in 0..layer.channels {
+            let pairs = layer.runs(gradients, c).zip(layer.runs(normal, c));
+            scale[c] = pairs.map(|(gradient, normal)| dot(gradient, normal)).sum::<f64>() as f32;
+            shift[c] = layer.runs(gradients, c).map(sum).sum::<f64>() as f32;
+        }
+    }
+
+    fn of_input(
+        layer: &BatchNorm, factors: (&[f32], &[f32]), sums: (&[f32], &[f32]), sources: (&[f32], &[f32]), targets: &mut [f32],
+    ) {
+        let ((scale, inverses), (scale_sums, shift_sums), (gradients, normal)) = (factors, sums, sources);
+        let share = 1.0 / (gradients.len() / layer.channels) as f32;
+        for c in 0..layer.channels {
+            let (mean, slope, factor) = (shift_sums[c] * share, scale_sums[c] * share, scale[c] * inverses[c]);
+            let sources = layer.runs(gradients, c).zip(layer.runs(normal, c));
+            for (target, (gradient, normal)) in layer.runs_mut(targets, c).zip(sources) {
+                let terms = gradient.iter().zip(normal);
+                target.iter_mut().zip(terms).for_each(|(t, (g, n))| *t = factor * (g - mean - n * slope));
+            }
+        }
     }
 }

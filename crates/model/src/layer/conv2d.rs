@@ -11,7 +11,8 @@ use super::activation::{finish, kept, relu};
 use super::window::Window;
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, values_of, variable};
 use crate::error::Error;
-use crate::kernel::{Left, Out, Right, Rows, Start, product};
+use crate::kernel::{Left, Out, Right, Rows, Start, product, vectorized};
+use std::ops::Range;
 use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -93,35 +94,8 @@ impl Conv2d {
             let sums = &mut scratch[..(self.filters - 1) * PLACES + columns];
             let right = Right { values: seen, rows: &self.seen, k: self.window.covered(), start: from, columns };
             product(pass.isa, Left::new(kernel, &rows), right, Out { values: sums, stride: PLACES }, Start::Zero);
-            pass.isa.run(|| match self.activation {
-                Some(Activation::Relu) => self.drop_edges(from..from + columns, sums, bias, output, relu),
-                _ => self.drop_edges(from..from + columns, sums, bias, output, |x| x),
-            });
-        }
-    }
-
-    // Moves the sums of some places to where they belong in the output.
-    #[inline(always)]
-    fn drop_edges(
-        &self,
-        places: std::ops::Range<usize>,
-        sums: &[f32],
-        bias: Option<&[f32]>,
-        output: &mut [f32],
-        function: impl Fn(f32) -> f32,
-    ) {
-        let (width, pitch, plane) = (self.window.output.1, self.window.pitch(), self.window.output_plane());
-        let mut place = places.start;
-        while place < places.end {
-            let (row, column) = (place / pitch, place % pitch);
-            let end = places.end.min(row * pitch + width);
-            for (filter, sums) in sums.chunks(PLACES).enumerate().filter(|_| place < end) {
-                let target = &mut output[filter * plane + row * width + column..][..end - place];
-                let bias = bias.map_or(0.0, |bias| bias[filter]);
-                let sums = &sums[place - places.start..][..target.len()];
-                target.iter_mut().zip(sums).for_each(|(target, sum)| *target = function(sum + bias));
-            }
-            place = (row + 1) * pitch;
+            let relu = self.activation == Some(Activation::Relu);
+            drop_edges(pass.isa, &self.window, from..from + columns, sums, bias, relu, output);
         }
     }
 
@@ -153,5 +127,33 @@ impl Layer for Conv2d {
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         self.backward(pass, buffers, emit);
+    }
+}
+
+// Moves the sums of some places to where they belong in the output.
+#[inline(always)]
+fn move_sums(window: &Window, places: Range<usize>, sums: &[f32], bias: Option<&[f32]>, output: &mut [f32], function: impl Fn(f32) -> f32) {
+    let (width, pitch, plane) = (window.output.1, window.pitch(), window.output_plane());
+    let mut place = places.start;
+    while place < places.end {
+        let (row, column) = (place / pitch, place % pitch);
+        let end = places.end.min(row * pitch + width);
+        for (filter, sums) in sums.chunks(PLACES).enumerate().filter(|_| place < end) {
+            let target = &mut output[filter * plane + row * width + column..][..end - place];
+            let bias = bias.map_or(0.0, |bias| bias[filter]);
+            let sums = &sums[place - places.start..][..target.len()];
+            target.iter_mut().zip(sums).for_each(|(target, sum)| *target = function(sum + bias));
+        }
+        place = (row + 1) * pitch;
+    }
+}
+
+vectorized! {
+    fn drop_edges(window: &Window, places: Range<usize>, sums: &[f32], bias: Option<&[f32]>, with_relu: bool, output: &mut [f32]) {
+        if with_relu {
+            move_sums(window, places, sums, bias, output, relu);
+        } else {
+            move_sums(window, places, sums, bias, output, |x| x);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::activation::{finish, kept, pull};
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
 use crate::kernel::{Left, Out, Right, Rows, Start, transpose};
-use crate::sum::add;
+use crate::sum::add_rows;
 use tfcoord_types::job::{Activation, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -39,12 +39,12 @@ impl Dense {
     fn input_gradient(&self, pass: &Pass<'_>, gradients: &[f32], mut scratch: &mut [f32], out: &mut [f32]) {
         let records = gradients.len() / self.units;
         let (turned, product) = (take(&mut scratch, gradients.len()), take(&mut scratch, out.len()));
-        transpose(gradients, (records, self.units), self.units, turned, records);
+        transpose(pass.isa, gradients, (records, self.units), self.units, turned, records);
         let (kernel, rows) = (Rows::every(self.units, self.inputs), Rows::every(records, self.units));
         let left = Left::new(pass.parameters.values(self.kernel), &kernel);
         let right = Right { values: turned, rows: &rows, k: self.units, start: 0, columns: records };
         pass.product(left, right, Out { values: product, stride: records }, Start::Zero);
-        transpose(product, (self.inputs, records), records, out, self.inputs);
+        transpose(pass.isa, product, (self.inputs, records), records, out, self.inputs);
     }
 }
 
@@ -82,7 +82,7 @@ impl Layer for Dense {
         if let Some(bias) = self.bias {
             let bias_gradient = take(&mut rest, self.units);
             bias_gradient.fill(0.0);
-            pass.isa.run(|| output_gradient.chunks_exact(self.units).for_each(|row| add(bias_gradient, row)));
+            add_rows(pass.isa, output_gradient, bias_gradient);
             emit(bias, bias_gradient);
         }
         if let Some(input_gradient) = input_gradient {

@@ -1,7 +1,7 @@
 //! Dropout: in training, a share of the values becomes 0 and the others are divided by what remains.
 
 use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
-use crate::kernel::Isa;
+use crate::kernel::vectorized;
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::LayerShape;
 
@@ -46,6 +46,8 @@ impl Layer for Dropout {
     }
 }
 
-fn multiply(isa: Isa, a: &[f32], b: &[f32], products: &mut [f32]) {
-    isa.run(|| products.iter_mut().zip(a.iter().zip(b)).for_each(|(product, (a, b))| *product = a * b));
+vectorized! {
+    fn multiply(a: &[f32], b: &[f32], products: &mut [f32]) {
+        products.iter_mut().zip(a.iter().zip(b)).for_each(|(product, (a, b))| *product = a * b);
+    }
 }

@@ -1,6 +1,7 @@
 //! Layer normalization: Ba, Kiros, Hinton 2016.
 
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, take, values_of, variable};
+use crate::kernel::vectorized;
 use crate::sum::{dot, sum, sum_of_squares};
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -20,13 +21,6 @@ impl LayerNorm {
         let shift = variable(variables, &shape.name, "shift", &shape.input, Initializer::Zeros, Group::Train);
         Self { features: values_of(&shape.input), epsilon, scale, shift }
     }
-
-    // The mean of a record and 1 / its deviation.
-    fn statistics(&self, record: &[f32]) -> (f32, f32) {
-        let mean = (sum(record) / self.features as f64) as f32;
-        let variance = sum_of_squares(record, mean) / self.features as f64;
-        (mean, (1.0 / (variance + f64::from(self.epsilon)).sqrt()) as f32)
-    }
 }
 
 impl Layer for LayerNorm {
@@ -36,48 +30,62 @@ impl Layer for LayerNorm {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
-        let records = buffers.input.chunks_exact(self.features).zip(buffers.output.chunks_exact_mut(self.features));
-        let kept = buffers.kept.values.chunks_exact_mut(1 + self.features);
-        pass.isa.run(|| {
-            for ((input, output), kept) in records.zip(kept) {
-                let (mean, inverse) = self.statistics(input);
-                let (first, normal) = kept.split_at_mut(1);
-                first[0] = inverse;
-                normal.iter_mut().zip(input).for_each(|(n, x)| *n = (x - mean) * inverse);
-                let terms = normal.iter().zip(scale.iter().zip(shift));
-                output.iter_mut().zip(terms).for_each(|(y, (n, (scale, shift)))| *y = n * scale + shift);
-            }
-        });
+        let variables = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
+        normalize(pass.isa, self.epsilon, variables, buffers.input, buffers.output, &mut buffers.kept.values);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { kept, output_gradient, input_gradient, mut scratch, .. } = buffers;
         let (scale_gradient, shift_gradient) = (take(&mut scratch, self.features), take(&mut scratch, self.features));
-        scale_gradient.fill(0.0);
-        shift_gradient.fill(0.0);
-        let records = || kept.values.chunks_exact(1 + self.features).zip(output_gradient.chunks_exact(self.features));
-        pass.isa.run(|| {
-            for (kept, gradient) in records() {
-                let sums = scale_gradient.iter_mut().zip(&mut *shift_gradient);
-                for ((scale, shift), (n, g)) in sums.zip(kept[1..].iter().zip(gradient)) {
-                    *scale += n * g;
-                    *shift += g;
-                }
-            }
-        });
+        of_variables(pass.isa, &kept.values, output_gradient, scale_gradient, shift_gradient);
         emit(self.scale, scale_gradient);
         emit(self.shift, shift_gradient);
-        let Some(input_gradient) = input_gradient else { return };
-        let scale = pass.parameters.values(self.scale);
-        pass.isa.run(|| {
-            for ((kept, gradient), target) in records().zip(input_gradient.chunks_exact_mut(self.features)) {
-                let (inverse, normal) = (kept[0], &kept[1..]);
-                target.iter_mut().zip(gradient.iter().zip(scale)).for_each(|(t, (g, s))| *t = g * s);
-                let mean = (sum(target) / self.features as f64) as f32;
-                let slope = (dot(target, normal) / self.features as f64) as f32;
-                target.iter_mut().zip(normal).for_each(|(g, n)| *g = inverse * (*g - mean - n * slope));
+        if let Some(input_gradient) = input_gradient {
+            of_input(pass.isa, &kept.values, pass.parameters.values(self.scale), output_gradient, input_gradient);
+        }
+    }
+}
+
+vectorized! {
+    // `kept` becomes, for each record, 1 / deviation and the normalized values.
+    fn normalize(epsilon: f32, variables: (&[f32], &[f32]), input: &[f32], output: &mut [f32], kept: &mut [f32]) {
+        let (scale, shift) = variables;
+        let features = scale.len();
+        let records = input.chunks_exact(features).zip(output.chunks_exact_mut(features));
+        for ((input, output), kept) in records.zip(kept.chunks_exact_mut(1 + features)) {
+            let mean = (sum(input) / features as f64) as f32;
+            let variance = sum_of_squares(input, mean) / features as f64;
+            let inverse = (1.0 / (variance + f64::from(epsilon)).sqrt()) as f32;
+            let (first, normal) = kept.split_at_mut(1);
+            first[0] = inverse;
+            normal.iter_mut().zip(input).for_each(|(n, x)| *n = (x - mean) * inverse);
+            let terms = normal.iter().zip(scale.iter().zip(shift));
+            output.iter_mut().zip(terms).for_each(|(y, (n, (scale, shift)))| *y = n * scale + shift);
+        }
+    }
+
+    fn of_variables(kept: &[f32], gradients: &[f32], scale_gradient: &mut [f32], shift_gradient: &mut [f32]) {
+        scale_gradient.fill(0.0);
+        shift_gradient.fill(0.0);
+        let features = scale_gradient.len();
+        for (kept, gradient) in kept.chunks_exact(1 + features).zip(gradients.chunks_exact(features)) {
+            let sums = scale_gradient.iter_mut().zip(&mut *shift_gradient);
+            for ((scale, shift), (n, g)) in sums.zip(kept[1..].iter().zip(gradient)) {
+                *scale += n * g;
+                *shift += g;
             }
-        });
+        }
+    }
+
+    fn of_input(kept: &[f32], scale: &[f32], gradients: &[f32], targets: &mut [f32]) {
+        let features = scale.len();
+        let records = kept.chunks_exact(1 + features).zip(gradients.chunks_exact(features));
+        for ((kept, gradient), target) in records.zip(targets.chunks_exact_mut(features)) {
+            let (inverse, normal) = (kept[0], &kept[1..]);
+            target.iter_mut().zip(gradient.iter().zip(scale)).for_each(|(t, (g, s))| *t = g * s);
+            let mean = (sum(target) / features as f64) as f32;
+            let slope = (dot(target, normal) / features as f64) as f32;
+            target.iter_mut().zip(normal).for_each(|(g, n)| *g = inverse * (*g - mean - n * slope));
+        }
     }
 }

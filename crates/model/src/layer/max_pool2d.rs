@@ -3,6 +3,7 @@
 use super::window::Window;
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, values_of};
 use crate::error::Error;
+use crate::kernel::vectorized;
 use tfcoord_types::job::{LayerShape, Padding, Pair};
 
 /// The largest value of each window; of equal ones the first, column by column, takes the gradient.
@@ -20,36 +21,6 @@ impl MaxPool2d {
         let larger = || Error::Spec { problem: format!("{} is larger than memory", shape.name) };
         let window = Window::new(shape, size, stride.unwrap_or(size), Padding::Valid).ok_or_else(larger)?;
         Ok(Self { window, outputs: values_of(&shape.output) })
-    }
-
-    // The largest values of one plane, and where in the plane they stand: down each column first, which is vector
-    // code, then along the columns' largest.
-    #[inline(always)]
-    fn plane(&self, plane: &[f32], outputs: &mut [f32], places: &mut [u32], line: &mut Line<'_>) {
-        let Window { input, output, size, stride, .. } = self.window;
-        let rooms = outputs.chunks_exact_mut(output.1).zip(places.chunks_exact_mut(output.1));
-        for (oy, (outputs, places)) in rooms.enumerate() {
-            let from = oy * stride.0 * input.1;
-            let mut rows = plane[from..].chunks_exact(input.1).take(size.0);
-            if let Some(row) = rows.next() {
-                line.best.copy_from_slice(row);
-                line.place.iter_mut().zip(from as u32..).for_each(|(place, at)| *place = at);
-            }
-            line.candidate.copy_from_slice(line.place);
-            for row in rows {
-                let candidates = row.iter().zip(&mut *line.candidate);
-                for ((best, place), (value, at)) in line.best.iter_mut().zip(&mut *line.place).zip(candidates) {
-                    *at = at.wrapping_add(input.1 as u32);
-                    (*best, *place) = larger((*best, *place), (*value, *at));
-                }
-            }
-            let rooms = outputs.iter_mut().zip(places);
-            if stride.1 == size.1 {
-                along(line.best.chunks_exact(size.1).zip(line.place.chunks_exact(size.1)), rooms);
-            } else {
-                along(line.best.windows(size.1).zip(line.place.windows(size.1)).step_by(stride.1), rooms);
-            }
-        }
     }
 }
 
@@ -90,16 +61,11 @@ impl Layer for MaxPool2d {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let (planes, width) = (self.window.output_plane(), self.window.input.1);
+        let width = self.window.input.1;
         let (place, rest) = buffers.kept.places.split_at_mut(width);
         let (candidate, places) = rest.split_at_mut(width);
         let mut line = Line { best: &mut buffers.scratch[..width], place, candidate };
-        let rooms = buffers.output.chunks_exact_mut(planes).zip(places.chunks_exact_mut(planes));
-        pass.isa.run(|| {
-            for (plane, (outputs, places)) in buffers.input.chunks_exact(self.window.input_plane()).zip(rooms) {
-                self.plane(plane, outputs, places, &mut line);
-            }
-        });
+        largest(pass.isa, &self.window, buffers.input, buffers.output, &mut places[..], &mut line);
     }
 
     fn backward(&self, _: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
@@ -112,6 +78,49 @@ impl Layer for MaxPool2d {
             for (gradient, place) in gradients.iter().zip(places) {
                 plane[*place as usize] += gradient;
             }
+        }
+    }
+}
+
+vectorized! {
+    // The largest values, and where in their plane they stand: down each column first, which is vector code, then along
+    // the columns' largest.
+    fn largest(window: &Window, inputs: &[f32], outputs: &mut [f32], places: &mut [u32], line: &mut Line<'_>) {
+        let planes = window.output_plane();
+        let rooms = outputs.chunks_exact_mut(planes).zip(places.chunks_exact_mut(planes));
+        for (plane, (outputs, places)) in inputs.chunks_exact(window.input_plane()).zip(rooms) {
+            of_plane(window, plane, outputs, places, line);
+        }
+    }
+}
+
+#[inline(always)]
+fn of_plane(window: &Window, plane: &[f32], outputs: &mut [f32], places: &mut [u32], line: &mut Line<'_>) {
+    let Window { input, output, size, stride, .. } = *window;
+    let rooms = outputs.chunks_exact_mut(output.1).zip(places.chunks_exact_mut(output.1));
+    for (oy, (outputs, places)) in rooms.enumerate() {
+        let from = oy * stride.0 * input.1;
+        let mut rows = plane[from..].chunks_exact(input.1).take(size.0);
+        if let Some(row) = rows.next() {
+            line.best.copy_from_slice(row);
+            line.place.iter_mut().zip(from as u32..).for_each(|(place, at)| *place = at);
+        }
+        line.candidate.copy_from_slice(line.place);
+        for row in rows {
+            let candidates = row.iter().zip(&mut *line.candidate);
+            for ((best, place), (value, at)) in line.best.iter_mut().zip(&mut *line.place).zip(candidates) {
+                *at = at.wrapping_add(input.1 as u32);
+                (*best, *place) = larger((*best, *place), (*value, *at));
+            }
+        }
+        let rooms = outputs.iter_mut().zip(places);
+        if stride.1 == 2 && size.1 == 2 {
+            // The commonest one: its length is known when this is compiled.
+            along(line.best.as_chunks::<2>().0.iter().map(|c| &c[..]).zip(line.place.as_chunks::<2>().0.iter().map(|c| &c[..])), rooms);
+        } else if stride.1 == size.1 {
+            along(line.best.chunks_exact(size.1).zip(line.place.chunks_exact(size.1)), rooms);
+        } else {
+            along(line.best.windows(size.1).zip(line.place.windows(size.1)).step_by(stride.1), rooms);
         }
     }
 }

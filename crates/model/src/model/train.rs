@@ -3,7 +3,7 @@
 use super::{Body, Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::kernel::Isa;
+use crate::kernel::vectorized;
 use crate::layer::{Backward, Emit, Forward, Mode, Pass, StepKey};
 use crate::loss::{Judgement, binary_cross_entropy, softmax_cross_entropy, squared_error};
 use crate::parameters::Parameters;
@@ -57,7 +57,7 @@ impl Model {
         let Workspace { slots, gradients: [gradients, _], .. } = &mut *workspace;
         let outputs = outputs(layers, slots, &batch.features, batch.records);
         let gradients = grown(gradients, outputs.len());
-        let (sum, correct) = judge(self.isa, loss, outputs, batch, gradients);
+        let (sum, correct) = judge(self.isa, loss, outputs, &batch.labels, batch.records, gradients);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };
         if !figures.loss_sum.is_finite() {
             return Err(self.culprit(parameters, layers, (&batch.features, &batch.labels), workspace));
@@ -116,19 +116,19 @@ fn backward(pass: &Pass<'_>, layers: &[Placed], batch: &Batch, workspace: &mut W
     }
 }
 
-// Loss sum and right predictions; fills in the gradients by the outputs. The labels were checked.
-fn judge(isa: Isa, loss: Loss, outputs: &[f32], batch: &Batch, gradients: &mut [f32]) -> (f64, u32) {
-    let each = outputs.len() / batch.records;
-    let rows = gradients.chunks_exact_mut(each).zip(outputs.chunks_exact(each));
-    let (mut sum, mut correct) = (0.0, 0);
-    isa.run(|| {
+vectorized! {
+    // Loss sum and right predictions; fills in the gradients by the outputs. The labels were checked.
+    fn judge(loss: Loss, outputs: &[f32], labels: &Labels, records: usize, gradients: &mut [f32]) -> (f64, u32) {
+        let each = outputs.len() / records;
+        let rows = gradients.chunks_exact_mut(each).zip(outputs.chunks_exact(each));
+        let (mut sum, mut correct) = (0.0, 0);
         for (record, (gradient, row)) in rows.enumerate() {
-            let (judgement, right) = judge_record(loss, row, &batch.labels, record, gradient);
+            let (judgement, right) = judge_record(loss, row, labels, record, gradient);
             sum += judgement.loss;
             correct += u32::from(right);
         }
-    });
-    (sum, correct)
+        (sum, correct)
+    }
 }
 
 /// What `loss` says about one record, and whether its class was predicted.

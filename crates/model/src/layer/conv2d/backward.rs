@@ -9,7 +9,8 @@ use super::super::activation::pull;
 use super::super::window::Window;
 use super::super::{Backward, Emit, Pass, take};
 use super::Conv2d;
-use crate::kernel::{Left, Out, Right, Rows, Start, product, transpose};
+use crate::kernel::{Isa, Left, Out, Right, Rows, Start, product, transpose};
+use crate::sum::add_rows;
 
 /// Runs of pictures are so many for each thread, where there is more than one.
 const PICTURES: usize = 4;
@@ -65,7 +66,7 @@ impl Conv2d {
         let (kernel_sums, bias_sums) = sums.split_at(self.window.covered() * self.filters);
         // The turned kernel is not needed any more.
         let gradient = &mut rest[..kernel_sums.len()];
-        transpose(kernel_sums, (self.window.covered(), self.filters), self.filters, gradient, self.window.covered());
+        transpose(pass.isa, kernel_sums, (self.window.covered(), self.filters), self.filters, gradient, self.window.covered());
         emit(self.kernel, gradient);
         if let Some(bias) = self.bias {
             emit(bias, bias_sums);
@@ -88,7 +89,7 @@ impl Conv2d {
         pass.threads.each(items, |((picture, gradient), room, target)| {
             let room = self.room(room);
             self.see(picture, room.seen);
-            self.turn(gradient, room.turned);
+            self.turn(pass.isa, gradient, room.turned);
             if let Some(target) = target {
                 self.picture_back(pass, gradient, turned_kernel, room.spread, room.wide, target);
             }
@@ -118,20 +119,19 @@ impl Conv2d {
                 if start_of(at) == Start::Zero {
                     bias_sums.fill(0.0);
                 }
-                let turned = room[self.window.seen_len()..][..places * self.filters].chunks_exact(self.filters);
-                pass.isa.run(|| turned.for_each(|place| crate::sum::add(bias_sums, place)));
+                add_rows(pass.isa, &room[self.window.seen_len()..][..places * self.filters], bias_sums);
             }
         }
     }
 
     // Place by place, the filters side by side; 0 where the window would hang over the edge.
-    fn turn(&self, gradient: &[f32], turned: &mut [f32]) {
+    fn turn(&self, isa: Isa, gradient: &[f32], turned: &mut [f32]) {
         let (plane, pitch, (rows, width)) = (self.window.output_plane(), self.window.pitch(), self.window.output);
         for row in 0..rows {
             let from = row * pitch * self.filters;
             let end = turned.len().min(from + pitch * self.filters);
             let (inside, edge) = turned[from..end].split_at_mut(width * self.filters);
-            transpose(&gradient[row * width..], (self.filters, width), plane, inside, self.filters);
+            transpose(isa, &gradient[row * width..], (self.filters, width), plane, inside, self.filters);
             edge.fill(0.0);
         }
     }
