@@ -10,7 +10,7 @@ mod product;
 mod transpose;
 mod vectorized;
 
-pub use product::{Left, Out, Right, Rows, Start, product};
+pub use product::{Grid, Left, Out, Right, Start, product};
 pub use transpose::transpose;
 pub(crate) use vectorized::vectorized;
 

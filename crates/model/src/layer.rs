@@ -10,6 +10,7 @@ mod layer_norm;
 mod max_pool2d;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod window;
 
 pub use activation::Activation;
@@ -20,9 +21,10 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use layer_norm::LayerNorm;
 pub use max_pool2d::MaxPool2d;
+pub(crate) use turn::{Order, Turn};
 
 use crate::error::Error;
-use crate::kernel::{Isa, Left, Out, Right, Start, product};
+use crate::kernel::{Grid, Isa, Left, Out, Right, Start, product};
 use crate::parameters::Parameters;
 use crate::threads::Threads;
 use tfcoord_types::job::{self, LayerShape};
@@ -66,16 +68,16 @@ pub struct Pass<'a> {
 const SMALL: usize = 1 << 20;
 
 impl Pass<'_> {
-    /// [`product`], its rows shared among the threads.
-    fn product(&self, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start) {
-        let work = left.count.saturating_mul(right.columns).saturating_mul(right.k);
-        let parts = if work < SMALL { 1 } else { self.threads.count().min(left.count) };
-        let rows = left.count.div_ceil(parts.max(1)).max(1);
-        let (isa, stride) = (self.isa, out.stride);
-        let parts = out.values.chunks_mut(rows * stride).zip((0..left.count).step_by(rows));
+    /// [`product`] into `out`, whose rows are `stride` apart, shared among the threads.
+    fn product(&self, left: Left<'_>, right: Right<'_>, out: &mut [f32], stride: usize, start: Start<'_>) {
+        let rows = left.rows.count();
+        let work = rows.saturating_mul(right.columns).saturating_mul(left.steps.count());
+        let part = if work < SMALL { rows } else { rows.div_ceil(self.threads.count()) }.max(1);
+        let parts = out.chunks_mut(part * stride).zip((0..rows).step_by(part));
         self.threads.each(parts, |(values, from)| {
-            let left = Left { first: left.first + from, count: rows.min(left.count - from), ..left };
-            product(isa, left, right, Out { values, stride }, start);
+            let count = part.min(rows - from);
+            let (left, rows) = (Left { rows: left.rows.part(from, count), ..left }, Grid::every(stride, count));
+            product(self.isa, left, right, Out { values, rows }, start);
         });
     }
 }
@@ -157,13 +159,24 @@ pub(crate) fn build(
         job::Layer::Conv2d { kernel, stride, padding, activation, bias, .. } => {
             Box::new(Conv2d::new(shape, kernel, stride, padding, bias, activation, variables)?)
         }
-        job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)?),
-        job::Layer::AveragePool2d { size, stride } => Box::new(AveragePool2d::new(shape, size, stride)?),
+        job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)),
+        job::Layer::AveragePool2d { size, stride } => Box::new(AveragePool2d::new(shape, size, stride)),
         job::Layer::Dropout { rate } => Box::new(Dropout::new(index, rate, shape)),
         job::Layer::Activation(function) => Box::new(Activation::new(function, shape)),
         job::Layer::LayerNorm { epsilon } => Box::new(LayerNorm::new(shape, epsilon, variables)),
         job::Layer::BatchNorm { momentum, epsilon } => Box::new(BatchNorm::new(shape, momentum, epsilon, variables)),
     }))
+}
+
+/// The order in which a layer takes pictures, and gives them; nothing if it takes them as they come.
+pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
+    match layer {
+        job::Layer::Conv2d { .. } | job::Layer::MaxPool2d { .. } | job::Layer::AveragePool2d { .. } | job::Layer::BatchNorm { .. } => {
+            Some(Order::Places)
+        }
+        job::Layer::Flatten {} | job::Layer::Dense { .. } | job::Layer::LayerNorm { .. } => Some(Order::Channels),
+        job::Layer::Dropout { .. } | job::Layer::Activation(_) => None,
+    }
 }
 
 /// Adds a variable of a layer; its place in the model's list.

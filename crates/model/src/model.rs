@@ -10,7 +10,7 @@ pub use train::TrainFigures;
 
 use crate::error::Error;
 use crate::kernel::Isa;
-use crate::layer::{Layer, build, values_of};
+use crate::layer::{Layer, Order, Turn, build, order, values_of};
 use crate::threads::Threads;
 use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
@@ -121,7 +121,15 @@ fn layers(spec: &job::Model, input: &[u32], classes: u32, variables: &mut Vec<Va
         }
     }
     let mut placed = Vec::with_capacity(shapes.len());
+    let mut present = Order::Channels;
     for (index, (layer, shape)) in spec.layers.iter().zip(&shapes).enumerate() {
+        if let Some(order) = order(layer)
+            && std::mem::replace(&mut present, order) != order
+            && let Some(turn) = Turn::new(&shape.input, order)
+        {
+            let (values, none) = (values_of(&shape.input), variables.len()..variables.len());
+            placed.push(Placed { name: shape.name.clone(), layer: Box::new(turn), variables: none, inputs: values, outputs: values });
+        }
         let from = variables.len();
         let Some(layer) = build(layer, index, shape, variables)? else { continue };
         let (inputs, outputs) = (values_of(&shape.input), values_of(&shape.output));

@@ -1,165 +1,169 @@
-//! Matrix products whose operands lie anywhere: each row of either one begins at a place of its own.
+//! Matrix products whose operands lie anywhere: each row, and each step of k, begins at a place of its own.
 //!
-//! A row table makes one kernel serve them all. A convolution's right matrix has a row for each value under its window,
-//! and all of them are the same picture, shifted: the table holds the shifts and nothing is gathered. Goto and van de
-//! Geijn 2008 is where tiles of registers come from; packing their operands was measured and does not pay at the sizes
-//! of layers.
+//! Places are those of a [`Grid`], so one kernel serves dense layers, convolutions and both directions of each: what a
+//! filter meets at all places of a picture, or what a place meets under all filters, is a grid in the picture as it lies.
+//! Nothing is gathered, padded or scattered. Tiles of registers: Goto and van de Geijn 2008; packing their operands was
+//! measured and does not pay at the sizes of layers.
 #![allow(unsafe_code)] // tiles read through pointers; `product` checks all bounds before
 
 use super::Isa;
 use pulp::{MemMask, Simd, WithSimd};
-use std::ops::Range;
+
+/// The rows of the highest tile: each needs a register for its place, beside the sums' own.
+const ROWS: usize = 8;
 
 /// The steps of k that a panel of the right matrix stays in the cache for.
 const K_BLOCK: usize = 512;
 
-/// Where the rows of a matrix begin in its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rows(Kind);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    Table { starts: Vec<usize>, largest: usize },
-    Every { stride: usize, count: usize },
+/// Places in a slice: up to three nested runs, the last one innermost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    first: usize,
+    // (how many, how far apart)
+    runs: [(usize, usize); 3],
 }
 
-impl Rows {
-    /// Rows that begin at `starts`.
-    pub fn new(starts: Vec<usize>) -> Self {
-        Self(Kind::Table { largest: starts.iter().copied().max().unwrap_or(0), starts })
+impl Grid {
+    /// The places `first` + a step of each run.
+    pub fn new(first: usize, runs: [(usize, usize); 3]) -> Self {
+        Self { first, runs }
     }
 
-    /// `count` rows that begin where `start` says; nothing if the table cannot be held.
-    pub fn of(count: usize, start: impl Fn(usize) -> usize) -> Option<Self> {
-        let mut starts = Vec::new();
-        starts.try_reserve_exact(count).ok()?;
-        starts.extend((0..count).map(start));
-        Some(Self::new(starts))
-    }
-
-    /// `count` rows, each `stride` after the one before.
+    /// `count` places from 0 on, each `stride` after the one before.
     pub fn every(stride: usize, count: usize) -> Self {
-        Self(Kind::Every { stride, count })
+        Self::new(0, [(1, 0), (1, 0), (count, stride)])
     }
 
-    /// How many there are.
+    /// How many places there are.
     pub fn count(&self) -> usize {
-        match &self.0 {
-            Kind::Table { starts, .. } => starts.len(),
-            Kind::Every { count, .. } => *count,
-        }
+        self.runs.iter().fold(1, |all, (count, _)| all.saturating_mul(*count))
     }
 
-    // The largest start; nothing if it does not fit.
+    // The largest place; nothing if it cannot be counted. There is at least one.
     fn largest(&self) -> Option<usize> {
-        match &self.0 {
-            Kind::Table { largest, .. } => Some(*largest),
-            Kind::Every { stride, count } => stride.checked_mul(count.saturating_sub(1)),
-        }
+        self.runs.iter().try_fold(self.first, |sum, (count, stride)| sum.checked_add((count - 1).checked_mul(*stride)?))
     }
 
-    // The starts of some rows, in `table` if they have to be computed.
+    /// Some of the places of [`Self::every`].
+    pub(crate) fn part(self, from: usize, count: usize) -> Self {
+        let [a, b, (_, stride)] = self.runs;
+        debug_assert!((a.0, b.0) == (1, 1), "one run of places, not {self:?}");
+        Self { first: self.first + from * stride, runs: [a, b, (count, stride)] }
+    }
+
+    // `place` and those after it; there is at least one.
     #[inline(always)]
-    fn steps<'a>(&'a self, rows: Range<usize>, table: &'a mut [usize; K_BLOCK]) -> &'a [usize] {
-        match &self.0 {
-            Kind::Table { starts, .. } => &starts[rows],
-            Kind::Every { stride, .. } => {
-                let table = &mut table[..rows.len()];
-                table.iter_mut().zip(rows).for_each(|(start, row)| *start = row * stride);
-                table
+    fn from(self, place: usize) -> Places {
+        let [_, (middle, _), (inner, _)] = self.runs;
+        Places { grid: self, at: [place / (middle * inner), place / inner % middle, place % inner] }
+    }
+}
+
+// Place after place, without divisions.
+struct Places {
+    grid: Grid,
+    at: [usize; 3],
+}
+
+impl Places {
+    #[inline(always)]
+    fn next(&mut self) -> usize {
+        let [(_, s0), (n1, s1), (n2, s2)] = self.grid.runs;
+        let place = self.grid.first + self.at[0] * s0 + self.at[1] * s1 + self.at[2] * s2;
+        self.at[2] += 1;
+        if self.at[2] == n2 {
+            (self.at[2], self.at[1]) = (0, self.at[1] + 1);
+            if self.at[1] == n1 {
+                (self.at[1], self.at[0]) = (0, self.at[0] + 1);
             }
         }
-    }
-
-    #[inline(always)]
-    fn start(&self, row: usize) -> usize {
-        match &self.0 {
-            Kind::Table { starts, .. } => starts[row],
-            Kind::Every { stride, .. } => row * stride,
-        }
+        place
     }
 }
 
-/// The left matrix: element (i, k) is `values[start + rows[i] + k * stride]`.
+/// The left matrix: element (i, k) is `values[rows[i] + steps[k]]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a> {
     /// The values.
     pub values: &'a [f32],
-    /// Its rows, all or a part of a table.
-    pub rows: &'a Rows,
-    /// The first row to be used.
-    pub first: usize,
-    /// How many rows are used.
-    pub count: usize,
-    /// From one k to the next.
-    pub stride: usize,
+    /// Its rows.
+    pub rows: Grid,
+    /// Its steps of k.
+    pub steps: Grid,
 }
 
-impl<'a> Left<'a> {
-    /// All rows, with the elements of a row one behind the other.
-    pub fn new(values: &'a [f32], rows: &'a Rows) -> Self {
-        Self { values, rows, first: 0, count: rows.count(), stride: 1 }
-    }
-}
-
-/// The right matrix: element (k, j) is `values[start + rows[k] + j]`, for the first `k` rows of the table.
+/// The right matrix: element (k, j) is `values[steps[k] + j]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Right<'a> {
     /// The values.
     pub values: &'a [f32],
-    /// Its rows.
-    pub rows: &'a Rows,
-    /// How many rows are used.
-    pub k: usize,
-    /// What is added to the start of every row.
-    pub start: usize,
+    /// Its steps of k: as many as the left one's.
+    pub steps: Grid,
     /// How many columns there are.
     pub columns: usize,
 }
 
 /// What a chain begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
     /// 0.
     Zero,
     /// What the output holds.
     Output,
+    /// The same for every row: one value a column.
+    Row(&'a [f32]),
 }
 
-/// The product: element (i, j) is `values[i * stride + j]`.
+/// The product: element (i, j) is `values[rows[i] + j]`. Rows must not overlap: what is in both is any of them.
 #[derive(Debug)]
 pub struct Out<'a> {
     /// The values.
     pub values: &'a mut [f32],
-    /// From one row to the next.
-    pub stride: usize,
+    /// Its rows: as many as the left matrix'.
+    pub rows: Grid,
 }
 
 /// `out = start + left right`, each element a chain of fused multiply-adds in the order of k.
 ///
 /// # Panics
-/// If an operand or the output reaches beyond its values.
-pub fn product(isa: Isa, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start) {
-    let Left { rows, first, count, .. } = left;
-    if count == 0 || right.columns == 0 {
+/// If the operands do not fit each other, or reach beyond their values.
+pub fn product(isa: Isa, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start<'_>) {
+    let (rows, steps, columns) = (left.rows.count(), left.steps.count(), right.columns);
+    assert_eq!(rows, out.rows.count(), "rows of the left matrix and of the output");
+    assert_eq!(steps, right.steps.count(), "steps of the left and of the right matrix");
+    if rows == 0 || columns == 0 {
         return;
     }
-    let reach = |parts: [Option<usize>; 3]| parts.iter().try_fold(0usize, |sum, part| sum.checked_add((*part)?));
-    assert!(out.stride >= right.columns, "rows of {} columns, {} apart", right.columns, out.stride);
-    let end = (count - 1).checked_mul(out.stride).and_then(|last| last.checked_add(right.columns));
-    assert!(end.is_some_and(|end| end <= out.values.len()), "a product of {count} x {}", right.columns);
-    assert!(first.checked_add(count).is_some_and(|end| end <= rows.count()), "rows {first} and {count} more of {}", rows.count());
-    assert!(right.k <= right.rows.count(), "{} steps of k, but only {} rows", right.k, right.rows.count());
-    if right.k == 0 {
-        if start == Start::Zero {
-            out.values.chunks_mut(out.stride).take(count).for_each(|row| row[..right.columns].fill(0.0));
-        }
-        return;
+    let within = |places: [Option<usize>; 2], more: usize, len: usize| {
+        let [Some(a), Some(b)] = places else { return false };
+        a.checked_add(b).and_then(|last| last.checked_add(more)).is_some_and(|end| end <= len)
+    };
+    assert!(within([out.rows.largest(), Some(0)], columns, out.values.len()), "the output: {:?}, {columns} columns", out.rows);
+    if let Start::Row(row) = start {
+        assert_eq!(row.len(), columns, "a start for every column");
     }
-    let end = reach([rows.largest(), (right.k - 1).checked_mul(left.stride), Some(1)]);
-    assert!(end.is_some_and(|end| end <= left.values.len()), "the left matrix");
-    let end = reach([right.rows.largest(), Some(right.start), Some(right.columns)]);
-    assert!(end.is_some_and(|end| end <= right.values.len()), "the right matrix");
+    if steps == 0 {
+        let mut places = out.rows.from(0);
+        return (0..rows).for_each(|_| {
+            let out = &mut out.values[places.next()..][..columns];
+            match start {
+                Start::Zero => out.fill(0.0),
+                Start::Output => {}
+                Start::Row(row) => out.copy_from_slice(row),
+            }
+        });
+    }
+    assert!(
+        within([left.rows.largest(), left.steps.largest()], 1, left.values.len()),
+        "the left matrix: {:?}, {:?}",
+        left.rows,
+        left.steps
+    );
+    assert!(
+        within([right.steps.largest(), Some(0)], columns, right.values.len()),
+        "the right matrix: {:?}, {columns} columns",
+        right.steps
+    );
     isa.0.dispatch(Panels { left, right, out, start });
 }
 
@@ -168,7 +172,7 @@ struct Panels<'a> {
     left: Left<'a>,
     right: Right<'a>,
     out: Out<'a>,
-    start: Start,
+    start: Start<'a>,
 }
 
 impl WithSimd for Panels<'_> {
@@ -179,25 +183,26 @@ impl WithSimd for Panels<'_> {
         let Self { left, right, out, start } = self;
         // As many vectors as registers allow beside enough rows to hide the latency of a multiply-add.
         let widest = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
-        let mut table = [0; K_BLOCK];
+        let (rows, all) = (left.rows.count(), left.steps.count());
+        let (mut lefts, mut rights) = (left.steps.from(0), right.steps.from(0));
+        let mut steps = [(0, 0); K_BLOCK];
         let mut k = 0;
-        while k < right.k {
-            let end = right.k.min(k + K_BLOCK);
-            let steps = right.rows.steps(k..end, &mut table);
+        while k < all {
+            let steps = &mut steps[..K_BLOCK.min(all - k)];
+            steps.iter_mut().for_each(|step| *step = (lefts.next(), rights.next()));
             let start = if k > 0 { Start::Output } else { start };
+            k += steps.len();
             for from in (0..right.columns).step_by(widest * S::F32_LANES) {
                 let columns = (right.columns - from).min(widest * S::F32_LANES);
                 let panel = Panel {
-                    left: left.values[k * left.stride..].as_ptr(),
-                    rows: left.rows,
-                    first: left.first,
-                    count: left.count,
-                    stride: left.stride,
-                    right: right.values[right.start + from..].as_ptr(),
+                    left: left.values.as_ptr(),
+                    lefts: left.rows,
+                    right: right.values[from..].as_ptr(),
                     steps,
                     out: out.values[from..].as_mut_ptr(),
-                    out_stride: out.stride,
-                    start,
+                    outs: out.rows,
+                    rows,
+                    start: if let Start::Row(row) = start { Start::Row(&row[from..]) } else { start },
                     columns,
                 };
                 match columns.div_ceil(S::F32_LANES) {
@@ -207,7 +212,6 @@ impl WithSimd for Panels<'_> {
                     _ => panel.all::<S, 4>(simd),
                 }
             }
-            k = end;
         }
     }
 }
@@ -216,15 +220,14 @@ impl WithSimd for Panels<'_> {
 #[derive(Clone, Copy)]
 struct Panel<'a> {
     left: *const f32,
-    rows: &'a Rows,
-    first: usize,
-    count: usize,
-    stride: usize,
+    lefts: Grid,
     right: *const f32,
-    steps: &'a [usize],
+    // Of the left and the right matrix.
+    steps: &'a [(usize, usize)],
     out: *mut f32,
-    out_stride: usize,
-    start: Start,
+    outs: Grid,
+    rows: usize,
+    start: Start<'a>,
     columns: usize,
 }
 
@@ -232,38 +235,35 @@ impl Panel<'_> {
     #[inline(always)]
     fn all<S: Simd, const N: usize>(self, simd: S) {
         let most = match (N, S::REGISTER_COUNT >= 32) {
-            (1, _) | (2, true) => 12,
-            (3, true) => 8,
-            _ => 6,
+            (4, _) | (2, false) => 6,
+            _ => ROWS,
         };
         // Tiles of nearly equal height: a low one would wait for its few chains.
-        let tiles = self.count.div_ceil(most);
-        let mut from = 0;
+        let tiles = self.rows.div_ceil(most);
+        let (mut lefts, mut outs, mut from) = (self.lefts.from(0), self.outs.from(0), 0);
         for tile in 0..tiles {
-            let to = self.count * (tile + 1) / tiles;
+            let to = self.rows * (tile + 1) / tiles;
+            let mut rows = [(0, 0); ROWS];
+            rows[..to - from].iter_mut().for_each(|row| *row = (lefts.next(), outs.next()));
             match to - from {
-                1 => self.tile::<S, 1, N>(simd, from),
-                2 => self.tile::<S, 2, N>(simd, from),
-                3 => self.tile::<S, 3, N>(simd, from),
-                4 => self.tile::<S, 4, N>(simd, from),
-                5 => self.tile::<S, 5, N>(simd, from),
-                6 => self.tile::<S, 6, N>(simd, from),
-                7 => self.tile::<S, 7, N>(simd, from),
-                8 => self.tile::<S, 8, N>(simd, from),
-                9 => self.tile::<S, 9, N>(simd, from),
-                10 => self.tile::<S, 10, N>(simd, from),
-                11 => self.tile::<S, 11, N>(simd, from),
-                _ => self.tile::<S, 12, N>(simd, from),
+                1 => self.tile::<S, 1, N>(simd, &rows),
+                2 => self.tile::<S, 2, N>(simd, &rows),
+                3 => self.tile::<S, 3, N>(simd, &rows),
+                4 => self.tile::<S, 4, N>(simd, &rows),
+                5 => self.tile::<S, 5, N>(simd, &rows),
+                6 => self.tile::<S, 6, N>(simd, &rows),
+                7 => self.tile::<S, 7, N>(simd, &rows),
+                _ => self.tile::<S, 8, N>(simd, &rows),
             }
             from = to;
         }
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const N: usize>(self, simd: S, from: usize) {
-        let tiles = N * M <= 24 || S::IS_SCALAR;
-        if tiles {
-            simd.vectorize(Tile::<M, N> { panel: self, from });
+    fn tile<S: Simd, const M: usize, const N: usize>(self, simd: S, rows: &[(usize, usize); ROWS]) {
+        // Higher tiles of wide vectors are never asked for: they would not stay in registers.
+        if N * M <= 24 {
+            simd.vectorize(Tile::<M, N> { panel: self, rows: std::array::from_fn(|i| rows[i]) });
         }
     }
 }
@@ -271,7 +271,8 @@ impl Panel<'_> {
 /// M rows of N vectors, kept in registers.
 struct Tile<'a, const M: usize, const N: usize> {
     panel: Panel<'a>,
-    from: usize,
+    // Places in the left matrix and in the output.
+    rows: [(usize, usize); M],
 }
 
 impl<const M: usize, const N: usize> WithSimd for Tile<'_, M, N> {
@@ -279,20 +280,20 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, M, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { panel, from } = self;
+        let Self { panel, rows } = self;
         let last = panel.columns - (N - 1) * S::F32_LANES;
         let mask = simd.mask_between_m32s(0, u32::try_from(last).expect("a vector's lanes"));
-        // SAFETY: `product` has checked that rows[i] + k * stride of every row and step lies within the left matrix,
-        // steps[k] + column within the right one and i * out_stride + column within the output, for every column below
-        // `columns`; the last vector is masked to these. `panel` points to the first step and column of its block.
+        // SAFETY: `product` has checked that the largest row and the largest step of the left matrix together, and every
+        // column below `columns` after the largest step of the right one and the largest row of the output, lie within
+        // their values; so has it of a start for every column; the last vector is masked to these columns. `panel.right` and `panel.out` point to its first column.
         unsafe {
-            let rows: [*const f32; M] = std::array::from_fn(|i| panel.left.add(panel.rows.start(panel.first + from + i)));
-            let out: [*mut f32; M] = std::array::from_fn(|i| panel.out.add((from + i) * panel.out_stride));
+            let out = rows.map(|(_, out)| panel.out.add(out));
+            let rows = rows.map(|(left, _)| panel.left.add(left));
             let mut sums = [[simd.splat_f32s(0.0); N]; M];
-            if panel.start == Start::Output {
-                for (sums, out) in sums.iter_mut().zip(out) {
-                    *sums = load(simd, out, mask);
-                }
+            match panel.start {
+                Start::Zero => {}
+                Start::Output => sums.iter_mut().zip(out).for_each(|(sums, out)| *sums = load(simd, out, mask)),
+                Start::Row(row) => sums.fill(load(simd, row.as_ptr(), mask)),
             }
             let full = last == S::F32_LANES;
             // Two loops: a mask that is not needed costs a tenth.
@@ -319,17 +320,15 @@ unsafe fn chain<S: Simd, const M: usize, const N: usize>(
     panel: Panel<'_>,
     load: impl Fn(*const f32) -> [S::f32s; N],
 ) {
-    let mut at = 0;
-    for step in panel.steps {
+    for (left, right) in panel.steps {
         // SAFETY: as in `Tile::with_simd`, which calls this.
-        let (right, left) = unsafe { (load(panel.right.add(*step)), std::array::from_fn::<f32, M, _>(|i| *rows[i].add(at))) };
+        let (right, left) = unsafe { (load(panel.right.add(*right)), rows.map(|row| *row.add(*left))) };
         for (sums, left) in sums.iter_mut().zip(left) {
             let left = simd.splat_f32s(left);
             for (sum, right) in sums.iter_mut().zip(right) {
                 *sum = simd.mul_add_f32s(left, right, *sum);
             }
         }
-        at += panel.stride;
     }
 }
 
@@ -366,90 +365,96 @@ mod tests {
         values.iter().map(|v| v.to_bits()).collect()
     }
 
+    fn places(grid: Grid) -> Vec<usize> {
+        if grid.count() == 0 {
+            return Vec::new();
+        }
+        let mut places = grid.from(0);
+        (0..grid.count()).map(|_| places.next()).collect()
+    }
+
     // An element is one chain, on every processor, whatever the tiles and blocks around it.
-    fn check((m, n, k): (usize, usize, usize), (stride, start): (usize, Start), shifted: bool) {
-        let row_len = (k.max(1) - 1) * stride + 1;
-        let left_rows = Rows::new((0..m).map(|i| if i % 3 == 1 { i / 2 } else { i } * row_len).collect());
-        let right_rows = match shifted {
-            true => Rows::new((0..k).map(|k| k % 7 + 3 * (k / 7)).collect()),
-            false => Rows::every(n + 1, k),
-        };
-        let (a, b) = (draw(m * row_len, 1), draw(k * (n + 1) + 8, 2));
-        let out_stride = n + 2;
-        let before = draw(m * out_stride, 3);
+    fn check(rows: Grid, steps: Grid, rights: Grid, columns: usize, start: Start<'_>) {
+        let (lefts, outs) = (places(rows), Grid::new(2, [(1, 0), (1, 0), (rows.count(), columns + 2)]));
+        let (steps_at, rights_at) = (places(steps), places(rights));
+        let a = draw(lefts.iter().max().unwrap() + steps_at.iter().max().unwrap_or(&0) + 1, 1);
+        let b = draw(rights_at.iter().max().unwrap_or(&0) + columns, 2);
+        let before = draw(4 + rows.count() * (columns + 2), 3);
         let mut expected = before.clone();
-        for (i, row) in expected.chunks_mut(out_stride).enumerate() {
-            for (j, value) in row[..n].iter_mut().enumerate() {
-                let first = if start == Start::Zero { 0.0 } else { *value };
-                let term = |sum: f32, k: usize| a[left_rows.start(i) + k * stride].mul_add(b[4 + right_rows.start(k) + j], sum);
-                *value = (0..k).fold(first, term);
+        for (left, out) in lefts.iter().zip(places(outs)) {
+            for (j, value) in expected[out..out + columns].iter_mut().enumerate() {
+                let first = match start {
+                    Start::Zero => 0.0,
+                    Start::Output => *value,
+                    Start::Row(row) => row[j],
+                };
+                let term = |sum: f32, (step, right): (&usize, &usize)| a[left + step].mul_add(b[right + j], sum);
+                *value = steps_at.iter().zip(&rights_at).fold(first, term);
             }
         }
         for isa in Isa::all() {
             let mut out = before.clone();
-            let left = Left { stride, ..Left::new(&a, &left_rows) };
-            let right = Right { values: &b, rows: &right_rows, k, start: 4, columns: n };
-            product(isa, left, right, Out { values: &mut out, stride: out_stride }, start);
-            assert!(bits(&out) == bits(&expected), "{m} x {n} x {k} with {}", isa.name());
+            let (left, right) = (Left { values: &a, rows, steps }, Right { values: &b, steps: rights, columns });
+            product(isa, left, right, Out { values: &mut out, rows: outs }, start);
+            assert!(bits(&out) == bits(&expected), "{rows:?} x {columns} x {steps:?} with {}", isa.name());
         }
+    }
+
+    fn grid(most: usize) -> impl Strategy<Value = Grid> {
+        let run = move || (1..=most, 0usize..9);
+        (0usize..5, run(), run(), run()).prop_map(|(first, a, b, c)| Grid::new(first, [a, b, c]))
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn an_element_is_a_chain(m in 1usize..30, n in 1usize..150, k in 0usize..40, stride in 1usize..4, zero: bool, shifted: bool) {
-            check((m, n, k), (stride, if zero { Start::Zero } else { Start::Output }), shifted);
+        fn an_element_is_a_chain(rows in grid(4), steps in grid(3), strides in (0usize..9, 0usize..9, 0usize..9),
+            columns in 1usize..150, start in 0usize..3) {
+            let [(a, _), (b, _), (c, _)] = steps.runs;
+            let rights = Grid::new(1, [(a, strides.0), (b, strides.1), (c, strides.2)]);
+            let row = draw(columns, 4);
+            check(rows, steps, rights, columns, [Start::Zero, Start::Output, Start::Row(&row)][start]);
         }
     }
 
     #[test]
     fn a_long_chain_passes_through_its_blocks() {
-        for k in [K_BLOCK - 1, K_BLOCK, K_BLOCK + 1, 3 * K_BLOCK + 7] {
-            check((13, 70, k), (1, Start::Zero), false);
+        for k in [0, K_BLOCK - 1, K_BLOCK, K_BLOCK + 1, 3 * K_BLOCK + 7] {
+            check(Grid::every(3, 13), Grid::every(2, k), Grid::every(1, k), 70, Start::Zero);
         }
     }
 
-    #[test]
-    fn a_part_of_the_rows_gives_the_same() {
-        let (a, b) = (draw(20 * 9, 1), draw(9 * 33, 2));
-        let (left_rows, right_rows) = (Rows::every(9, 20), Rows::every(33, 9));
-        let right = Right { values: &b, rows: &right_rows, k: 9, start: 0, columns: 33 };
-        let mut whole = vec![0.0; 20 * 33];
-        product(Isa::detect(), Left::new(&a, &left_rows), right, Out { values: &mut whole, stride: 33 }, Start::Zero);
-        for (first, count) in [(0, 1), (3, 7), (19, 1)] {
-            let mut part = vec![0.0; count * 33];
-            let left = Left { first, count, ..Left::new(&a, &left_rows) };
-            product(Isa::detect(), left, right, Out { values: &mut part, stride: 33 }, Start::Zero);
-            assert_eq!(part, whole[first * 33..][..count * 33]);
-        }
-    }
+    type Change = fn(&mut Left<'_>, &mut Right<'_>, &mut Grid);
 
-    fn refused(change: impl Fn(&mut Left<'_>, &mut Right<'_>, &mut usize)) -> bool {
+    fn refused(change: Change) -> bool {
         let (a, b, mut c) = ([1.0; 6], [1.0; 6], [0.0; 4]);
-        let (left_rows, right_rows) = (Rows::every(3, 2), Rows::every(2, 3));
-        let mut left = Left::new(&a, &left_rows);
-        let mut right = Right { values: &b, rows: &right_rows, k: 3, start: 0, columns: 2 };
-        let mut stride = 2;
-        change(&mut left, &mut right, &mut stride);
-        let run = std::panic::AssertUnwindSafe(|| {
-            product(Isa::detect(), left, right, Out { values: &mut c, stride }, Start::Zero);
-        });
+        let mut left = Left { values: &a, rows: Grid::every(3, 2), steps: Grid::every(1, 3) };
+        let mut right = Right { values: &b, steps: Grid::every(2, 3), columns: 2 };
+        let mut rows = Grid::every(2, 2);
+        change(&mut left, &mut right, &mut rows);
+        let run = std::panic::AssertUnwindSafe(|| product(Isa::detect(), left, right, Out { values: &mut c, rows }, Start::Zero));
         std::panic::catch_unwind(run).is_err()
     }
 
     #[test]
     fn what_reaches_beyond_is_refused() {
         assert!(!refused(|_, _, _| {}));
-        assert!(refused(|left, _, _| left.values = &left.values[..5]));
-        assert!(refused(|left, _, _| left.stride = 2));
-        assert!(refused(|left, _, _| left.stride = usize::MAX));
-        assert!(refused(|left, _, _| left.first = 1));
-        assert!(refused(|_, right, _| right.values = &right.values[..5]));
-        assert!(refused(|_, right, _| right.start = 1));
-        assert!(refused(|_, right, _| right.start = usize::MAX));
-        assert!(refused(|_, right, _| right.k = 4));
-        assert!(refused(|_, right, stride| (right.columns, *stride) = (3, 3)));
-        assert!(refused(|_, _, stride| *stride = 1));
-        assert!(refused(|_, _, stride| *stride = 3));
+        let changes: [Change; 12] = [
+            |left, _, _| left.values = &left.values[..5],
+            |left, _, _| left.rows.first = 1,
+            |left, _, _| left.steps.runs[2].1 = 2,
+            |left, _, _| left.steps.runs[2].1 = usize::MAX,
+            |left, _, _| left.rows = Grid::every(1, 3),
+            |left, _, _| left.steps = Grid::every(1, 2),
+            |_, right, _| right.values = &right.values[..5],
+            |_, right, _| right.steps.first = usize::MAX,
+            |_, right, _| right.columns = 3,
+            |_, _, out| out.first = 1,
+            |_, _, out| out.runs[2].1 = 3,
+            |_, _, out| *out = Grid::every(1, 1),
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert!(refused(change), "change {at}");
+        }
     }
 }

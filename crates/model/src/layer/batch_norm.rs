@@ -7,15 +7,18 @@
 
 use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, take, values_of, variable};
 use crate::kernel::vectorized;
-use crate::sum::{dot, sum, sum_of_squares};
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
-/// Mean 0 and deviation 1 by channel of pictures, or by feature of other records, then scale and shift.
+/// Channels that are summed together: as many as fill two vectors of f64.
+const CHANNELS: usize = 16;
+
+/// Mean 0 and deviation 1 by channel of pictures, or by feature of other records, then scale and shift. Values lie in
+/// rows of one value a channel: a place of a picture, or a record.
 pub struct BatchNorm {
     channels: usize,
-    // Values of one channel that lie together.
-    run: usize,
+    // Rows of one record.
+    rows: usize,
     epsilon: f32,
     scale: usize,
     shift: usize,
@@ -28,49 +31,18 @@ impl BatchNorm {
     pub fn new(shape: &LayerShape, momentum: f32, epsilon: f32, variables: &mut Vec<Variable>) -> Self {
         let pictures = shape.input.len() == 3;
         let dimensions = if pictures { &shape.input[..1] } else { &shape.input[..] };
-        let run = if pictures { len(shape.input[1]) * len(shape.input[2]) } else { 1 };
+        let rows = if pictures { len(shape.input[1]) * len(shape.input[2]) } else { 1 };
         let mut add = |name: &str, initializer, group| variable(variables, &shape.name, name, dimensions, initializer, group);
         let average = Group::Average { momentum };
         Self {
             channels: values_of(dimensions),
-            run,
+            rows,
             epsilon,
             scale: add("scale", Initializer::Ones, Group::Train),
             shift: add("shift", Initializer::Zeros, Group::Train),
             moving_mean: add("moving_mean", Initializer::Zeros, average),
             moving_variance: add("moving_variance", Initializer::Ones, average),
         }
-    }
-
-    fn features(&self) -> usize {
-        self.channels * self.run
-    }
-
-    // A channel's values of each record.
-    #[inline(always)]
-    fn runs<'a>(&self, values: &'a [f32], channel: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let (run, features) = (self.run, self.features());
-        values.chunks_exact(features).map(move |record| &record[channel * run..][..run])
-    }
-
-    #[inline(always)]
-    fn runs_mut<'a>(&self, values: &'a mut [f32], channel: usize) -> impl Iterator<Item = &'a mut [f32]> + use<'a> {
-        let (run, features) = (self.run, self.features());
-        values.chunks_exact_mut(features).map(move |record| &mut record[channel * run..][..run])
-    }
-
-    // Mean and variance of a channel in a micro-batch.
-    #[inline(always)]
-    fn of_batch(&self, inputs: &[f32], channel: usize) -> (f32, f32) {
-        let count = (inputs.len() / self.channels) as f64;
-        let mean = (self.runs(inputs, channel).map(sum).sum::<f64>() / count) as f32;
-        let squares: f64 = self.runs(inputs, channel).map(|run| sum_of_squares(run, mean)).sum();
-        (mean, (squares / count) as f32)
-    }
-
-    #[inline(always)]
-    fn inverse(&self, variance: f32) -> f32 {
-        (1.0 / (f64::from(variance) + f64::from(self.epsilon)).sqrt()) as f32
     }
 
     // What is kept: the normalized values, then mean, variance and 1 / deviation of each channel.
@@ -83,87 +55,115 @@ impl BatchNorm {
 
 impl Layer for BatchNorm {
     fn needs(&self, records: usize, _: usize) -> Needs {
-        Needs { kept: records * self.features() + 3 * self.channels, scratch: 2 * self.channels, places: 0 }
+        Needs { kept: (records * self.rows + 3) * self.channels, scratch: 2 * self.channels, places: 0 }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let Forward { input, output, kept, .. } = buffers;
-        let (scale, shift) = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
+        let Forward { input, output, kept, scratch } = buffers;
+        let variables = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
         if pass.mode == Mode::Evaluate {
-            let moving = (pass.parameters.values(self.moving_mean), pass.parameters.values(self.moving_variance));
-            return evaluate(pass.isa, self, (scale, shift), moving, input, output);
+            let inverses = &mut scratch[..self.channels];
+            invert(pass.parameters.values(self.moving_variance), self.epsilon, inverses);
+            let means = pass.parameters.values(self.moving_mean);
+            output.copy_from_slice(input);
+            normalize(pass.isa, means, inverses, output);
+            return scale(pass.isa, variables, output);
         }
-        normalize(pass.isa, self, (scale, shift), input, output, &mut kept.values);
+        let (normal, [means, variances, inverses]) = self.split(&mut kept.values, input.len());
+        let share = 1.0 / (input.len() / self.channels) as f64;
+        sums(pass.isa, input, None, share, means);
+        sums(pass.isa, input, Some(Term::Deviation(means)), share, variances);
+        invert(variances, self.epsilon, inverses);
+        normal.copy_from_slice(input);
+        normalize(pass.isa, means, inverses, normal);
+        output.copy_from_slice(normal);
+        scale(pass.isa, variables, output);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { kept, output_gradient: gradients, input_gradient, mut scratch, .. } = buffers;
         let (scale_gradient, shift_gradient) = (take(&mut scratch, self.channels), take(&mut scratch, self.channels));
         let (normal, [means, variances, inverses]) = self.split(&mut kept.values, gradients.len());
-        of_variables(pass.isa, self, gradients, normal, scale_gradient, shift_gradient);
+        sums(pass.isa, gradients, Some(Term::Times(normal)), 1.0, scale_gradient);
+        sums(pass.isa, gradients, None, 1.0, shift_gradient);
         emit(self.scale, scale_gradient);
         emit(self.shift, shift_gradient);
-        let records = (gradients.len() / self.features()) as f32;
+        let records = (gradients.len() / (self.rows * self.channels)) as f32;
         for (variable, statistics) in [(self.moving_mean, means), (self.moving_variance, variances)] {
             statistics.iter_mut().for_each(|value| *value *= records);
             emit(variable, statistics);
         }
-        if let Some(input_gradient) = input_gradient {
-            let factors = (pass.parameters.values(self.scale), &*inverses);
-            of_input(pass.isa, self, factors, (scale_gradient, shift_gradient), (gradients, normal), input_gradient);
+        let Some(input_gradient) = input_gradient else { return };
+        let share = 1.0 / (gradients.len() / self.channels) as f32;
+        // From now on means, slopes and factors.
+        scale_gradient.iter_mut().chain(&mut *shift_gradient).for_each(|sum| *sum *= share);
+        let scale = pass.parameters.values(self.scale);
+        inverses.iter_mut().zip(scale).for_each(|(inverse, scale)| *inverse *= scale);
+        of_input(pass.isa, inverses, (shift_gradient, scale_gradient), (gradients, normal), input_gradient);
+    }
+}
+
+fn invert(variances: &[f32], epsilon: f32, inverses: &mut [f32]) {
+    let inverse = |variance: f32| (1.0 / (f64::from(variance) + f64::from(epsilon)).sqrt()) as f32;
+    inverses.iter_mut().zip(variances).for_each(|(i, variance)| *i = inverse(*variance));
+}
+
+// What is summed instead of a value x.
+#[derive(Clone, Copy)]
+enum Term<'a> {
+    // (x - mean)², the mean being the channel's.
+    Deviation(&'a [f32]),
+    // x times another value, row by row.
+    Times(&'a [f32]),
+}
+
+// Sums by channel of some channels, over all rows, in f64.
+#[inline(always)]
+fn sums_of(values: &[f32], channels: usize, from: usize, sums: &mut [f64], term: impl Fn(usize, usize, f32) -> f64) {
+    for (row, values) in values.chunks_exact(channels).enumerate() {
+        for (at, (sum, value)) in sums.iter_mut().zip(&values[from..]).enumerate() {
+            *sum += term(row * channels + from + at, from + at, *value);
         }
     }
 }
 
 vectorized! {
-    fn evaluate(
-        layer: &BatchNorm, variables: (&[f32], &[f32]), moving: (&[f32], &[f32]), input: &[f32], output: &mut [f32],
-    ) {
-        let ((scale, shift), (means, variances)) = (variables, moving);
-        for c in 0..layer.channels {
-            let (mean, inverse) = (means[c], layer.inverse(variances[c]));
-            for (run, target) in layer.runs(input, c).zip(layer.runs_mut(output, c)) {
-                run.iter().zip(target).for_each(|(x, y)| *y = (x - mean) * inverse * scale[c] + shift[c]);
+    // Sums by channel, times `share`.
+    fn sums(values: &[f32], of: Option<Term<'_>>, share: f64, results: &mut [f32]) {
+        let channels = results.len();
+        for (at, results) in results.chunks_mut(CHANNELS).enumerate() {
+            let mut sums = [0.0; CHANNELS];
+            let (sums, from) = (&mut sums[..results.len()], at * CHANNELS);
+            match of {
+                None => sums_of(values, channels, from, sums, |_, _, x| f64::from(x)),
+                Some(Term::Deviation(means)) => sums_of(values, channels, from, sums, |_, c, x| f64::from(x - means[c]) * f64::from(x - means[c])),
+                Some(Term::Times(others)) => sums_of(values, channels, from, sums, |at, _, x| f64::from(x) * f64::from(others[at])),
             }
+            results.iter_mut().zip(sums).for_each(|(result, sum)| *result = (*sum * share) as f32);
         }
     }
 
-    fn normalize(layer: &BatchNorm, variables: (&[f32], &[f32]), input: &[f32], output: &mut [f32], kept: &mut [f32]) {
+    fn normalize(means: &[f32], inverses: &[f32], values: &mut [f32]) {
+        for row in values.chunks_exact_mut(means.len()) {
+            row.iter_mut().zip(means.iter().zip(inverses)).for_each(|(x, (mean, inverse))| *x = (*x - mean) * inverse);
+        }
+    }
+
+    fn scale(variables: (&[f32], &[f32]), values: &mut [f32]) {
         let (scale, shift) = variables;
-        let (normal, [means, variances, inverses]) = layer.split(kept, input.len());
-        for c in 0..layer.channels {
-            let (mean, variance) = layer.of_batch(input, c);
-            let inverse = layer.inverse(variance);
-            (means[c], variances[c], inverses[c]) = (mean, variance, inverse);
-            let targets = layer.runs_mut(normal, c).zip(layer.runs_mut(output, c));
-            for (run, (normal, output)) in layer.runs(input, c).zip(targets) {
-                for (x, (n, y)) in run.iter().zip(normal.iter_mut().zip(output)) {
-                    *n = (x - mean) * inverse;
-                    *y = *n * scale[c] + shift[c];
-                }
-            }
+        for row in values.chunks_exact_mut(scale.len()) {
+            row.iter_mut().zip(scale.iter().zip(shift)).for_each(|(x, (scale, shift))| *x = *x * scale + shift);
         }
     }
 
-    fn of_variables(layer: &BatchNorm, gradients: &[f32], normal: &[f32], scale: &mut [f32], shift: &mut [f32]) {
-        for c in 0..layer.channels {
-            let pairs = layer.runs(gradients, c).zip(layer.runs(normal, c));
-            scale[c] = pairs.map(|(gradient, normal)| dot(gradient, normal)).sum::<f64>() as f32;
-            shift[c] = layer.runs(gradients, c).map(sum).sum::<f64>() as f32;
-        }
-    }
-
-    fn of_input(
-        layer: &BatchNorm, factors: (&[f32], &[f32]), sums: (&[f32], &[f32]), sources: (&[f32], &[f32]), targets: &mut [f32],
-    ) {
-        let ((scale, inverses), (scale_sums, shift_sums), (gradients, normal)) = (factors, sums, sources);
-        let share = 1.0 / (gradients.len() / layer.channels) as f32;
-        for c in 0..layer.channels {
-            let (mean, slope, factor) = (shift_sums[c] * share, scale_sums[c] * share, scale[c] * inverses[c]);
-            let sources = layer.runs(gradients, c).zip(layer.runs(normal, c));
-            for (target, (gradient, normal)) in layer.runs_mut(targets, c).zip(sources) {
-                let terms = gradient.iter().zip(normal);
-                target.iter_mut().zip(terms).for_each(|(t, (g, n))| *t = factor * (g - mean - n * slope));
+    fn of_input(factors: &[f32], statistics: (&[f32], &[f32]), sources: (&[f32], &[f32]), targets: &mut [f32]) {
+        let ((means, slopes), (gradients, normal), channels) = (statistics, sources, factors.len());
+        let sources = gradients.chunks_exact(channels).zip(normal.chunks_exact(channels));
+        for (targets, (gradients, normal)) in targets.chunks_exact_mut(channels).zip(sources) {
+            let values = gradients.iter().zip(normal);
+            let statistics = means.iter().zip(slopes).zip(factors);
+            for (target, ((g, n), ((mean, slope), factor))) in targets.iter_mut().zip(values.zip(statistics)) {
+                *target = factor * (g - mean - n * slope);
             }
         }
     }

@@ -1,44 +1,57 @@
-//! Cross-correlation over height and width, as matrix products on pictures that lie as they lie.
+//! Cross-correlation over height and width.
 //!
-//! With a stride of 1, what a value of the kernel meets at all places of the window is the picture itself, shifted: a
-//! row of the right matrix that begins elsewhere. So nothing is gathered. The places are counted along the picture's
-//! rows, those included where the window would hang over the right edge; what comes out there is dropped, and gradients
-//! there are 0. Only padding, and a larger stride, cost a copy ([`Window::pad`], [`Window::gather`]).
+//! Values lie place by place with the channels side by side, so all three products are grids in what is there:
+//!
+//! | product | a row is | a step of k is | right matrix |
+//! |---|---|---|---|
+//! | output | a place of the output | a value under the window | the kernel, filters side by side |
+//! | gradient by the input | a place of the input | a filter at a place of the output | the kernel, channels side by side |
+//! | gradient by the kernel | a value under the window | a place of the output | the gradient by the output |
+//!
+//! Where the window hangs over an edge, or steps over places, rows differ in the steps that they have: [`span`] sorts them
+//! into grids. Zeros of the padding are never multiplied.
 
-mod backward;
+mod span;
 
-use super::activation::{finish, kept, relu};
-use super::window::Window;
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, values_of, variable};
+use super::activation::{finish, kept, pull};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
 use crate::error::Error;
-use crate::kernel::{Left, Out, Right, Rows, Start, product, vectorized};
-use std::ops::Range;
+use crate::kernel::{Left, Out, Right, Start, product, transpose};
+use crate::sum::add_rows;
+use span::{Span, Window};
 use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
-/// Places that are computed at once: their outputs stay in the nearest cache until they are finished.
-const PLACES: usize = 64;
-
 /// Cross-correlation over height and width; the kernel is \[out channels, in channels, height, width\].
 pub struct Conv2d {
-    window: Window,
     filters: usize,
+    channels: usize,
+    // Height and width.
+    input: (usize, usize),
+    output: (usize, usize),
+    size: (usize, usize),
     kernel: usize,
     bias: Option<usize>,
     activation: Option<Activation>,
-    inputs: usize,
-    outputs: usize,
-    // Where each value under the window begins in what the window sees.
-    seen: Rows,
-    // Where each value of a filter's gradient begins, from a place of the input backwards.
-    back: Rows,
+    // Of rows and columns each.
+    forward: (Vec<Span>, Vec<Span>),
+    by_input: (Vec<Span>, Vec<Span>),
+    by_kernel: (Vec<Span>, Vec<Span>),
+}
+
+// How far apart the values of neighbouring rows and columns are, and what lies within a place: (how many, how far apart).
+#[derive(Clone, Copy)]
+struct Plane {
+    row: usize,
+    column: usize,
+    within: (usize, usize),
 }
 
 impl Conv2d {
     /// For records of `shape`; adds its variables to the model's.
     ///
     /// # Errors
-    /// If the values under the window would be more than memory holds.
+    /// If the kernel is larger than memory.
     pub fn new(
         shape: &LayerShape,
         kernel: Pair,
@@ -49,111 +62,167 @@ impl Conv2d {
         variables: &mut Vec<Variable>,
     ) -> Result<Self, Error> {
         let (filters, channels, (height, width)) = (shape.output[0], shape.input[0], kernel.get());
-        let larger = || Error::Spec { problem: format!("{} is larger than memory", shape.name) };
-        let window = Window::new(shape, kernel, stride, padding).filter(|window| window.fits(len(filters))).ok_or_else(larger)?;
+        // Buffers for three kernels are made, and every step of a row is counted.
+        let kernel_bytes = [filters, channels, height, width].iter().fold(16.0, |bytes, d| bytes * f64::from(*d));
+        if kernel_bytes > isize::MAX as f64 {
+            return Err(Error::Spec { problem: format!("{} is larger than memory", shape.name) });
+        }
         let area = f64::from(height) * f64::from(width);
         let limit = glorot(f64::from(channels) * area, f64::from(filters) * area);
         let kernel_shape = [filters, channels, height, width];
         let kernel_variable = variable(variables, &shape.name, "kernel", &kernel_shape, limit, Group::Train);
         let bias = bias.then(|| variable(variables, &shape.name, "bias", &[filters], Initializer::Zeros, Group::Train));
-        let filters = len(filters);
+        let rows = Window::new(len(shape.input[1]), len(shape.output[1]), len(height), len(stride.get().0), padding);
+        let columns = Window::new(len(shape.input[2]), len(shape.output[2]), len(width), len(stride.get().1), padding);
         Ok(Self {
-            filters,
+            filters: len(filters),
+            channels: len(channels),
+            input: (rows.input, columns.input),
+            output: (rows.output, columns.output),
+            size: (len(height), len(width)),
             kernel: kernel_variable,
             bias,
             activation,
-            inputs: values_of(&shape.input),
-            outputs: values_of(&shape.output),
-            seen: window.seen().ok_or_else(larger)?,
-            back: backward::rows(&window, filters).ok_or_else(larger)?,
-            window,
+            forward: (rows.forward(), columns.forward()),
+            by_input: (rows.by_input(), columns.by_input()),
+            by_kernel: (rows.by_kernel(), columns.by_kernel()),
         })
     }
 
-    // What the window sees of a picture: itself, or a copy in scratch of as many values as `seen_len` says.
-    fn see<'a>(&self, picture: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
-        if self.window.seen_len() == 0 {
-            return picture;
-        }
-        if self.window.is_shifted() {
-            self.window.pad(picture, scratch);
-        } else {
-            self.window.gather(picture, scratch);
-        }
-        scratch
+    // Values of one picture, before and after.
+    fn inputs(&self) -> usize {
+        self.input.0 * self.input.1 * self.channels
     }
 
-    fn picture_forward(&self, pass: &Pass<'_>, picture: &[f32], output: &mut [f32], mut scratch: &mut [f32]) {
-        let seen = self.see(picture, take(&mut scratch, self.window.seen_len()));
-        let kernel = pass.parameters.values(self.kernel);
-        let rows = Rows::every(self.window.covered(), self.filters);
-        let bias = self.bias.map(|bias| pass.parameters.values(bias));
-        let places = self.window.places();
-        for from in (0..places).step_by(PLACES) {
-            let columns = PLACES.min(places - from);
-            let sums = &mut scratch[..(self.filters - 1) * PLACES + columns];
-            let right = Right { values: seen, rows: &self.seen, k: self.window.covered(), start: from, columns };
-            product(pass.isa, Left::new(kernel, &rows), right, Out { values: sums, stride: PLACES }, Start::Zero);
-            let relu = self.activation == Some(Activation::Relu);
-            drop_edges(pass.isa, &self.window, from..from + columns, sums, bias, relu, output);
+    fn outputs(&self) -> usize {
+        self.output.0 * self.output.1 * self.filters
+    }
+
+    // Values of a filter in one channel.
+    fn taps(&self) -> usize {
+        self.size.0 * self.size.1
+    }
+
+    fn kernel_len(&self) -> usize {
+        self.filters * self.channels * self.taps()
+    }
+
+    fn input_plane(&self) -> Plane {
+        Plane { row: self.input.1 * self.channels, column: self.channels, within: (self.channels, 1) }
+    }
+
+    fn output_plane(&self) -> Plane {
+        Plane { row: self.output.1 * self.filters, column: self.filters, within: (self.filters, 1) }
+    }
+
+    // A kernel that has `columns` values side by side; within a tap there are `within` such runs.
+    fn kernel_plane(&self, within: usize, columns: usize) -> Plane {
+        Plane { row: self.size.1 * columns, column: columns, within: (within, self.taps() * columns) }
+    }
+
+    // [in channels, height, width, out channels]
+    fn turned_for_output(&self, pass: &Pass<'_>, turned: &mut [f32]) {
+        let (kernel, rest) = (pass.parameters.values(self.kernel), self.channels * self.taps());
+        transpose(pass.isa, kernel, (self.filters, rest), rest, turned, self.filters);
+    }
+
+    // [out channels, height, width, in channels], rows and columns in reverse: a place of the input meets the last value
+    // of the kernel in the first window that covers it.
+    fn turned_for_input(&self, pass: &Pass<'_>, turned: &mut [f32]) {
+        let (channels, taps) = (self.channels, self.taps());
+        let filters = pass.parameters.values(self.kernel).chunks_exact(channels * taps);
+        for (filter, turned) in filters.zip(turned.chunks_exact_mut(channels * taps)) {
+            for (channel, values) in filter.chunks_exact(taps).enumerate() {
+                for (tap, value) in values.iter().rev().enumerate() {
+                    turned[tap * channels + channel] = *value;
+                }
+            }
         }
     }
 
-    // The scratch of one picture on its way forward.
-    fn forward_scratch(&self) -> usize {
-        self.window.seen_len() + self.filters * PLACES
+    fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32]) {
+        // Threads share the filters: each one's sums are [in channels, height, width, its filters].
+        let part = self.filters.div_ceil(pass.threads.count());
+        let parts = sums.chunks_mut(self.channels * self.taps() * part).zip((0..self.filters).step_by(part));
+        pass.threads.each(parts, |(sums, first)| {
+            let columns = part.min(self.filters - first);
+            let to = self.kernel_plane(self.channels, columns);
+            let right = Plane { within: (1, 0), ..self.output_plane() };
+            let pictures = input.chunks_exact(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
+            for (at, (picture, gradient)) in pictures.enumerate() {
+                let start = if at == 0 { Start::Zero } else { Start::Output };
+                for (y, x) in pairs(&self.by_kernel) {
+                    let (rows, steps) = span::left((y, x), self.input_plane(), (self.channels, 1), (1, 0));
+                    let left = Left { values: picture, rows, steps };
+                    let right = Right { values: &gradient[first..], steps: span::right((y, x), right), columns };
+                    product(pass.isa, left, right, Out { values: sums, rows: span::out((y, x), to) }, start);
+                }
+            }
+        });
     }
+
+    fn input_gradient(&self, pass: &Pass<'_>, turned: &[f32], gradient: &[f32], targets: &mut [f32]) {
+        let (to, kernel) = (Plane { within: (1, 0), ..self.input_plane() }, self.kernel_plane(self.filters, self.channels));
+        let pictures = gradient.chunks_exact(self.outputs()).zip(targets.chunks_exact_mut(self.inputs()));
+        pass.threads.each(pictures, |(gradient, target)| {
+            for (y, x) in pairs(&self.by_input) {
+                let (rows, steps) = span::left((y, x), self.output_plane(), (1, 0), (self.filters, 1));
+                let left = Left { values: gradient, rows, steps };
+                let right = Right { values: turned, steps: span::right((y, x), kernel), columns: self.channels };
+                product(pass.isa, left, right, Out { values: target, rows: span::out((y, x), to) }, Start::Zero);
+            }
+        });
+    }
+}
+
+fn pairs((rows, columns): &(Vec<Span>, Vec<Span>)) -> impl Iterator<Item = (&Span, &Span)> {
+    rows.iter().flat_map(move |row| columns.iter().map(move |column| (row, column)))
 }
 
 impl Layer for Conv2d {
-    fn needs(&self, records: usize, threads: usize) -> Needs {
-        let scratch = self.backward_scratch(records, threads).max(threads * self.forward_scratch());
-        Needs { kept: kept(self.activation, records * self.outputs), scratch, places: 0 }
+    fn needs(&self, records: usize, _: usize) -> Needs {
+        Needs { kept: kept(self.activation, records * self.outputs()), scratch: 2 * self.kernel_len() + self.filters, places: 0 }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let records = buffers.input.len() / self.inputs;
-        let part = records.div_ceil(pass.threads.count());
-        let inputs = buffers.input.chunks(part * self.inputs);
-        let parts = inputs.zip(buffers.output.chunks_mut(part * self.outputs)).zip(buffers.scratch.chunks_mut(self.forward_scratch()));
-        pass.threads.each(parts, |((inputs, outputs), scratch)| {
-            for (picture, output) in inputs.chunks_exact(self.inputs).zip(outputs.chunks_exact_mut(self.outputs)) {
-                self.picture_forward(pass, picture, output, scratch);
+        let Forward { input, output, kept, scratch } = buffers;
+        let turned = &mut scratch[..self.kernel_len()];
+        self.turned_for_output(pass, turned);
+        let turned = &*turned;
+        let start = self.bias.map_or(Start::Zero, |bias| Start::Row(pass.parameters.values(bias)));
+        let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(self.channels, self.filters));
+        let pictures = input.chunks_exact(self.inputs()).zip(output.chunks_exact_mut(self.outputs()));
+        pass.threads.each(pictures, |(picture, output)| {
+            for (y, x) in pairs(&self.forward) {
+                let (rows, steps) = span::left((y, x), self.input_plane(), (1, 0), (self.channels, 1));
+                let left = Left { values: picture, rows, steps };
+                let right = Right { values: turned, steps: span::right((y, x), kernel), columns: self.filters };
+                product(pass.isa, left, right, Out { values: output, rows: span::out((y, x), to) }, start);
             }
         });
-        // The commonest one is done where edges are dropped.
-        finish(self.activation.filter(|function| *function != Activation::Relu), pass, buffers.output, &mut buffers.kept.values);
+        finish(self.activation, pass, output, &mut kept.values);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
-        self.backward(pass, buffers, emit);
-    }
-}
-
-// Moves the sums of some places to where they belong in the output.
-#[inline(always)]
-fn move_sums(window: &Window, places: Range<usize>, sums: &[f32], bias: Option<&[f32]>, output: &mut [f32], function: impl Fn(f32) -> f32) {
-    let (width, pitch, plane) = (window.output.1, window.pitch(), window.output_plane());
-    let mut place = places.start;
-    while place < places.end {
-        let (row, column) = (place / pitch, place % pitch);
-        let end = places.end.min(row * pitch + width);
-        for (filter, sums) in sums.chunks(PLACES).enumerate().filter(|_| place < end) {
-            let target = &mut output[filter * plane + row * width + column..][..end - place];
-            let bias = bias.map_or(0.0, |bias| bias[filter]);
-            let sums = &sums[place - places.start..][..target.len()];
-            target.iter_mut().zip(sums).for_each(|(target, sum)| *target = function(sum + bias));
+        let Backward { input, output, kept, output_gradient, input_gradient, mut scratch } = buffers;
+        pull(pass.isa, self.activation, output, &kept.values, output_gradient);
+        let (sums, turned) = (take(&mut scratch, self.kernel_len()), take(&mut scratch, self.kernel_len()));
+        self.kernel_gradient(pass, input, output_gradient, sums);
+        let (rest, part) = (self.channels * self.taps(), self.filters.div_ceil(pass.threads.count()));
+        for (sums, gradient) in sums.chunks(rest * part).zip(turned.chunks_mut(rest * part)) {
+            let filters = sums.len() / rest;
+            transpose(pass.isa, sums, (rest, filters), filters, gradient, rest);
         }
-        place = (row + 1) * pitch;
-    }
-}
-
-vectorized! {
-    fn drop_edges(window: &Window, places: Range<usize>, sums: &[f32], bias: Option<&[f32]>, with_relu: bool, output: &mut [f32]) {
-        if with_relu {
-            move_sums(window, places, sums, bias, output, relu);
-        } else {
-            move_sums(window, places, sums, bias, output, |x| x);
+        emit(self.kernel, turned);
+        if let Some(bias) = self.bias {
+            let bias_gradient = take(&mut scratch, self.filters);
+            bias_gradient.fill(0.0);
+            add_rows(pass.isa, output_gradient, bias_gradient);
+            emit(bias, bias_gradient);
+        }
+        if let Some(input_gradient) = input_gradient {
+            self.turned_for_input(pass, turned);
+            self.input_gradient(pass, turned, output_gradient, input_gradient);
         }
     }
 }

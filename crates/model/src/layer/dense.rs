@@ -2,7 +2,7 @@
 
 use super::activation::{finish, kept, pull};
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
-use crate::kernel::{Left, Out, Right, Rows, Start, transpose};
+use crate::kernel::{Grid, Left, Right, Start, transpose};
 use crate::sum::add_rows;
 use tfcoord_types::job::{Activation, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -26,13 +26,16 @@ impl Dense {
         Self { inputs: len(inputs), units: len(units), kernel, bias, activation }
     }
 
+    fn kernel<'a>(&self, pass: &Pass<'a>) -> &'a [f32] {
+        pass.parameters.values(self.kernel)
+    }
+
     // [inputs, units], summed over the records.
     fn kernel_gradient(&self, pass: &Pass<'_>, inputs: &[f32], gradients: &[f32], out: &mut [f32]) {
         let records = inputs.len() / self.inputs;
-        let (columns, rows) = (Rows::every(1, self.inputs), Rows::every(self.units, records));
-        let left = Left { stride: self.inputs, ..Left::new(inputs, &columns) };
-        let right = Right { values: gradients, rows: &rows, k: records, start: 0, columns: self.units };
-        pass.product(left, right, Out { values: out, stride: self.units }, Start::Zero);
+        let left = Left { values: inputs, rows: Grid::every(1, self.inputs), steps: Grid::every(self.inputs, records) };
+        let right = Right { values: gradients, steps: Grid::every(self.units, records), columns: self.units };
+        pass.product(left, right, out, self.units, Start::Zero);
     }
 
     // Both sides are turned, since the kernel is the largest of the three: it is read as it lies.
@@ -40,10 +43,9 @@ impl Dense {
         let records = gradients.len() / self.units;
         let (turned, product) = (take(&mut scratch, gradients.len()), take(&mut scratch, out.len()));
         transpose(pass.isa, gradients, (records, self.units), self.units, turned, records);
-        let (kernel, rows) = (Rows::every(self.units, self.inputs), Rows::every(records, self.units));
-        let left = Left::new(pass.parameters.values(self.kernel), &kernel);
-        let right = Right { values: turned, rows: &rows, k: self.units, start: 0, columns: records };
-        pass.product(left, right, Out { values: product, stride: records }, Start::Zero);
+        let left = Left { values: self.kernel(pass), rows: Grid::every(self.units, self.inputs), steps: Grid::every(1, self.units) };
+        let right = Right { values: turned, steps: Grid::every(records, self.units), columns: records };
+        pass.product(left, right, product, records, Start::Zero);
         transpose(pass.isa, product, (self.inputs, records), records, out, self.inputs);
     }
 }
@@ -56,19 +58,11 @@ impl Layer for Dense {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let start = match self.bias {
-            Some(bias) => {
-                let bias = pass.parameters.values(bias);
-                buffers.output.chunks_exact_mut(self.units).for_each(|row| row.copy_from_slice(bias));
-                Start::Output
-            }
-            None => Start::Zero,
-        };
+        let start = self.bias.map_or(Start::Zero, |bias| Start::Row(pass.parameters.values(bias)));
         let records = buffers.input.len() / self.inputs;
-        let (inputs, kernel) = (Rows::every(self.inputs, records), Rows::every(self.units, self.inputs));
-        let values = pass.parameters.values(self.kernel);
-        let right = Right { values, rows: &kernel, k: self.inputs, start: 0, columns: self.units };
-        pass.product(Left::new(buffers.input, &inputs), right, Out { values: buffers.output, stride: self.units }, start);
+        let left = Left { values: buffers.input, rows: Grid::every(self.inputs, records), steps: Grid::every(1, self.inputs) };
+        let right = Right { values: self.kernel(pass), steps: Grid::every(self.units, self.inputs), columns: self.units };
+        pass.product(left, right, buffers.output, self.units, start);
         finish(self.activation, pass, buffers.output, &mut buffers.kept.values);
     }
 

@@ -3,7 +3,7 @@
 mod candle;
 mod reference;
 
-use super::{Backward, Forward, Kept, Layer, Mode, Needs, Pass, StepKey, build, values_of};
+use super::{Backward, Forward, Kept, Layer, Mode, Needs, Order, Pass, StepKey, Turn, build, order, values_of};
 use crate::kernel::Isa;
 use crate::parameters::Parameters;
 use crate::threads::{ONE, Threads};
@@ -18,7 +18,8 @@ use tfcoord_types::variable::{Group, Variable};
 const KEY: StepKey = StepKey { seed: 1, epoch: 2, step: 3, lane: 4 };
 const STEP: f64 = 1e-5;
 
-/// A layer with parameters, an input and a gradient by its output.
+/// A layer with parameters, an input and a gradient by its output. Pictures lie channel by channel here; the layer gets
+/// them, and gives them, in its own order.
 struct Case {
     spec: job::Layer,
     layer: Box<dyn Layer>,
@@ -52,6 +53,24 @@ impl Case {
         Some(Self { spec: spec.clone(), layer, shape, variables, parameters, records, input, gradient })
     }
 
+    // A picture layer's values from our order to its own, or back.
+    fn turned(&self, values: &[f32], shape: &[u32], to: Order) -> Vec<f32> {
+        let places = order(&self.spec) == Some(Order::Places);
+        let Some(turn) = places.then(|| Turn::new(shape, to)).flatten() else { return values.to_vec() };
+        let pass = Pass { parameters: &self.parameters, threads: &ONE, isa: Isa::detect(), mode: Mode::Evaluate };
+        let mut output = vec![f32::NAN; values.len()];
+        turn.forward(&pass, Forward { input: values, output: &mut output, kept: &mut Kept::default(), scratch: &mut [] });
+        output
+    }
+
+    fn layer_input(&self) -> Vec<f32> {
+        self.turned(&self.input, &self.shape.input, Order::Places)
+    }
+
+    fn our_output(&self, output: &[f32]) -> Vec<f32> {
+        self.turned(output, &self.shape.output, Order::Channels)
+    }
+
     /// Room as a workspace would have it, but full of what another batch has left.
     fn room(&self, threads: &Threads) -> (Vec<f32>, Kept, Vec<f32>) {
         let Needs { kept, places, scratch } = self.layer.needs(self.records, threads.count());
@@ -62,8 +81,9 @@ impl Case {
     fn forward(&self, mode: Mode) -> Vec<f32> {
         let pass = Pass { parameters: &self.parameters, threads: &ONE, isa: Isa::detect(), mode };
         let (mut output, mut kept, mut scratch) = self.room(&ONE);
-        self.layer.forward(&pass, Forward { input: &self.input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
-        output
+        let input = &self.layer_input();
+        self.layer.forward(&pass, Forward { input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
+        self.our_output(&output)
     }
 
     fn run(&self, threads: &Threads) -> Back {
@@ -73,16 +93,18 @@ impl Case {
     fn run_with(&self, threads: &Threads, isa: Isa) -> Back {
         let pass = Pass { parameters: &self.parameters, threads, isa, mode: Mode::Train(KEY) };
         let (mut output, mut kept, mut scratch) = self.room(threads);
-        self.layer.forward(&pass, Forward { input: &self.input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
+        let input = &self.layer_input();
+        self.layer.forward(&pass, Forward { input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
         let back = |wants: bool, kept: &mut Kept, scratch: &mut [f32]| {
             scratch.fill(f32::NAN);
             let mut emitted = BTreeMap::new();
             let mut emit = |variable: usize, gradient: &[f32]| {
                 assert!(emitted.insert(variable, gradient.to_vec()).is_none(), "variable {variable} twice");
             };
-            let (mut gradient, mut input_gradient) = (self.gradient.clone(), vec![f32::NAN; self.input.len()]);
+            let mut gradient = self.turned(&self.gradient, &self.shape.output, Order::Places);
+            let mut input_gradient = vec![f32::NAN; self.input.len()];
             let buffers = Backward {
-                input: &self.input,
+                input,
                 output: &output,
                 kept,
                 output_gradient: &mut gradient,
@@ -90,13 +112,13 @@ impl Case {
                 scratch,
             };
             self.layer.backward(&pass, buffers, &mut emit);
-            (emitted, input_gradient)
+            (emitted, self.turned(&input_gradient, &self.shape.input, Order::Channels))
         };
         let mut again = Kept { values: kept.values.clone(), places: kept.places.clone() };
         let (emitted, input_gradient) = back(true, &mut kept, &mut scratch);
         // The lowest layer's gradients are the same without that by its input.
         assert_eq!(emitted, back(false, &mut again, &mut scratch).0);
-        Back { output, emitted, input_gradient }
+        Back { output: self.our_output(&output), emitted, input_gradient }
     }
 
     fn wide(&self) -> Reference {
