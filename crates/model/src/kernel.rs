@@ -6,10 +6,12 @@
 //! ([`crate::sum`]) have a fixed number of partial sums. So processors with AVX-512, AVX2 or NEON and any other one
 //! agree, and a job's tasks may run on all of them together.
 
+mod buffer;
 mod product;
 mod transpose;
 mod vectorized;
 
+pub use buffer::{Buffer, LINE};
 pub use product::{Grid, Left, Out, Right, Start, product};
 pub use transpose::transpose;
 pub(crate) use vectorized::vectorized;

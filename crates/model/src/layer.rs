@@ -24,7 +24,7 @@ pub use max_pool2d::MaxPool2d;
 pub(crate) use turn::{Order, Turn};
 
 use crate::error::Error;
-use crate::kernel::{Grid, Isa, Left, Out, Right, Start, product};
+use crate::kernel::{Buffer, Grid, Isa, LINE, Left, Out, Right, Start, product};
 use crate::parameters::Parameters;
 use crate::threads::Threads;
 use tfcoord_types::job::{self, LayerShape};
@@ -97,7 +97,7 @@ pub struct Needs {
 #[derive(Debug, Default)]
 pub struct Kept {
     /// Values, as the layer has them.
-    pub values: Vec<f32>,
+    pub values: Buffer,
     /// Places of values, as the layer has them.
     pub places: Vec<u32>,
 }
@@ -200,9 +200,14 @@ pub(crate) fn values_of(shape: &[u32]) -> usize {
     shape.iter().map(|d| len(*d)).product()
 }
 
-/// Cuts a part of `len` values off the front of `scratch`.
+/// Cuts a part of `len` values off the front of `scratch`; the rest begins where a line of the cache does, if it did.
 fn take<'a>(scratch: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
-    let (part, rest) = std::mem::take(scratch).split_at_mut(len);
+    let (part, rest) = std::mem::take(scratch).split_at_mut(room(len));
     *scratch = rest;
-    part
+    &mut part[..len]
+}
+
+/// What [`take`] takes for `len` values.
+fn room(len: usize) -> usize {
+    len.next_multiple_of(LINE)
 }

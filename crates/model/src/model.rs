@@ -101,6 +101,14 @@ impl Model {
         self.classes
     }
 
+    // Values of one record that come out.
+    fn outputs(&self) -> usize {
+        match &self.body {
+            Body::Layers { layers, .. } => layers.last().map_or_else(|| values_of(&self.input), |placed| placed.outputs),
+            Body::Counting => 0,
+        }
+    }
+
     // Where the curve stands in the list.
     fn curve(&self) -> usize {
         self.variables.len() - 1

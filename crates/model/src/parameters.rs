@@ -1,12 +1,13 @@
 //! A model's parameters: one buffer a variable, overwritten in place.
 
 use crate::error::Error;
+use crate::kernel::Buffer;
 use tfcoord_types::variable::Variable;
 
 /// The values of all variables, in the order of [`crate::Model::variables`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {
-    values: Vec<Vec<f32>>,
+    values: Vec<Buffer>,
 }
 
 impl Parameters {
@@ -18,11 +19,8 @@ impl Parameters {
         let zeros = |variable: &Variable| {
             let len = variable.elements().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= isize::MAX.cast_unsigned() / 4);
             let len = len.ok_or_else(|| Error::Parameters { problem: format!("{} is larger than memory", variable.name) })?;
-            let mut values = Vec::new();
             let full = |_| Error::Parameters { problem: format!("there is not enough memory for {}", variable.name) };
-            values.try_reserve_exact(len).map_err(full)?;
-            values.resize(len, 0.0);
-            Ok(values)
+            Buffer::new(len).map_err(full)
         };
         Ok(Self { values: variables.iter().map(zeros).collect::<Result<_, Error>>()? })
     }
@@ -45,7 +43,7 @@ impl Parameters {
 
     /// How many values each variable has.
     pub fn lengths(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.values.iter().map(Vec::len)
+        self.values.iter().map(|values| values.len())
     }
 
     /// Overwrites a part of a variable, from its element `offset`, with little-endian f32 as they come from the

@@ -1,6 +1,7 @@
 //! The memory of a pass: made once for a number of records, used again for every batch.
 
 use crate::error::Error;
+use crate::kernel::Buffer;
 use crate::layer::Kept;
 use crate::model::Placed;
 
@@ -10,15 +11,15 @@ use crate::model::Placed;
 pub struct Workspace {
     pub(crate) slots: Vec<Slot>,
     /// The gradient by a layer's output, and by its input.
-    pub(crate) gradients: [Vec<f32>; 2],
-    pub(crate) scratch: Vec<f32>,
+    pub(crate) gradients: [Buffer; 2],
+    pub(crate) scratch: Buffer,
     records: usize,
 }
 
 /// What belongs to one layer.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub output: Vec<f32>,
+    pub output: Buffer,
     pub kept: Kept,
 }
 
@@ -28,38 +29,29 @@ impl Workspace {
         self.records
     }
 
-    /// Makes room for `records` records in all that `layers` need.
-    pub(crate) fn fit(&mut self, layers: &[Placed], records: usize, threads: usize) -> Result<(), Error> {
+    /// Makes room for `records` records in all that `layers`, and `outputs` values of each, need.
+    pub(crate) fn fit(&mut self, layers: &[Placed], outputs: usize, records: usize, threads: usize) -> Result<(), Error> {
         self.slots.resize_with(layers.len().max(self.slots.len()), Slot::default);
-        let mut room = Room { records };
-        let (mut gradient, mut scratch) = (0, 0);
-        for (placed, slot) in layers.iter().zip(&mut self.slots) {
-            let needs = placed.layer.needs(records, threads);
-            room.grow(&placed.name, &mut slot.output, records * placed.outputs)?;
-            room.grow(&placed.name, &mut slot.kept.values, needs.kept)?;
-            room.grow(&placed.name, &mut slot.kept.places, needs.places)?;
-            gradient = gradient.max(records * placed.outputs);
-            scratch = scratch.max(needs.scratch);
+        let full = |what: &str, len: usize| {
+            let (what, bytes) = (what.to_owned(), len.saturating_mul(size_of::<f32>()));
+            move |_| Error::Memory { records, what, bytes }
+        };
+        let (mut gradient, mut scratch) = (records * outputs, 0);
+        for (Placed { layer, name, outputs, .. }, slot) in layers.iter().zip(&mut self.slots) {
+            let needs = layer.needs(records, threads);
+            let outputs = records * outputs;
+            slot.output.grow(outputs).map_err(full(name, outputs))?;
+            slot.kept.values.grow(needs.kept).map_err(full(name, needs.kept))?;
+            let places = &mut slot.kept.places;
+            places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(name, needs.places))?;
+            places.resize(needs.places.max(places.len()), 0);
+            (gradient, scratch) = (gradient.max(outputs), scratch.max(needs.scratch));
         }
-        room.grow("scratch", &mut self.scratch, scratch)?;
+        self.scratch.grow(scratch).map_err(full("scratch", scratch))?;
         for gradients in &mut self.gradients {
-            room.grow("gradients", gradients, gradient)?;
+            gradients.grow(gradient).map_err(full("gradients", gradient))?;
         }
         self.records = self.records.max(records);
-        Ok(())
-    }
-}
-
-struct Room {
-    records: usize,
-}
-
-impl Room {
-    fn grow<T: Copy + Default>(&mut self, what: &str, values: &mut Vec<T>, len: usize) -> Result<(), Error> {
-        let more = len.saturating_sub(values.len());
-        let full = |_| Error::Memory { records: self.records, what: what.to_owned(), bytes: len.saturating_mul(size_of::<T>()) };
-        values.try_reserve_exact(more).map_err(full)?;
-        values.resize(len.max(values.len()), T::default());
         Ok(())
     }
 }

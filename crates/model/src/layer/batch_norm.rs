@@ -5,7 +5,7 @@
 //! and variance is the number of records times the statistic; the server adds the lanes', divides by the step's
 //! records, and mixes in the result. Evaluation uses the moving ones.
 
-use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, take, values_of, variable};
+use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, room, take, values_of, variable};
 use crate::kernel::vectorized;
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -55,7 +55,8 @@ impl BatchNorm {
 
 impl Layer for BatchNorm {
     fn needs(&self, records: usize, _: usize) -> Needs {
-        Needs { kept: (records * self.rows + 3) * self.channels, scratch: 2 * self.channels, places: 0 }
+        let kept = room(records * self.rows * self.channels) + 3 * room(self.channels);
+        Needs { kept, scratch: 2 * room(self.channels), places: 0 }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {

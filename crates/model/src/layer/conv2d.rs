@@ -14,7 +14,7 @@
 mod span;
 
 use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, room, take, variable};
 use crate::error::Error;
 use crate::kernel::{Left, Out, Right, Start, product, transpose};
 use crate::sum::add_rows;
@@ -115,29 +115,38 @@ impl Conv2d {
         Plane { row: self.output.1 * self.filters, column: self.filters, within: (self.filters, 1) }
     }
 
-    // A kernel that has `columns` values side by side; within a tap there are `within` such runs.
+    // A kernel that lies in the order of the steps: [height, width, `within`, `columns`].
     fn kernel_plane(&self, within: usize, columns: usize) -> Plane {
-        Plane { row: self.size.1 * columns, column: columns, within: (within, self.taps() * columns) }
+        Plane { row: self.size.1 * within * columns, column: within * columns, within: (within, columns) }
     }
 
-    // [in channels, height, width, out channels]
-    fn turned_for_output(&self, pass: &Pass<'_>, turned: &mut [f32]) {
-        let (kernel, rest) = (pass.parameters.values(self.kernel), self.channels * self.taps());
-        transpose(pass.isa, kernel, (self.filters, rest), rest, turned, self.filters);
+    // [height, width, in channels, out channels]
+    fn turned_for_output(&self, pass: &Pass<'_>, between: &mut [f32], turned: &mut [f32]) {
+        let (kernel, taps) = (pass.parameters.values(self.kernel), self.taps());
+        let rest = self.channels * taps;
+        transpose(pass.isa, kernel, (self.filters, rest), rest, between, self.filters);
+        for (at, filters) in between.chunks_exact(self.filters).enumerate() {
+            turned[(at % taps * self.channels + at / taps) * self.filters..][..self.filters].copy_from_slice(filters);
+        }
     }
 
-    // [out channels, height, width, in channels], rows and columns in reverse: a place of the input meets the last value
+    // [height, width, out channels, in channels], rows and columns in reverse: a place of the input meets the last value
     // of the kernel in the first window that covers it.
     fn turned_for_input(&self, pass: &Pass<'_>, turned: &mut [f32]) {
         let (channels, taps) = (self.channels, self.taps());
         let filters = pass.parameters.values(self.kernel).chunks_exact(channels * taps);
-        for (filter, turned) in filters.zip(turned.chunks_exact_mut(channels * taps)) {
-            for (channel, values) in filter.chunks_exact(taps).enumerate() {
+        for (filter, values) in filters.enumerate() {
+            for (channel, values) in values.chunks_exact(taps).enumerate() {
                 for (tap, value) in values.iter().rev().enumerate() {
-                    turned[tap * channels + channel] = *value;
+                    turned[(tap * self.filters + filter) * channels + channel] = *value;
                 }
             }
         }
+    }
+
+    // The sums of the kernel's gradient: [in channels, height, width, `columns`].
+    fn sums_plane(&self, columns: usize) -> Plane {
+        Plane { row: self.size.1 * columns, column: columns, within: (self.channels, self.taps() * columns) }
     }
 
     fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32]) {
@@ -146,7 +155,7 @@ impl Conv2d {
         let parts = sums.chunks_mut(self.channels * self.taps() * part).zip((0..self.filters).step_by(part));
         pass.threads.each(parts, |(sums, first)| {
             let columns = part.min(self.filters - first);
-            let to = self.kernel_plane(self.channels, columns);
+            let to = self.sums_plane(columns);
             let right = Plane { within: (1, 0), ..self.output_plane() };
             let pictures = input.chunks_exact(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
             for (at, (picture, gradient)) in pictures.enumerate() {
@@ -181,13 +190,17 @@ fn pairs((rows, columns): &(Vec<Span>, Vec<Span>)) -> impl Iterator<Item = (&Spa
 
 impl Layer for Conv2d {
     fn needs(&self, records: usize, _: usize) -> Needs {
-        Needs { kept: kept(self.activation, records * self.outputs()), scratch: 2 * self.kernel_len() + self.filters, places: 0 }
+        Needs {
+            kept: kept(self.activation, records * self.outputs()),
+            scratch: 2 * room(self.kernel_len()) + room(self.filters),
+            places: 0,
+        }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        let Forward { input, output, kept, scratch } = buffers;
-        let turned = &mut scratch[..self.kernel_len()];
-        self.turned_for_output(pass, turned);
+        let Forward { input, output, kept, mut scratch } = buffers;
+        let (between, turned) = (take(&mut scratch, self.kernel_len()), take(&mut scratch, self.kernel_len()));
+        self.turned_for_output(pass, between, turned);
         let turned = &*turned;
         let start = self.bias.map_or(Start::Zero, |bias| Start::Row(pass.parameters.values(bias)));
         let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(self.channels, self.filters));

@@ -1,7 +1,7 @@
 //! `y = activation(x W + b)`.
 
 use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, take, variable};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, room, take, variable};
 use crate::kernel::{Grid, Left, Right, Start, transpose};
 use crate::sum::add_rows;
 use tfcoord_types::job::{Activation, LayerShape};
@@ -52,8 +52,8 @@ impl Dense {
 
 impl Layer for Dense {
     fn needs(&self, records: usize, _: usize) -> Needs {
-        let variables = (self.inputs + 1) * self.units;
-        let turned = records * (self.inputs + self.units);
+        let variables = room(self.inputs * self.units) + room(self.units);
+        let turned = room(records * self.units) + room(records * self.inputs);
         Needs { kept: kept(self.activation, records * self.units), scratch: variables.max(turned), places: 0 }
     }
 

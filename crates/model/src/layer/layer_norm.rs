@@ -1,6 +1,6 @@
 //! Layer normalization: Ba, Kiros, Hinton 2016.
 
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, take, values_of, variable};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, room, take, values_of, variable};
 use crate::kernel::vectorized;
 use crate::sum::{dot, sum, sum_of_squares};
 use tfcoord_types::job::LayerShape;
@@ -26,7 +26,7 @@ impl LayerNorm {
 impl Layer for LayerNorm {
     // Keeps each record's 1 / deviation and normalized values.
     fn needs(&self, records: usize, _: usize) -> Needs {
-        Needs { kept: records * (1 + self.features), scratch: 2 * self.features, places: 0 }
+        Needs { kept: records * (1 + self.features), scratch: 2 * room(self.features), places: 0 }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {

@@ -4,7 +4,7 @@ mod candle;
 mod reference;
 
 use super::{Backward, Forward, Kept, Layer, Mode, Needs, Order, Pass, StepKey, Turn, build, order, values_of};
-use crate::kernel::Isa;
+use crate::kernel::{Buffer, Isa};
 use crate::parameters::Parameters;
 use crate::threads::{ONE, Threads};
 use proptest::prelude::*;
@@ -74,7 +74,8 @@ impl Case {
     /// Room as a workspace would have it, but full of what another batch has left.
     fn room(&self, threads: &Threads) -> (Vec<f32>, Kept, Vec<f32>) {
         let Needs { kept, places, scratch } = self.layer.needs(self.records, threads.count());
-        let kept = Kept { values: vec![f32::NAN; kept], places: vec![u32::MAX; places] };
+        let mut kept = Kept { values: Buffer::new(kept).unwrap(), places: vec![u32::MAX; places] };
+        kept.values.fill(f32::NAN);
         (vec![f32::NAN; self.gradient.len()], kept, vec![f32::NAN; scratch])
     }
 

@@ -51,12 +51,12 @@ impl Model {
         };
         self.check_labels(loss, batch)?;
         self.check_features(batch)?;
-        workspace.fit(layers, batch.records, self.threads.count())?;
+        workspace.fit(layers, self.outputs(), batch.records, self.threads.count())?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         forward(&pass, layers, &batch.features, workspace);
         let Workspace { slots, gradients: [gradients, _], .. } = &mut *workspace;
         let outputs = outputs(layers, slots, &batch.features, batch.records);
-        let gradients = grown(gradients, outputs.len());
+        let gradients = &mut gradients[..outputs.len()];
         let (sum, correct) = judge(self.isa, loss, outputs, &batch.labels, batch.records, gradients);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };
         if !figures.loss_sum.is_finite() {
@@ -68,12 +68,6 @@ impl Model {
     }
 }
 
-// The part of `values` for `len` values. Only a model without layers has more outputs than its workspace has room for.
-fn grown(values: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    values.resize(values.len().max(len), 0.0);
-    &mut values[..len]
-}
-
 /// Fills the slots of `workspace` for the records of `features`, for which it must have room.
 pub(super) fn forward(pass: &Pass<'_>, layers: &[Placed], features: &[f32], workspace: &mut Workspace) {
     let Some(first) = layers.first() else { return };
@@ -82,9 +76,8 @@ pub(super) fn forward(pass: &Pass<'_>, layers: &[Placed], features: &[f32], work
     for (at, placed) in layers.iter().enumerate() {
         let (before, rest) = slots.split_at_mut(at);
         let input = before.last().map_or(features, |slot| &slot.output[..records * placed.inputs]);
-        let slot = &mut rest[0];
-        let output = &mut slot.output[..records * placed.outputs];
-        placed.layer.forward(pass, Forward { input, output, kept: &mut slot.kept, scratch });
+        let Slot { output, kept } = &mut rest[0];
+        placed.layer.forward(pass, Forward { input, output: &mut output[..records * placed.outputs], kept, scratch });
     }
 }
 
@@ -102,11 +95,11 @@ fn backward(pass: &Pass<'_>, layers: &[Placed], batch: &Batch, workspace: &mut W
     for (at, placed) in layers.iter().enumerate().skip(lowest).rev() {
         let (before, rest) = slots.split_at_mut(at);
         let input = before.last().map_or(&batch.features[..], |slot| &slot.output[..batch.records * placed.inputs]);
-        let (outputs, slot) = (batch.records * placed.outputs, &mut rest[0]);
+        let (outputs, Slot { output, kept }) = (batch.records * placed.outputs, &mut rest[0]);
         let buffers = Backward {
             input,
-            output: &slot.output[..outputs],
-            kept: &mut slot.kept,
+            output: &output[..outputs],
+            kept,
             output_gradient: &mut above[..outputs],
             input_gradient: (at > lowest).then(|| &mut below[..input.len()]),
             scratch,
