@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-/// Changes within this time go out together.
+/// Changes within this time go out together, unless the job waits for one of them.
 const REPORT_GAP: Duration = Duration::from_millis(50);
 /// A report is sent again after this time, changed or not.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -113,9 +113,9 @@ impl Keeper {
     async fn follow(&mut self, stream: Stream) -> Status {
         let Stream { up, mut down } = stream;
         let incarnation = self.reports.borrow().incarnation;
-        let (mut reports, mut closing) = (self.reports.clone(), self.closing.clone());
+        let (mut reports, mut closing, views) = (self.reports.clone(), self.closing.clone(), self.views.subscribe());
         let sending = async move {
-            send(up, &mut reports, &mut closing).await;
+            send(up, &mut reports, &mut closing, &views, REPORT_GAP).await;
             std::future::pending().await
         };
         let receiving = async {
@@ -144,20 +144,50 @@ impl Keeper {
 }
 
 /// Sends the newest report when it changes and every half second; returns when closing, the last report sent.
-async fn send(up: mpsc::Sender<v1::Report>, reports: &mut watch::Receiver<Report>, closing: &mut watch::Receiver<bool>) {
+pub(super) async fn send(
+    up: mpsc::Sender<v1::Report>,
+    reports: &mut watch::Receiver<Report>,
+    closing: &mut watch::Receiver<bool>,
+    views: &watch::Receiver<Arc<TaskView>>,
+    gap: Duration,
+) {
+    // What the stream was opened with has been sent.
+    let mut sent = reports.borrow().clone();
     loop {
         let due = async {
-            tokio::time::sleep(REPORT_GAP).await;
-            let changed = tokio::time::timeout(REPORT_EVERY - REPORT_GAP, reports.changed()).await;
-            debug_assert!(!matches!(changed, Ok(Err(_))), "the session outlives its keeper");
+            let gap = tokio::time::sleep(gap);
+            tokio::pin!(gap);
+            // Changes are looked at one by one until the gap is over.
+            loop {
+                tokio::select! {
+                    () = &mut gap => break,
+                    Ok(()) = reports.changed() => if is_awaited(&sent, &reports.borrow_and_update(), &views.borrow()) { return },
+                }
+            }
+            if *reports.borrow() == sent {
+                let changed = tokio::time::timeout(REPORT_EVERY - REPORT_GAP, reports.changed()).await;
+                debug_assert!(!matches!(changed, Ok(Err(_))), "the session outlives its keeper");
+            }
         };
         let last = tokio::select! {
             () = due => false,
             _ = closing.wait_for(|closing| *closing) => true,
         };
-        let report = reports.borrow_and_update().clone();
-        if up.send(report.into()).await.is_err() || last {
+        sent = reports.borrow_and_update().clone();
+        if up.send(sent.clone().into()).await.is_err() || last {
             return;
         }
     }
+}
+
+/// Whether the job goes on only once the coordinator knows what has changed since `sent`. Steps in between are figures.
+fn is_awaited(sent: &Report, now: &Report, view: &TaskView) -> bool {
+    let body = match (&sent.body, &now.body) {
+        (Body::Worker(sent), Body::Worker(now)) => {
+            (&sent.variables, &sent.evaluated, &sent.exported) != (&now.variables, &now.evaluated, &now.exported)
+        }
+        (Body::Server(sent), Body::Server(now)) => sent.reached != now.reached && now.reached == Some(view.run_until),
+        (Body::Worker(_), Body::Server(_)) | (Body::Server(_), Body::Worker(_)) => true,
+    };
+    body || sent.fault != now.fault
 }

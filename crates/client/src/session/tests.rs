@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::task_session_server::{TaskSession, TaskSessionServer};
+use tfcoord_types::figures::Counts;
 use tfcoord_types::id::{Generation, Revision};
 use tfcoord_types::plan::TrainPlan;
-use tfcoord_types::report::{Body, Fault, FaultKind, ServerReport};
+use tfcoord_types::report::{Body, EvaluatedShard, Fault, FaultKind, ServerReport, WorkerReport};
 use tfcoord_types::view::Directive;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
@@ -147,6 +148,38 @@ async fn registers_until_there_is_a_coordinator_and_tells_the_newest() {
     let next = reports.next().await.unwrap().unwrap();
     assert_eq!(next.applied_revision, 5, "only the newest goes out");
     assert_eq!(reports.next().await.unwrap().unwrap().applied_revision, 5, "and is said again");
+}
+
+#[tokio::test]
+async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
+    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), curve: None }), ..report(3) };
+    let worker = |step: u64, evaluated: &[u32]| {
+        let shard = |shard: &u32| EvaluatedShard { evaluation: 1, shard: *shard, counts: Counts::default() };
+        let body = WorkerReport { step, evaluated: evaluated.iter().map(shard).collect(), ..WorkerReport::default() };
+        Report { body: Body::Worker(body), ..report(3) }
+    };
+    let fault = Some(Fault { kind: FaultKind::Task, message: "broken".into() });
+    for (first, figure, awaited) in [
+        (server(7), server(8), server(9)),
+        (worker(7, &[]), worker(8, &[]), worker(8, &[2])),
+        (worker(7, &[2]), worker(8, &[2]), worker(8, &[2, 3])),
+        (server(7), server(8), Report { fault, ..server(8) }),
+    ] {
+        let newest = TaskView { run_until: 9, ..TaskView::try_from(view(3)).unwrap() };
+        let (views, (reporter, mut reports)) = (watch::channel(Arc::new(newest)).1, watch::channel(first));
+        let (_closing, mut closing) = watch::channel(false);
+        let (up, mut sent) = mpsc::channel(1);
+        // The gap is never over: a figure alone goes nowhere.
+        let sending = async move { keep::send(up, &mut reports, &mut closing, &views, Duration::MAX).await };
+        let sending = tokio::spawn(sending);
+        reporter.send_replace(figure);
+        tokio::task::yield_now().await;
+        assert!(sent.try_recv().is_err());
+        reporter.send_replace(awaited.clone());
+        let sent = tokio::time::timeout(PATIENCE, sent.recv()).await.unwrap().unwrap();
+        assert_eq!(Report::try_from(sent).unwrap(), awaited);
+        sending.abort();
+    }
 }
 
 #[tokio::test]
