@@ -5,10 +5,10 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix bench bench-peers data
+.PHONY: help demo setup test verify fix bench bench-peers bench-training data
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## build, then train the example on separate processes
 	$(CARGO) build --release $(BINARIES)
@@ -37,6 +37,11 @@ bench: ## measure ourselves; prints ratios and the machine's load
 bench-peers: ## the same job beside other systems, in the same run
 	$(CARGO) build --release $(BINARIES)
 	benches/peers/run.sh
+
+bench-training: ## our kernels and models beside torch's, in the same run
+	$(CARGO) build --release -p tfcoord-benches
+	benches/peers/setup.sh torch
+	python3 benches/training/run.py target/release/tfcoord-benches target/peers/torch/bin/python
 
 data: ## fetch all of Fashion-MNIST into data/fashion-mnist (for full.json)
 	examples/fashion-mnist/fetch.sh data/fashion-mnist

@@ -3,6 +3,7 @@
 use crate::bare::Kind;
 use crate::benchmark::Benchmark;
 use crate::job::Example;
+use crate::training::Case;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -35,6 +36,18 @@ pub enum Inner {
         /// Whose steps.
         model: Example,
         /// How long, in milliseconds.
+        window_ms: u64,
+    },
+    /// Computes a kernel or a model's gradients again and again and prints the least milliseconds
+    #[command(hide = true)]
+    Training {
+        /// What is computed.
+        case: Case,
+        /// Threads that compute.
+        #[arg(long, default_value = "1")]
+        threads: usize,
+        /// How long, in milliseconds.
+        #[arg(long, default_value = "700")]
         window_ms: u64,
     },
 }

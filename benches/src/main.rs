@@ -11,16 +11,22 @@ mod machine;
 mod report;
 mod series;
 mod site;
+mod training;
 
 use anyhow::Context;
 use arguments::{Arguments, Inner};
 use clap::Parser;
 use report::Report;
+use std::time::Duration;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Inner::Bare { kind, model, window_ms }) = arguments.inner {
-        println!("{}", bare::step_ms(kind, model, window_ms)?);
+    if let Some(inner) = arguments.inner {
+        let least_or_mean_ms = match inner {
+            Inner::Bare { kind, model, window_ms } => bare::step_ms(kind, model, window_ms)?,
+            Inner::Training { case, threads, window_ms } => training::least_ms(case, threads, Duration::from_millis(window_ms))?,
+        };
+        println!("{least_or_mean_ms}");
         return Ok(());
     }
     let mut report = Report::begin(arguments.rounds);

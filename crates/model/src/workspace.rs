@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::Kept;
 use crate::model::Placed;
+use std::collections::TryReserveError;
 
 /// Activations, gradients and scratch of a model for some records. One at a time is enough for training and evaluation;
 /// it grows when a larger batch, or another model, comes.
@@ -32,26 +33,26 @@ impl Workspace {
     /// Makes room for `records` records in all that `layers`, and `outputs` values of each, need.
     pub(crate) fn fit(&mut self, layers: &[Placed], outputs: usize, records: usize, threads: usize) -> Result<(), Error> {
         self.slots.resize_with(layers.len().max(self.slots.len()), Slot::default);
-        let full = |what: &str, len: usize| {
-            let (what, bytes) = (what.to_owned(), len.saturating_mul(size_of::<f32>()));
-            move |_| Error::Memory { records, what, bytes }
-        };
         let (mut gradient, mut scratch) = (records * outputs, 0);
         for (Placed { layer, name, outputs, .. }, slot) in layers.iter().zip(&mut self.slots) {
             let needs = layer.needs(records, threads);
             let outputs = records * outputs;
-            slot.output.grow(outputs).map_err(full(name, outputs))?;
-            slot.kept.values.grow(needs.kept).map_err(full(name, needs.kept))?;
+            slot.output.grow(outputs).map_err(full(records, name, outputs))?;
+            slot.kept.values.grow(needs.kept).map_err(full(records, name, needs.kept))?;
             let places = &mut slot.kept.places;
-            places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(name, needs.places))?;
+            places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(records, name, needs.places))?;
             places.resize(needs.places.max(places.len()), 0);
             (gradient, scratch) = (gradient.max(outputs), scratch.max(needs.scratch));
         }
-        self.scratch.grow(scratch).map_err(full("scratch", scratch))?;
+        self.scratch.grow(scratch).map_err(full(records, "scratch", scratch))?;
         for gradients in &mut self.gradients {
-            gradients.grow(gradient).map_err(full("gradients", gradient))?;
+            gradients.grow(gradient).map_err(full(records, "gradients", gradient))?;
         }
         self.records = self.records.max(records);
         Ok(())
     }
+}
+
+fn full(records: usize, what: &str, len: usize) -> impl FnOnce(TryReserveError) -> Error {
+    move |_| Error::Memory { records, what: what.to_owned(), bytes: len.saturating_mul(size_of::<f32>()) }
 }

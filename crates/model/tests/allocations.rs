@@ -1,0 +1,62 @@
+//! Nothing is allocated in a step once memory is there.
+#![allow(clippy::unwrap_used)]
+#![allow(unsafe_code)] // an allocator that counts
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tfcoord_model::batch::Buffers;
+use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey, Workspace};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: the system's allocator does everything.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// Every layer.
+const MODEL: &str = r#"{"layers": [
+    {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "activation": "relu"}}, {"batch_norm": {}},
+    {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 3, "kernel": [2, 3], "stride": [1, 2]}}, {"activation": "tanh"},
+    {"average_pool2d": {"size": 2, "stride": 1}}, {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.2}},
+    {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
+
+fn batch(records: usize) -> Batch {
+    let features = (0..records * 220).map(|n| (n % 17) as f32 / 17.0).collect();
+    let labels = Labels::Classes((0..5).cycle().take(records).collect());
+    Batch::new(records, Buffers { features, labels, indices: Vec::new() }).unwrap()
+}
+
+// The only test of this file: another one would be counted too.
+#[test]
+fn a_step_allocates_nothing() {
+    let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
+    let model = Model::new(&serde_json::from_str(MODEL).unwrap(), &[2, 10, 11], 5, options).unwrap();
+    let parameters = Parameters::new(model.variables()).unwrap();
+    let (large, small) = (batch(8), batch(3));
+    let mut workspace = Workspace::default();
+    let mut train = |batch: &Batch, step: u64| {
+        let key = StepKey { seed: 1, epoch: 0, step, lane: 0 };
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        model.train(&parameters, batch, key, &mut workspace, &mut |_, _| ()).unwrap();
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    assert!(train(&large, 0) > 0, "memory has to come from somewhere");
+    for step in 1..100 {
+        assert_eq!(train(if step % 7 == 0 { &small } else { &large }, step), 0, "step {step}");
+    }
+}
