@@ -138,10 +138,11 @@ impl Layout {
         Ok(Self { slabs, chunks })
     }
 
-    /// The chunk size where the job file names none: about four chunks a server, from 256 KiB to 4 MiB.
+    /// The chunk size where the job file names none: about sixteen chunks a server, from 256 KiB to 4 MiB. A chunk can be
+    /// sent once the lowest of its layers is computed, so a large one would wait for layers that have little to do with it.
     pub fn chunk_elements_default(variables: &[Variable], servers: u32) -> u64 {
         let total: u64 = variables.iter().filter_map(Variable::elements).fold(0, u64::saturating_add);
-        let about = (total / (4 * u64::from(servers.max(1)))).min(CHUNK_ELEMENTS_MAX);
+        let about = (total / (16 * u64::from(servers.max(1)))).min(CHUNK_ELEMENTS_MAX);
         about.next_power_of_two().clamp(1 << 16, CHUNK_ELEMENTS_MAX)
     }
 

@@ -75,19 +75,25 @@ impl BlockSums {
             let gradient = &gradient[elements];
             let chunk_at = *chunk as usize;
             let set = |level: &usize| self.lane & (1 << level) != 0;
-            let operands = (0..32).filter(set).take(merged as usize);
+            let mut operands = (0..32).filter(set).take(merged as usize);
             match into {
                 Some(level) => {
                     // The level is empty now: it takes the lane's gradient, then the sums to its left.
                     let (lower, upper) = self.levels.split_at_mut(level);
                     let target = &mut upper[0][chunk_at][at.clone()];
-                    target.copy_from_slice(gradient);
+                    match operands.next() {
+                        Some(l) => begin_left(&lower[l][chunk_at][at.clone()], gradient, target),
+                        None => target.copy_from_slice(gradient),
+                    }
                     operands.for_each(|l| add_left(&lower[l][chunk_at][at.clone()], target));
                 }
                 None => {
                     let output = &mut self.output[chunk_at];
                     let target = &mut output.bytes[at.start * 4..at.end * 4];
-                    write(gradient, target);
+                    match operands.next() {
+                        Some(l) => begin_left_bytes(&self.levels[l][chunk_at][at.clone()], gradient, target),
+                        None => write(gradient, target),
+                    }
                     operands.for_each(|l| add_left_bytes(&self.levels[l][chunk_at][at.clone()], target));
                     output.missing -= at.len();
                     if output.missing == 0 {
@@ -117,6 +123,18 @@ impl BlockSums {
 
 fn index(n: u64) -> usize {
     usize::try_from(n).expect("a chunk fits memory")
+}
+
+fn begin_left(left: &[f32], gradient: &[f32], target: &mut [f32]) {
+    for (t, (l, g)) in target.iter_mut().zip(left.iter().zip(gradient)) {
+        *t = l + g;
+    }
+}
+
+fn begin_left_bytes(left: &[f32], gradient: &[f32], target: &mut [u8]) {
+    for (t, (l, g)) in target.as_chunks_mut::<4>().0.iter_mut().zip(left.iter().zip(gradient)) {
+        *t = (l + g).to_le_bytes();
+    }
 }
 
 fn add_left(left: &[f32], target: &mut [f32]) {
