@@ -68,7 +68,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {source}; name a configuration file that this user may read")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; it is one JSON object with state_dir and listen, see deploy/README.md for all fields")]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -97,7 +97,7 @@ pub enum Error {
     #[error("cannot tell where this program lies: {0}; set {BIN_DIR_VARIABLE}")]
     BinDir(std::io::Error),
     /// The state directory's path makes no sense.
-    #[error("the state directory: {0}")]
+    #[error("the state directory: {0}; name an absolute path")]
     StateDir(std::io::Error),
 }
 

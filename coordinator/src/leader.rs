@@ -15,6 +15,7 @@ mod presence;
 mod progress;
 mod reconcile;
 mod request;
+mod results;
 mod turn;
 
 #[cfg(test)]
@@ -23,11 +24,13 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use error::Error;
+use handle::LastWords;
 pub use handle::{Gone, Handle};
 pub use journal::{Journal, SNAPSHOT_EVERY};
 pub use request::{OpenSession, Request};
 
 use crate::clock::Clock;
+use crate::outputs::Outputs;
 use crate::state_dir::StateDir;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -53,6 +56,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// Where job files and tokens lie.
     pub state: StateDir,
+    /// Where results go.
+    pub outputs: Outputs,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
     /// How long a task may be silent before it is held for dead.
@@ -76,12 +81,13 @@ impl Leader {
     /// The thread cannot be started.
     pub fn start(parts: Parts, launcher: impl FnOnce(Arc<dyn Fn() + Send + Sync>) -> Arc<dyn Launcher>) -> std::io::Result<Self> {
         let (sender, requests) = sync_channel(REQUESTS_MAX);
-        let handle = Handle::new(sender);
+        let last_words = LastWords::default();
+        let handle = Handle::new(sender, last_words.clone());
         let (active_sender, active) = watch::channel(0);
         let nudge = handle.clone();
         let launcher = launcher(Arc::new(move || nudge.tasks_changed()));
         let clock = Clock::new(parts.cluster.now_ms());
-        let office = turn::Office::new(parts, clock, launcher, active_sender);
+        let office = turn::Office::new(parts, clock, launcher, active_sender, last_words);
         let thread = thread::Builder::new().name("leader".into()).spawn(move || lead(office, &requests))?;
         Ok(Self { handle, active, thread })
     }

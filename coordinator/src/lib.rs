@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod leader;
 pub mod log;
+pub mod outputs;
 pub mod prepare;
 pub mod rpc;
 pub mod serve;

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use tfcoord_coordinator::config::{Arguments, Config};
 use tfcoord_coordinator::serve::{Started, asked_to_end, start};
+use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 
 fn main() -> ExitCode {
@@ -14,9 +15,10 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            let error = causes::said(error.as_ref());
+            tracing::error!("{error}");
             // Nobody hears it once the line was said.
-            say(&format!("error {}", format!("{error:#}").replace('\n', "; ")));
+            say(&format!("error {}", error.replace('\n', "; ")));
             ExitCode::FAILURE
         }
     }

@@ -9,6 +9,7 @@
 use crate::config::{Config, Listen};
 use crate::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
 use crate::log::{FileLog, SEGMENT_BYTES};
+use crate::outputs::Outputs;
 use crate::prepare::Preparer;
 use crate::rpc::incoming::{self, Listener};
 use crate::rpc::{self, Services};
@@ -121,7 +122,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     };
     let mut launcher: Option<Arc<dyn Launcher>> = None;
     let ended_jobs_kept = config.ended_jobs_kept;
-    let parts = Parts { journal, cluster, state: state.clone(), lock: lock.clone(), lease: LEASE, ended_jobs_kept };
+    let outputs = Outputs::new(&state)?;
+    let parts = Parts { journal, cluster, state: state.clone(), outputs, lock: lock.clone(), lease: LEASE, ended_jobs_kept };
     let leader = Leader::start(parts, |on_end| launcher.insert(Arc::new(Local::new(launch, on_end))).clone())?;
     let launcher = launcher.context("the leader has no launcher")?;
     tfcoord_fs::write_atomic(&state.endpoint(), format!("{first}\n").as_bytes(), MODE_PRIVATE)?;

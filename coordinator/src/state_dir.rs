@@ -3,6 +3,7 @@
 //! ```text
 //!   lock                       held by the coordinator
 //!   token                      the client's bearer token (0600)
+//!   identity                   what tells it from any other state directory, drawn at random
 //!   endpoint                   where the coordinator listens, while it does
 //!   metrics-address            where it serves metrics, while it does
 //!   log/                       segments, snapshots, vote
@@ -96,6 +97,16 @@ impl StateDir {
     /// The client's token.
     pub fn token(&self) -> PathBuf {
         self.root.join("token")
+    }
+
+    /// What tells this directory from any other one, also from one that takes its place later.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn identity(&self) -> Result<String, Error> {
+        let path = self.root.join("identity");
+        make_token(&path)?;
+        fs::read_to_string(&path).map_err(failed("read", &path))
     }
 
     /// The file that says where the coordinator listens.

@@ -76,7 +76,8 @@ impl Place {
     }
 
     async fn submit(&self) -> String {
-        let request = v1::SubmitRequest { request_id: "one".into(), job_file: JOB_FILE.into(), file_name: "job.json".into() };
+        let job_file = JOB_FILE.replace("/out", self.dir.path().to_str().unwrap());
+        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into() };
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 
@@ -244,6 +245,11 @@ async fn what_a_killed_coordinator_left_is_swept_by_the_next_one() {
     first.ended().await;
     let state = place.state();
     let left = ["log/.snapshot-1.1-1.tmp", "scratch/unpacked-00", "jobs/gone-9", "77-ps-0-1.sock"].map(|name| state.join(name));
+    // Of the job's results, by a worker that was killed while it exported; and what somebody else put beside them.
+    let results = place.dir.path().join(&job);
+    fs::create_dir_all(results.join(".model-9")).unwrap();
+    fs::create_dir_all(place.dir.path().join("fashion-9/.model-9")).unwrap();
+    fs::write(results.join("curve.csv"), "1").unwrap();
     fs::write(&left[0], "half").unwrap();
     fs::write(&left[1], "plain").unwrap();
     fs::create_dir_all(left[2].join("tasks")).unwrap();
@@ -252,6 +258,9 @@ async fn what_a_killed_coordinator_left_is_swept_by_the_next_one() {
     let token = state.join("jobs").join(&job).join("token");
     until("the leftovers' end", || left.iter().chain([&token]).all(|path| !path.exists()).then_some(())).await;
     assert_eq!(place.pids(&job).await, pids, "its logs stay");
+    let names = || fs::read_dir(&results).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    until("the half-written model's end", || (names() == ["curve.csv"]).then_some(())).await;
+    assert!(place.dir.path().join("fashion-9/.model-9").exists());
     // The same where no job ends by it.
     second.signal(rustix::process::Signal::KILL);
     second.ended().await;
@@ -298,6 +307,9 @@ async fn a_standing_one_serves_metrics_and_refuses_open_ports() {
     write("0.0.0.0:0");
     let refused = place.start_with(&["--config", config.to_str().unwrap()]);
     assert!(refused.line.starts_with("error ") && refused.line.contains("no TLS yet"), "{}", refused.line);
+    let absent = place.start_with(&["--config", "/nowhere/c.json"]);
+    let (once, line) = (absent.line.matches("os error 2").count(), &absent.line);
+    assert!(once == 1 && line.ends_with("; name a configuration file that this user may read"), "{line}");
     write("127.0.0.1:0");
     let _standing = place.start_with(&["--config", config.to_str().unwrap()]);
     place.submit().await;

@@ -22,6 +22,7 @@ mod sockets;
 
 use clap::Parser;
 use std::process::ExitCode;
+use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 
 fn main() -> ExitCode {
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     }) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", causes::said(error.as_ref()));
             ExitCode::FAILURE
         }
     }

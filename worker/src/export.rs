@@ -1,16 +1,16 @@
 //! Export: the model's files and the curve, complete or not there at all.
 
 use crate::figures::Metrics;
-use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use tfcoord_data::Preprocessing;
 use tfcoord_model::file::{self, FORMAT, ModelFile};
 use tfcoord_model::{Model, Parameters};
 use tfcoord_types::figures::{CurvePoint, EVALUATION_BATCH};
-use tfcoord_types::report::Exported;
-use tfcoord_types::view::Export;
+use tfcoord_types::report::{Exported, Fault, FaultKind};
+use tfcoord_types::view::{EXPORT_TEMPORARY, Export};
 
 /// The folder of the model's files in the job's outputs.
 const MODEL_DIR: &str = "model";
@@ -18,31 +18,95 @@ const MODEL_DIR: &str = "model";
 const METRICS: &str = "metrics.json";
 /// The file with the curve.
 const CURVE: &str = "curve.csv";
+/// What to do where the disk is at fault.
+const REMEDY: &str = "see that output.dir has room and can be written to, then submit the job again";
 
-/// Writes `model/` and `curve.csv` into the directory of the job's outputs. What an earlier attempt completed is
-/// left as it is: it has the same bits.
+/// A model that is not exported. Another attempt would fare no better.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The training went astray in its last step.
+    #[error("{variable} is not finite after the last step, {step}: try a smaller learning rate or train.clip_norm")]
+    NotFinite {
+        /// The first bad variable.
+        variable: String,
+        /// The last step.
+        step: u64,
+    },
+    /// Something else lies where the model belongs.
+    #[error("export: {path} is there already and is another model: move it away, then submit the job again")]
+    Taken {
+        /// The model's folder.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("export: cannot {operation} {path}: {cause}; {REMEDY}")]
+    File {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// A durable write failed.
+    #[error("export: {0}; {REMEDY}")]
+    Write(#[from] tfcoord_fs::Error),
+    /// The model's files could not be written.
+    #[error("export: {0}; {REMEDY}")]
+    Model(#[from] file::Error),
+    /// The evaluations cannot be written down.
+    #[error("export: {METRICS}: {0}")]
+    Metrics(#[from] serde_json::Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let kind = if matches!(error, Error::NotFinite { .. }) { FaultKind::NotFinite } else { FaultKind::Job };
+        Self { kind, message: error.to_string() }
+    }
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |cause| Error::File { operation, path, cause }
+}
+
+/// Writes `model/` and then `curve.csv` into the directory of the job's outputs. What an earlier attempt completed is left
+/// as it is: it has the same bits. What earlier attempts began goes.
 ///
 /// # Errors
-/// If something cannot be written.
+/// As [`Error`] says; of this attempt only what is complete is left.
 pub fn write(
     export: &Export,
     preprocessing: &Preprocessing,
     curve: &[CurvePoint],
     model: &Model,
     parameters: &Parameters,
-) -> anyhow::Result<Exported> {
+) -> Result<Exported, Error> {
     for (index, variable) in model.variables().iter().enumerate() {
-        let finite = parameters.values(index).iter().all(|value| value.is_finite());
-        ensure!(finite, "{} is not finite after the last step: try a smaller learning rate or train.clip_norm", variable.name);
+        if !parameters.values(index).iter().all(|value| value.is_finite()) {
+            return Err(Error::NotFinite { variable: variable.name.clone(), step: export.step.saturating_sub(1) });
+        }
     }
     let outputs = Path::new(&export.dir);
-    std::fs::create_dir_all(outputs).with_context(|| export.dir.clone())?;
-    tfcoord_fs::write_atomic(&outputs.join(CURVE), curve_text(curve).as_bytes(), 0o644)?;
-    let (temp, to) = (outputs.join(format!(".{MODEL_DIR}-{}", export.attempt)), outputs.join(MODEL_DIR));
-    if temp.exists() {
-        std::fs::remove_dir_all(&temp).with_context(|| temp.display().to_string())?;
+    std::fs::create_dir_all(outputs).map_err(failed("make", outputs))?;
+    let temp = outputs.join(format!("{EXPORT_TEMPORARY}{}", export.attempt));
+    let files = write_model(&temp, export, preprocessing, model, parameters).and_then(|()| commit(&temp, &outputs.join(MODEL_DIR)));
+    if files.is_err() {
+        // Where that fails too, the coordinator does it when the job is over.
+        let _ = std::fs::remove_dir_all(&temp);
     }
-    std::fs::create_dir(&temp).with_context(|| temp.display().to_string())?;
+    let files = files?;
+    tfcoord_fs::write_atomic(&outputs.join(CURVE), curve_text(curve).as_bytes(), 0o644)?;
+    remove_earlier(outputs, export.attempt).map_err(failed("tidy", outputs))?;
+    Ok(Exported { dir: format!("{}/{MODEL_DIR}", export.dir.trim_end_matches('/')), files })
+}
+
+fn write_model(temp: &Path, export: &Export, preprocessing: &Preprocessing, model: &Model, parameters: &Parameters) -> Result<(), Error> {
+    if temp.exists() {
+        std::fs::remove_dir_all(temp).map_err(failed("remove", temp))?;
+    }
+    std::fs::create_dir(temp).map_err(failed("make", temp))?;
     let description = ModelFile {
         format: FORMAT,
         model: model.spec().clone(),
@@ -51,29 +115,47 @@ pub fn write(
         evaluation_batch_size: u32::try_from(EVALUATION_BATCH).expect("a small constant"),
         preprocessing: preprocessing.clone(),
     };
-    file::write(&temp, &description, model.variables(), parameters)?;
+    file::write(temp, &description, model.variables(), parameters)?;
     let metrics = Metrics::new(&export.evaluations, model.classes());
     let metrics = serde_json::to_string_pretty(&metrics)? + "\n";
-    tfcoord_fs::write_atomic(&temp.join(METRICS), metrics.as_bytes(), 0o644)?;
-    let files = digests(&temp)?;
-    if let Err(error) = tfcoord_fs::commit_directory(&temp, &to) {
+    Ok(tfcoord_fs::write_atomic(&temp.join(METRICS), metrics.as_bytes(), 0o644)?)
+}
+
+// What lies at `to` then.
+fn commit(temp: &Path, to: &Path) -> Result<Vec<(String, u64, String)>, Error> {
+    let files = digests(temp)?;
+    match tfcoord_fs::commit_directory(temp, to) {
         // Another attempt may have been first, in this very moment.
-        if !to.exists() {
-            return Err(error.into());
+        Err(tfcoord_fs::Error::Exists { .. }) => {
+            if digests(to)? != files {
+                return Err(Error::Taken { path: to.to_owned() });
+            }
+            std::fs::remove_dir_all(temp).map_err(failed("remove", temp))?;
         }
-        ensure!(digests(&to)? == files, "{} is there already and is another model: move it away", to.display());
-        std::fs::remove_dir_all(&temp).with_context(|| temp.display().to_string())?;
+        done => done?,
     }
-    Ok(Exported { dir: to.to_str().context("the path of the outputs is not UTF-8")?.to_owned(), files })
+    Ok(files)
+}
+
+// Later attempts are left alone: this one may be fenced already.
+fn remove_earlier(outputs: &Path, attempt: u64) -> io::Result<()> {
+    for entry in std::fs::read_dir(outputs)? {
+        let entry = entry?;
+        let of = entry.file_name().to_str().and_then(|name| name.strip_prefix(EXPORT_TEMPORARY)?.parse::<u64>().ok());
+        if of.is_some_and(|of| of < attempt) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 // (name, length, SHA-256) of each file, by name.
-fn digests(dir: &Path) -> anyhow::Result<Vec<(String, u64, String)>> {
+fn digests(dir: &Path) -> Result<Vec<(String, u64, String)>, Error> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-        let path = entry?.path();
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let name = path.file_name().and_then(|n| n.to_str()).context("a file's name is not UTF-8")?.to_owned();
+    for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
+        let path = entry.map_err(failed("list", dir))?.path();
+        let bytes = std::fs::read(&path).map_err(failed("read", &path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut hex = String::new();
         Sha256::digest(&bytes).iter().for_each(|byte| {
             let _infallible = write!(hex, "{byte:02x}");
@@ -93,3 +175,6 @@ fn curve_text(curve: &[CurvePoint]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

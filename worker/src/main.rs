@@ -13,6 +13,7 @@ mod trainer;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
+use tfcoord_telemetry::causes;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::predict(&arguments).or_else(|error| Ok(predict::failed(&error).into())),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", causes::said(error.as_ref()));
         ExitCode::FAILURE
     })
 }

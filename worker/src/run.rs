@@ -29,6 +29,7 @@ use tfcoord_data::{Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
 use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_model::{Isa, Model, Options, kernel};
+use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
@@ -55,7 +56,7 @@ pub fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(take_part(arguments));
     // What still computes is no reason to stay.
     runtime.shutdown_background();
-    code.inspect_err(|error| tracing::error!("{error:#}"))
+    code.inspect_err(|error| tracing::error!("{}", causes::said(error.as_ref())))
 }
 
 async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
@@ -90,8 +91,9 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
         }
         Ok(Err(error)) => {
             let mut state = State::new(incarnation, arguments.task.index, Vec::new());
-            tracing::error!("{error:#}");
-            state.fault = Some(Fault { kind: FaultKind::Job, message: format!("{error:#}") });
+            let message = causes::said(error.as_ref());
+            tracing::error!("{message}");
+            state.fault = Some(Fault { kind: FaultKind::Job, message });
             session.report(state.report());
             ExitCode::FAILURE
         }

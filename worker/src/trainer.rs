@@ -62,7 +62,7 @@ pub enum Command {
 }
 
 /// Writes a model somewhere.
-pub type WriteModel = Box<dyn FnOnce(&Model, &Parameters) -> anyhow::Result<Exported> + Send>;
+pub type WriteModel = Box<dyn FnOnce(&Model, &Parameters) -> Result<Exported, Fault> + Send>;
 
 /// What the trainer tells.
 pub enum Event {
@@ -219,8 +219,7 @@ impl Work {
                 Ok(())
             }
             Command::Export(export) => {
-                let exported = export(&self.parts.model, &self.parameters);
-                let exported = exported.map_err(|e| Fault { kind: FaultKind::Task, message: format!("export: {e:#}") })?;
+                let exported = export(&self.parts.model, &self.parameters)?;
                 self.tell(Event::Exported(exported));
                 Ok(())
             }

@@ -138,6 +138,16 @@ impl fmt::Display for JobState {
     }
 }
 
+/// The id that a submission gets with the log's entry `index`.
+pub fn id(file: &JobFile, index: Revision) -> JobId {
+    JobId { name: file.name.clone(), number: index.0 }
+}
+
+/// Where the outputs of a job go: a folder of its own.
+pub fn output_dir(file: &JobFile, id: &JobId) -> String {
+    format!("{}/{id}", file.output.dir.trim_end_matches('/'))
+}
+
 impl Job {
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
@@ -151,7 +161,7 @@ impl Job {
 
     /// Where its outputs go: a folder of its own.
     pub fn output_dir(&self) -> String {
-        format!("{}/{}", self.file.output.dir.trim_end_matches('/'), self.id)
+        output_dir(&self.file, &self.id)
     }
 
     /// When it fails unless it runs by then; nothing once it does.

@@ -92,6 +92,12 @@ pub enum Refusal {
         /// Place, cause and remedy.
         problem: String,
     },
+    /// The model is larger than the job's servers, or this program, can hold.
+    #[error("{problem}")]
+    TooLarge {
+        /// Number, limit and remedy.
+        problem: String,
+    },
     /// The attempt is not the present one.
     #[error("attempt {attempt} of {task} is not the present one, which is {present}")]
     StaleAttempt {

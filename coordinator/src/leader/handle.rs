@@ -2,14 +2,21 @@
 
 use super::request::{Reply, Request};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
 /// The way to ask the leader.
 #[derive(Debug, Clone)]
-pub struct Handle(SyncSender<Request>);
+pub struct Handle {
+    requests: SyncSender<Request>,
+    last_words: LastWords,
+}
+
+/// Why the leader could not go on, once it cannot; said before anybody learns that it has ended.
+pub(super) type LastWords = Arc<OnceLock<String>>;
 
 /// No answer will come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Gone {
     /// Too many requests wait.
     #[error("the coordinator is busy: try again")]
@@ -17,11 +24,19 @@ pub enum Gone {
     /// The leader has ended.
     #[error("the coordinator is ending")]
     Ended,
+    /// The leader could not go on, and the coordinator ends with it.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Handle {
-    pub(super) fn new(sender: SyncSender<Request>) -> Self {
-        Self(sender)
+    pub(super) fn new(requests: SyncSender<Request>, last_words: LastWords) -> Self {
+        Self { requests, last_words }
+    }
+
+    /// Why a leader that has ended has.
+    pub fn end(&self) -> Gone {
+        self.last_words.get().map_or(Gone::Ended, |words| Gone::Failed(words.clone()))
     }
 
     /// Asks and waits for the answer, which comes when whatever it depends on is durable.
@@ -31,7 +46,7 @@ impl Handle {
     pub async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Gone> {
         let (reply, answer) = oneshot::channel();
         self.tell(request(reply))?;
-        answer.await.map_err(|_| Gone::Ended)
+        answer.await.map_err(|_| self.end())
     }
 
     /// Hands a request over without waiting.
@@ -39,9 +54,9 @@ impl Handle {
     /// # Errors
     /// It was not taken.
     pub fn tell(&self, request: Request) -> Result<(), Gone> {
-        self.0.try_send(request).map_err(|error| match error {
+        self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => Gone::Busy,
-            TrySendError::Disconnected(_) => Gone::Ended,
+            TrySendError::Disconnected(_) => self.end(),
         })
     }
 
@@ -50,7 +65,7 @@ impl Handle {
     /// # Errors
     /// The leader has ended.
     pub fn tell_waiting(&self, request: Request) -> Result<(), Gone> {
-        self.0.send(request).map_err(|_| Gone::Ended)
+        self.requests.send(request).map_err(|_| self.end())
     }
 
     /// A hint; one that is lost is made up for by the next look.

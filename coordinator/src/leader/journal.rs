@@ -7,6 +7,7 @@ use crate::log::{Entry, Error, Log, PAYLOAD_BYTES_MAX, Snapshot, Snapshots};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tfcoord_coordinator_core::{Applied, Cluster, Command, Outcome, Refusal, snapshot};
+use tfcoord_types::id::Revision;
 
 /// Entries between two snapshots.
 pub const SNAPSHOT_EVERY: u64 = 4096;
@@ -99,18 +100,28 @@ impl Journal {
         Ok((Self { log, snapshots, snapshot_every, newest_snapshot }, cluster))
     }
 
-    /// Appends commands, durably, and applies them, each at `at_ms`. One that the log cannot hold is refused instead, and
-    /// leaves no entry.
+    /// Appends commands, durably, and applies them, each at `at_ms`. One that the log cannot hold, or that `admit` refuses
+    /// for the place that it would get, leaves no entry.
     ///
     /// # Errors
     /// The log failed: nothing was applied, and nothing more can be.
-    pub fn commit(&mut self, cluster: &mut Cluster, at_ms: u64, commands: Vec<Command>) -> Result<Vec<Applied>, Error> {
+    pub fn commit(
+        &mut self,
+        cluster: &mut Cluster,
+        at_ms: u64,
+        commands: Vec<Command>,
+        mut admit: impl FnMut(&Cluster, Revision, &Command) -> Result<(), Refusal>,
+    ) -> Result<Vec<Applied>, Error> {
         let mut next = self.log.range().end;
         let (mut entries, mut placed) = (Vec::new(), Vec::new());
         for command in commands {
             let payload = serde_json::to_vec(&Written { at_ms, command: &command }).expect("keys are texts and memory is no file");
             if payload.len() > PAYLOAD_BYTES_MAX {
                 placed.push(Err(command.too_long(payload.len(), PAYLOAD_BYTES_MAX)));
+                continue;
+            }
+            if let Err(refusal) = admit(cluster, Revision(next), &command) {
+                placed.push(Err(refusal));
                 continue;
             }
             entries.push(Entry { index: next, term: TERM, payload });

@@ -50,15 +50,21 @@ async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
     let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY).unwrap();
     let fake = Arc::new(FakeLauncher::default());
     let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
-    let parts = Parts { journal, cluster, state: state.clone(), lock, lease: Duration::from_secs(10), ended_jobs_kept: 100 };
+    let outputs = Outputs::new(&state).unwrap();
+    let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, lease: Duration::from_secs(10), ended_jobs_kept: 100 };
     let leader = Leader::start(parts, |_| fake.clone()).unwrap();
     let submit = async |request: &str| {
         let (request_id, file_name, claim) = (request.to_owned(), String::new(), state.claim().await);
-        let submit = |reply| Request::Submit { request_id, file: Box::new(job_file()), file_name, manifest: summary(), claim, reply };
+        let mut file = Box::new(job_file());
+        file.output.dir = dir.path().to_str().unwrap().into();
+        let submit = |reply| Request::Submit { request_id, file, file_name, manifest: summary(), claim, reply };
         leader.handle().ask(submit).await
     };
     assert_eq!(submit("one").await.unwrap().unwrap().0.to_string(), "fashion-2");
-    assert_eq!(submit("two").await, Err(Gone::Ended));
+    let Err(Gone::Failed(words)) = submit("two").await else { panic!("nobody says why") };
+    assert!(words.starts_with("the log failed: ") && words.contains("see that the disk"), "{words}");
+    assert_eq!(submit("three").await, Err(Gone::Failed(words)), "also to who asks later");
     assert!(matches!(leader.join(), Err(super::Error::Log(Error::Poisoned))));
     assert_eq!(fake.running().len(), 3, "only the first job was launched");
+    assert!(dir.path().join("fashion-2").exists() && !dir.path().join("fashion-3").exists(), "nor has the other one a folder");
 }

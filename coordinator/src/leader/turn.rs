@@ -1,11 +1,13 @@
 //! A turn of the leader.
 
+use super::handle::LastWords;
 use super::job_message::{self, Beside};
 use super::outlets::Outlets;
 use super::presence::Presence;
 use super::progress::Progress;
 use super::reconcile::Reconciler;
 use super::request::{Registered, Reply, Request};
+use super::results::Results;
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::state_dir::{Claim, StateDir, Wanted};
@@ -45,6 +47,7 @@ pub(super) struct Office {
     journal: Journal,
     cluster: Cluster,
     state: StateDir,
+    results: Results,
     clock: Clock,
     lock: Arc<FileLock>,
     launcher: Arc<dyn Launcher>,
@@ -55,6 +58,7 @@ pub(super) struct Office {
     sweep_due: bool,
     outlets: Outlets,
     active: watch::Sender<usize>,
+    last_words: LastWords,
     pending: Vec<(Command, Waiter)>,
     jobs: BTreeMap<JobId, Known>,
     // Jobs whose progress has changed and is not shown yet.
@@ -72,10 +76,17 @@ struct Known {
 }
 
 impl Office {
-    pub(super) fn new(parts: Parts, clock: Clock, launcher: Arc<dyn Launcher>, active: watch::Sender<usize>) -> Self {
-        let Parts { journal, cluster, state, lock, lease, ended_jobs_kept } = parts;
+    pub(super) fn new(
+        parts: Parts,
+        clock: Clock,
+        launcher: Arc<dyn Launcher>,
+        active: watch::Sender<usize>,
+        last_words: LastWords,
+    ) -> Self {
+        let Parts { journal, cluster, state, outputs, lock, lease, ended_jobs_kept } = parts;
         let now = Instant::now();
         Self {
+            results: Results::new(outputs, &cluster),
             journal,
             cluster,
             state,
@@ -89,6 +100,7 @@ impl Office {
             sweep_due: true,
             outlets: Outlets::default(),
             active,
+            last_words,
             pending: Vec::new(),
             jobs: BTreeMap::new(),
             moved: BTreeSet::new(),
@@ -119,7 +131,14 @@ impl Office {
         self.now = Instant::now();
         self.presence.turn(self.now);
         // Written files would be found by nobody, and there is no error from writing on to those that are open.
-        if self.lock.is_in_place() { Ok(()) } else { Err(Error::StateDirGone { lock: self.lock.path().to_owned() }) }
+        let gone = || Error::StateDirGone { lock: self.lock.path().to_owned() };
+        if self.lock.is_in_place() { Ok(()) } else { Err(self.ending(gone())) }
+    }
+
+    // Before anybody who waits learns that no answer comes.
+    fn ending(&self, error: Error) -> Error {
+        let _first_words_count = self.last_words.set(error.to_string());
+        error
     }
 
     /// Proposes a command that nobody waits for.
@@ -198,7 +217,8 @@ impl Office {
             if !self.pending.is_empty() {
                 let now_changed = self.commit()?;
                 self.follow(&now_changed);
-                if now_changed.iter().any(|job| self.cluster.job(job).is_some_and(|job| !is_in_use(job))) {
+                for job in now_changed.iter().filter(|job| self.cluster.job(job).is_some_and(|job| !is_in_use(job))) {
+                    self.results.over(job);
                     (self.sweep_due, self.reconcile_at) = (true, self.now);
                 }
                 changed.extend(now_changed);
@@ -208,6 +228,7 @@ impl Office {
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
                 if self.sweep_due {
+                    self.results.tidy(&self.cluster);
                     self.sweep_due = !self.state.sweep(&self.wanted());
                 }
             } else {
@@ -259,7 +280,10 @@ impl Office {
         let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
         let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
         let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
-        let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands)?;
+        let admit = |cluster: &Cluster, index, command: &Command| self.results.reserve(cluster, index, command);
+        let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
+        self.results.release(&self.cluster);
+        let applied = applied.map_err(|error| self.ending(error.into()))?;
         for (((applied, waiter), loss), (job, incarnation)) in applied.into_iter().zip(waiters).zip(losses).zip(said) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
             if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {

@@ -2,7 +2,7 @@
 
 use super::status::{of_gone, of_prepare, of_refusal, parse};
 use super::{Services, logs};
-use crate::leader::Request as Ask;
+use crate::leader::{Gone, Request as Ask};
 use std::sync::Arc;
 use tfcoord_coordinator_core::Refusal;
 use tfcoord_proto::v1;
@@ -58,7 +58,8 @@ impl Coordinator for Services {
         let v1::WatchRequest { job, after_revision } = request.into_inner();
         let jobs = self.watching(parse(&job)?).await?;
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(show(jobs, after_revision, sender));
+        let leader = self.leader.clone();
+        tokio::spawn(show(jobs, after_revision, sender, move || leader.end()));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -130,7 +131,12 @@ fn job_file_of(file_name: &str, text: &str) -> Result<JobFile, Status> {
 }
 
 /// Sends a job's states until the last one. States that nobody takes in time are left out.
-async fn show(mut jobs: watch::Receiver<Arc<v1::Job>>, after_revision: u64, sender: mpsc::Sender<Result<v1::Job, Status>>) {
+async fn show(
+    mut jobs: watch::Receiver<Arc<v1::Job>>,
+    after_revision: u64,
+    sender: mpsc::Sender<Result<v1::Job, Status>>,
+    end: impl Fn() -> Gone,
+) {
     let mut job = jobs.borrow_and_update().clone();
     // Of a revision that the client has seen, only what is not in the log may be news: progress.
     let mut news = job.revision > after_revision;
@@ -142,7 +148,7 @@ async fn show(mut jobs: watch::Receiver<Arc<v1::Job>>, after_revision: u64, send
         }
         tokio::select! {
             changed = jobs.changed() => if changed.is_err() {
-                let _ = sender.send(Err(Status::unavailable("the coordinator is ending"))).await;
+                let _ = sender.send(Err(of_gone(end()))).await;
                 return;
             },
             () = sender.closed() => return,
@@ -169,7 +175,7 @@ mod tests {
     async fn only_news_is_shown_and_the_end_always() {
         let (states, jobs) = watch::channel(job(5, v1::JobState::Running, 1));
         let (sender, mut shown) = mpsc::channel(1);
-        tokio::spawn(show(jobs, 5, sender));
+        tokio::spawn(show(jobs, 5, sender, || Gone::Ended));
         tokio::task::yield_now().await;
         assert!(shown.try_recv().is_err(), "revision 5 was seen");
         states.send_replace(job(5, v1::JobState::Running, 2));
@@ -182,7 +188,7 @@ mod tests {
 
         let (_states, jobs) = watch::channel(job(7, v1::JobState::Failed, 2));
         let (sender, mut shown) = mpsc::channel(1);
-        show(jobs, 7, sender).await;
+        show(jobs, 7, sender, || Gone::Ended).await;
         assert_eq!(shown.recv().await.unwrap().unwrap().revision, 7);
     }
 

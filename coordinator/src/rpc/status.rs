@@ -13,13 +13,18 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Status {
             Status::invalid_argument(text)
         }
         Refusal::UnknownJob { .. } | Refusal::UnknownTask { .. } => Status::not_found(text),
-        Refusal::TooManyJobs { .. } => Status::resource_exhausted(text),
+        Refusal::TooManyJobs { .. } | Refusal::TooLarge { .. } => Status::resource_exhausted(text),
         _ => Status::failed_precondition(text),
     }
 }
 
 pub(super) fn of_gone(gone: Gone) -> Status {
-    Status::unavailable(gone.to_string())
+    let text = gone.to_string();
+    match gone {
+        Gone::Busy | Gone::Ended => Status::unavailable(text),
+        // Asked again, another one would begin anew where this one could not go on.
+        Gone::Failed(_) => Status::internal(text),
+    }
 }
 
 pub(super) fn of_prepare(error: &prepare::Error) -> Status {

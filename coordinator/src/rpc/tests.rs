@@ -255,3 +255,27 @@ async fn logs_follow_to_the_end() {
     let expected = ["ps-0", "worker-0", "worker-1"].map(|task| [format!("{task}: bye"), format!("{task}: {job}/{task} attempt 1")]);
     assert_eq!(lines, expected.concat());
 }
+
+#[tokio::test]
+async fn a_job_has_a_folder_of_its_own_or_is_refused() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    // TakeOffice was the first entry. What lies there may be results of another coordinator's job.
+    let taken = place.outputs().join("fashion-2");
+    std::fs::create_dir(&taken).unwrap();
+    std::fs::write(taken.join("curve.csv"), "theirs").unwrap();
+    let refused = place.submit("one").await.unwrap_err();
+    assert!(refused.code() == Code::InvalidArgument && refused.message().contains("fashion-2 is there already"), "{refused}");
+    assert_eq!(std::fs::read_dir(&taken).unwrap().count(), 1);
+    std::fs::rename(&taken, place.outputs().join("elsewhere")).unwrap();
+
+    let job = place.submit("one").await.unwrap();
+    let dir = place.outputs().join(job.to_string());
+    std::fs::create_dir(dir.join(".model-7")).unwrap();
+    assert_eq!(place.submit("one").await.unwrap(), job, "the same request is the same job");
+    place.join_token(&job).await;
+    place.client.cancel(v1::CancelRequest { job: job.to_string(), reason: String::new() }).await.unwrap();
+    for task in [PS, W0, W1] {
+        place.end(&job, task, 1, Exit::Code(0));
+    }
+    place.until_is("the job's folder is gone: nothing was written there", |_| !dir.exists()).await;
+}

@@ -8,6 +8,8 @@ use tonic::transport::{self, Channel};
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// Without an answer for this long, the connection counts as broken.
 const PING_ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// So long a peer may have been silent when a connection counts as broken.
+pub(crate) const SILENCE_MAX: Duration = PING_EVERY.saturating_add(PING_ANSWER_WITHIN);
 
 /// Why there is no channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

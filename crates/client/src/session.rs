@@ -31,7 +31,7 @@ use tfcoord_types::view::TaskView;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// How long a task goes on without a session.
+/// How long a task goes on without a session, counted from the coordinator's last sign of life.
 pub const ORPHAN_GRACE: Duration = Duration::from_secs(10);
 
 /// What a task says of itself when it registers.

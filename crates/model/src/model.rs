@@ -139,9 +139,15 @@ fn layers(spec: &job::Model, input: &[u32], classes: u32, variables: &mut Vec<Va
             placed.push(Placed { name: shape.name.clone(), layer: Box::new(turn), variables: none, inputs: values, outputs: values });
         }
         let from = variables.len();
-        let Some(layer) = build(layer, index, shape, variables)? else { continue };
+        let Some(built) = build(layer, index, shape, variables)? else { continue };
+        // The coordinator reckons with these.
+        debug_assert!(
+            variables[from..].iter().map(|v| (v.name.clone(), v.shape.clone(), v.group)).eq(layer.variables(shape)),
+            "{}",
+            shape.name
+        );
         let (inputs, outputs) = (values_of(&shape.input), values_of(&shape.output));
-        placed.push(Placed { name: shape.name.clone(), layer, variables: from..variables.len(), inputs, outputs });
+        placed.push(Placed { name: shape.name.clone(), layer: built, variables: from..variables.len(), inputs, outputs });
     }
     Ok(Body::Layers { layers: placed, loss })
 }

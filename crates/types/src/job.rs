@@ -9,6 +9,7 @@ mod model;
 mod parse;
 mod shape;
 mod train;
+mod variables;
 
 pub use check::check;
 pub use data::{Data, Feature, Format, OneOrMany, Source};

@@ -97,6 +97,10 @@ pub struct Evaluate {
     pub shards: Vec<(u32, Range<u64>)>,
 }
 
+/// What the name of a directory begins with, in a job's outputs, in which an attempt to export is under way; its number
+/// follows.
+pub const EXPORT_TEMPORARY: &str = ".model-";
+
 /// Export the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {

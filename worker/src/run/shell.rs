@@ -353,7 +353,7 @@ impl<T: Transport> Shell<T> {
     fn write(&mut self, export: Export, curve: Vec<CurvePoint>) {
         self.exporting = export.attempt;
         let preprocessing = self.preprocessing.clone();
-        let write = move |model: &_, parameters: &_| export::write(&export, &preprocessing, &curve, model, parameters);
+        let write = move |model: &_, parameters: &_| Ok(export::write(&export, &preprocessing, &curve, model, parameters)?);
         self.trainer.command(Command::Export(Box::new(write)));
     }
 

@@ -1,12 +1,12 @@
 //! `SubmitJob`: a job is checked once more, gets its number from the log, and its place at once.
 
-use super::Handled;
+use super::{Handled, variables};
 use crate::cluster::{Cluster, Entry};
 use crate::effect::Effect;
-use crate::job::{Job, JobState};
+use crate::job::{self, Job, JobState};
 use crate::outcome::{Outcome, Refusal};
 use crate::task::Task;
-use tfcoord_types::id::{Generation, JobId, TaskId};
+use tfcoord_types::id::{Generation, TaskId};
 use tfcoord_types::job::{JobFile, ModelKind, Problems, check, fits_loss, shapes};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
@@ -36,7 +36,7 @@ pub(super) fn submit_job(
         return Err(Refusal::TooManyJobs { jobs: active });
     }
     let plan = plan(&file, &manifest)?;
-    let id = JobId { name: file.name.clone(), number: entry.revision.0 };
+    let id = job::id(&file, entry.revision);
     let mut job = Job {
         id: id.clone(),
         request_id: request_id.clone(),
@@ -60,6 +60,7 @@ pub(super) fn submit_job(
         exporter: None,
         outputs: None,
     };
+    variables::foreseen(&job)?;
     admit(&mut job, entry);
     cluster.requests.insert(request_id, id.clone());
     cluster.jobs.insert(id.clone(), job);

@@ -95,3 +95,18 @@ fn jobs_are_bounded_and_the_oldest_that_is_over_is_forgotten() {
     assert_eq!(cluster.requested("r1"), None);
     assert!(cluster.requested("r2").is_some());
 }
+
+#[test]
+fn a_model_that_no_server_can_hold_is_refused_before_anything_is_launched() {
+    let check = |change: &dyn Fn(&mut JobFile), expect: &str| {
+        let mut file = file(1, 2, 2, true);
+        change(&mut file);
+        let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 0, index: 0 };
+        let refusal = world.refused(submit("r", file));
+        assert!(matches!(&refusal, Refusal::TooLarge { problem } if problem.contains(expect)), "{refusal}");
+    };
+    let layers = |text: &str| serde_json::from_str(text).unwrap();
+    check(&|file| file.parameter_server.mem = 0, "ps-0 would need about 1 MB of memory");
+    let wide = r#"[{"flatten": {}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 10}}]"#;
+    check(&|file| file.model.layers = layers(wide), "the model cannot be placed: ");
+}

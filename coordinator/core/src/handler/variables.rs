@@ -7,9 +7,11 @@ use crate::memory::Need;
 use crate::outcome::{Outcome, Refusal};
 use crate::placement::place;
 use crate::proposals::is_finite;
+use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
 use tfcoord_types::id::{Incarnation, Role};
+use tfcoord_types::job::shapes;
 use tfcoord_types::layout::Layout;
-use tfcoord_types::variable::Variable;
+use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::Placement;
 
 /// The most variables of a model.
@@ -39,9 +41,25 @@ pub(super) fn declare_variables(
             job.placement = Some(placement);
             register::start_if_ready(job, entry);
         }
-        Err(problem) => job.fail(entry, format!("the model cannot be placed: {problem}")),
+        Err(problem) => job.fail(entry, unplaceable(&problem)),
     }
     Ok(Outcome::Done)
+}
+
+/// What a job's file and data tell of its variables before any worker names them: whether they can be placed at all. How
+/// much memory the machine has is looked at when tasks run.
+pub(super) fn foreseen(job: &Job) -> Result<(), Refusal> {
+    let layers = &job.file.model.layers;
+    // Counting has no layers; whether they chain was checked.
+    let Ok(shapes) = shapes(layers, &job.manifest.input) else { return Ok(()) };
+    let all = layers.iter().zip(&shapes).flat_map(|(layer, shape)| layer.variables(shape));
+    let variable = |(name, shape, group)| Variable { name, shape, initializer: Initializer::Zeros, group };
+    let variables: Vec<Variable> = all.chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
+    lay_out(job, variables, None).map_or_else(|problem| Err(Refusal::TooLarge { problem: unplaceable(&problem) }), |_| Ok(()))
+}
+
+fn unplaceable(problem: &str) -> String {
+    format!("the model cannot be placed: {problem}")
 }
 
 fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<Placement, String> {

@@ -11,6 +11,10 @@ fn open(dir: &Path, snapshot_every: u64) -> (Journal, Cluster) {
     Journal::open(dir, Box::new(log), snapshot_every).unwrap()
 }
 
+fn all(_: &Cluster, _: Revision, _: &Command) -> Result<(), Refusal> {
+    Ok(())
+}
+
 // What may happen to two jobs, sensible or not.
 fn command() -> impl Strategy<Value = Command> {
     let job = (1u64..4).prop_map(|number| tfcoord_types::id::JobId { name: "fashion".into(), number });
@@ -44,8 +48,8 @@ proptest! {
         let mut at_ms = 1000;
         for (command, later) in commands {
             at_ms += later;
-            let applied = whole.commit(&mut state, at_ms, vec![command.clone()]).unwrap();
-            prop_assert_eq!(cut.commit(&mut cut_state, at_ms, vec![command]).unwrap(), applied);
+            let applied = whole.commit(&mut state, at_ms, vec![command.clone()], all).unwrap();
+            prop_assert_eq!(cut.commit(&mut cut_state, at_ms, vec![command], all).unwrap(), applied);
         }
         drop((whole, cut));
         let expected = snapshot::save(&state);
@@ -60,12 +64,12 @@ fn what_the_log_cannot_hold_is_refused_and_the_rest_goes_on() {
     let (mut journal, mut state) = open(dir.path(), u64::MAX);
     let job = tfcoord_types::id::JobId { name: "fashion".into(), number: 1 };
     let cancel = |bytes: usize| Command::CancelJob { job: job.clone(), reason: "x".repeat(bytes) };
-    let applied = journal.commit(&mut state, 1, vec![Command::Tick {}, cancel(PAYLOAD_BYTES_MAX), Command::Tick {}]).unwrap();
+    let applied = journal.commit(&mut state, 1, vec![Command::Tick {}, cancel(PAYLOAD_BYTES_MAX), Command::Tick {}], all).unwrap();
     let Outcome::Refused(refusal) = &applied[1].outcome else { panic!("{}", applied[1].outcome) };
     let text = refusal.to_string();
     assert!(text.contains("would be an entry of 335545") && text.contains("takes at most 33554432 bytes"), "{text}");
     assert_eq!((applied.len(), state.revision().0), (3, 2), "it has no entry");
-    journal.commit(&mut state, 2, vec![cancel(10)]).unwrap();
+    journal.commit(&mut state, 2, vec![cancel(10)], all).unwrap();
     drop(journal);
     assert_eq!(open(dir.path(), u64::MAX).1, state);
 }
@@ -75,7 +79,7 @@ fn a_damaged_snapshot_is_made_up_for_by_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, mut state) = open(dir.path(), 10);
     for at_ms in 0..35 {
-        journal.commit(&mut state, at_ms, vec![Command::Tick {}]).unwrap();
+        journal.commit(&mut state, at_ms, vec![Command::Tick {}], all).unwrap();
     }
     drop(journal);
     let snapshot_of = |index: u64| dir.path().join(format!("snapshot-{index:020}"));
@@ -90,7 +94,7 @@ fn without_any_snapshot_a_purged_log_is_refused() {
     let log = FileLog::open(dir.path(), 10).unwrap();
     let (mut journal, mut state) = Journal::open(dir.path(), Box::new(log), 5).unwrap();
     for at_ms in 0..30 {
-        journal.commit(&mut state, at_ms, vec![Command::Tick {}]).unwrap();
+        journal.commit(&mut state, at_ms, vec![Command::Tick {}], all).unwrap();
     }
     for index in [25, 30] {
         std::fs::remove_file(dir.path().join(format!("snapshot-{index:020}"))).unwrap();
@@ -105,7 +109,7 @@ fn a_snapshot_outlives_a_torn_log() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, mut state) = open(dir.path(), 5);
     for at_ms in 0..5 {
-        journal.commit(&mut state, at_ms, vec![Command::Tick {}]).unwrap();
+        journal.commit(&mut state, at_ms, vec![Command::Tick {}], all).unwrap();
     }
     drop(journal);
     let segment = dir.path().join(format!("segment-{:020}", 1));
@@ -113,6 +117,6 @@ fn a_snapshot_outlives_a_torn_log() {
     std::fs::File::options().write(true).open(&segment).unwrap().set_len(length - 3).unwrap();
     let (mut journal, mut again) = open(dir.path(), 5);
     assert_eq!(again, state);
-    journal.commit(&mut again, 9, vec![Command::Tick {}]).unwrap();
+    journal.commit(&mut again, 9, vec![Command::Tick {}], all).unwrap();
     assert_eq!(again.revision().0, 6);
 }

@@ -3,11 +3,13 @@
 use crate::leader::fixture::{FakeLauncher, JOB_FILE, server_report};
 use crate::leader::{Journal, Leader, Parts};
 use crate::log::{FileLog, SEGMENT_BYTES};
+use crate::outputs::Outputs;
 use crate::prepare::Preparer;
 use crate::rpc::incoming::{Listener, accept};
 use crate::rpc::{Services, serve};
 use crate::state_dir::{StateDir, make_token};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::session::{Ended, Hello, Session};
@@ -55,7 +57,8 @@ impl Place {
         let (journal, cluster) = Journal::open(&state.log(), Box::new(log), 10).unwrap();
         let launcher = Arc::new(FakeLauncher::default());
         let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
-        let parts = Parts { journal, cluster, state: state.clone(), lock, lease, ended_jobs_kept: 1 };
+        let outputs = Outputs::new(&state).unwrap();
+        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, lease, ended_jobs_kept: 1 };
         let fake = launcher.clone();
         let leader = Leader::start(parts, move |on_end| {
             fake.tell(on_end);
@@ -113,7 +116,12 @@ impl Place {
     }
 
     pub(super) async fn submit(&mut self, request_id: &str) -> Result<JobId, Status> {
-        self.submit_file(request_id, JOB_FILE).await
+        self.submit_file(request_id, &JOB_FILE.replace("/out", self.outputs().to_str().unwrap())).await
+    }
+
+    /// The output directory of jobs.
+    pub(super) fn outputs(&self) -> &Path {
+        self._dir.path()
     }
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use super::register::{Client, Reach, is_final};
+use crate::channel::SILENCE_MAX;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_proto::v1;
@@ -45,7 +46,7 @@ pub(super) async fn begin(mut reach: Reach, role: Role, incarnation: Incarnation
         Role::Worker => Body::Worker(WorkerReport::default()),
     };
     let first = Report { incarnation, applied: Revision(0), generation: Generation(0), body, fault: None };
-    let (stream, view) = open(&mut reach, &first).await?;
+    let (stream, view) = open(&mut reach, Duration::ZERO, &first).await?;
     let (view_sender, views) = watch::channel(Arc::new(view));
     let (reports, report_receiver) = watch::channel(first);
     let (closing, closing_receiver) = watch::channel(false);
@@ -54,7 +55,7 @@ pub(super) async fn begin(mut reach: Reach, role: Role, incarnation: Incarnation
 }
 
 /// A session is open once its first view is there.
-async fn open(reach: &mut Reach, report: &Report) -> Result<(Stream, TaskView), Ended> {
+async fn open(reach: &mut Reach, silence: Duration, report: &Report) -> Result<(Stream, TaskView), Ended> {
     let incarnation = report.incarnation;
     let report = v1::Report::from(report.clone());
     let call = |mut client: Client| {
@@ -66,7 +67,7 @@ async fn open(reach: &mut Reach, report: &Report) -> Result<(Stream, TaskView), 
             Ok((Stream { up, down }, view))
         }
     };
-    reach.repeat(call).await
+    reach.repeat(silence, call).await
 }
 
 async fn next(down: &mut Streaming<v1::TaskView>, incarnation: Incarnation) -> Result<TaskView, Status> {
@@ -103,7 +104,7 @@ impl Keeper {
 
     async fn open_again(&mut self) -> Result<Stream, Ended> {
         let report = self.reports.borrow_and_update().clone();
-        let (stream, view) = open(&mut self.reach, &report).await?;
+        let (stream, view) = open(&mut self.reach, SILENCE_MAX, &report).await?;
         self.show(view);
         tracing::info!("in session again");
         Ok(stream)

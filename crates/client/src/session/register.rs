@@ -52,16 +52,19 @@ impl Reach {
             kernel_path,
         };
         let v1::Welcome { incarnation, job_file, manifest } =
-            self.repeat(async |mut client| Ok(client.register(message.clone()).await?.into_inner())).await?;
+            self.repeat(Duration::ZERO, async |mut client| Ok(client.register(message.clone()).await?.into_inner())).await?;
         Ok(Welcome { incarnation: Incarnation(incarnation), job_file, manifest })
     }
 
-    /// Repeats `call` with backoff until it succeeds, is refused for good, or the grace time is over.
-    pub(super) async fn repeat<T, F>(&mut self, call: impl Fn(Client) -> F) -> Result<T, Ended>
+    /// Repeats `call` with backoff until it succeeds, is refused for good, or the grace time is over. Of that, `silence`
+    /// is over already if the coordinator gives no answer at all: it took so long to see that it was lost. One that has
+    /// ended was seen to be lost at once.
+    pub(super) async fn repeat<T, F>(&mut self, silence: Duration, call: impl Fn(Client) -> F) -> Result<T, Ended>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let deadline = Instant::now() + self.grace;
+        let begun = Instant::now();
+        let mut deadline = begun + self.grace;
         loop {
             let tried =
                 tokio::time::timeout_at(deadline.min(Instant::now() + ATTEMPT_WITHIN), async { call(self.client().await?).await }).await;
@@ -72,7 +75,10 @@ impl Reach {
                 }
                 Ok(Err(status)) if is_final(status.code()) => return Err(self.refused(&status)),
                 Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded("no answer"),
+                Err(_) => {
+                    deadline = begun + self.grace.saturating_sub(silence);
+                    Status::deadline_exceeded("no answer")
+                }
             };
             let next = Instant::now() + self.backoff.next_wait();
             if next >= deadline {
@@ -84,8 +90,8 @@ impl Reach {
     }
 
     async fn client(&self) -> Result<Client, Status> {
-        // A fresh connection each time: what is left of the last one may be half dead.
-        let channel = self.endpoint.connect(ATTEMPT_WITHIN).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        // A fresh connection each time: what is left of the last one may be half dead. The attempt as a whole ends sooner.
+        let channel = self.endpoint.connect(2 * ATTEMPT_WITHIN).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let client = TaskSessionClient::with_interceptor(channel, self.token.clone());
         Ok(client.max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX))
     }

@@ -218,6 +218,20 @@ async fn without_a_session_for_the_grace_time_it_is_orphaned() {
 }
 
 #[tokio::test]
+async fn one_that_does_not_answer_was_lost_before_that_was_seen() {
+    let fixture = Fixture::new();
+    // As of a coordinator that is stopped: it can be connected to, and nothing comes back.
+    let _silent = std::os::unix::net::UnixListener::bind(fixture.socket()).unwrap();
+    let endpoint: Endpoint = format!("unix:{}", fixture.socket().display()).parse().unwrap();
+    let mut reach = register::Reach::new(&endpoint, &Bearer::new("abcd").unwrap(), PATIENCE);
+    let begun = std::time::Instant::now();
+    let call = async |mut client: register::Client| Ok(client.register(v1::Hello::default()).await?.into_inner());
+    let ended = reach.repeat(PATIENCE - Duration::from_secs(2), call).await.unwrap_err();
+    assert!(matches!(ended, Ended::Orphaned { .. }), "{ended}");
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_coordinator_that_never_shows_a_view_is_no_session() {
     let fixture = Fixture::new();
     fixture.serve();

@@ -1,0 +1,68 @@
+//! The folders for results, as jobs come and go: reserved before a submission is logged, given back where there is no job
+//! by it, and tidied when nothing is left of a job.
+
+use crate::outputs::Outputs;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tfcoord_coordinator_core::job::{Job, id, output_dir};
+use tfcoord_coordinator_core::kept::is_in_use;
+use tfcoord_coordinator_core::{Cluster, Command, Refusal};
+use tfcoord_types::id::{JobId, Revision};
+
+pub(super) struct Results {
+    outputs: Outputs,
+    // Since the last commit.
+    reserved: Vec<(JobId, String)>,
+    // Jobs that nothing runs of, and whose folders were not looked at since.
+    over: BTreeSet<JobId>,
+}
+
+impl Results {
+    /// An earlier coordinator may have been killed before it had tidied.
+    pub(super) fn new(outputs: Outputs, cluster: &Cluster) -> Self {
+        let over = cluster.jobs().filter(|job| !is_in_use(job)).map(|job| job.id.clone()).collect();
+        Self { outputs, reserved: Vec::new(), over }
+    }
+
+    /// Before a command is logged as entry `index`: a job that would come by it gets its folder.
+    pub(super) fn reserve(&mut self, cluster: &Cluster, index: Revision, command: &Command) -> Result<(), Refusal> {
+        let Command::SubmitJob { request_id, file, .. } = command else { return Ok(()) };
+        if cluster.requested(request_id).is_some() {
+            return Ok(());
+        }
+        let job = id(file, index);
+        let dir = output_dir(file, &job);
+        self.outputs.reserve(Path::new(&dir), &job).map_err(|error| Refusal::Job { problem: error.to_string() })?;
+        self.reserved.push((job, dir));
+        Ok(())
+    }
+
+    /// After a commit: folders of jobs that there are not by it are given back.
+    pub(super) fn release(&mut self, cluster: &Cluster) {
+        for (job, dir) in std::mem::take(&mut self.reserved) {
+            if cluster.job(&job).is_none() {
+                self.tidy_one(&job, &dir);
+            }
+        }
+    }
+
+    /// Nothing runs of the job any more.
+    pub(super) fn over(&mut self, job: &JobId) {
+        self.over.insert(job.clone());
+    }
+
+    /// Tidies the folders of all jobs that are over since the last time.
+    pub(super) fn tidy(&mut self, cluster: &Cluster) {
+        for job in std::mem::take(&mut self.over) {
+            if let Some(dir) = cluster.job(&job).map(Job::output_dir) {
+                self.tidy_one(&job, &dir);
+            }
+        }
+    }
+
+    fn tidy_one(&self, job: &JobId, dir: &str) {
+        if let Err(error) = self.outputs.tidy(Path::new(dir), job) {
+            tracing::warn!(%error, dir, "cannot remove what a job could not finish");
+        }
+    }
+}

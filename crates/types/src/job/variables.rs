@@ -1,0 +1,58 @@
+//! The variables that layers have, as far as their sizes go: known before anything is launched.
+
+use super::model::Layer;
+use super::shape::LayerShape;
+use crate::variable::Group;
+
+impl Layer {
+    /// Name, shape and group of each of its variables, in the model's order, where it has the shapes `shape`.
+    pub fn variables(&self, shape: &LayerShape) -> Vec<(String, Vec<u32>, Group)> {
+        let input = &shape.input;
+        let named = |name: &str, dimensions: &[u32], group| (format!("{}/{name}", shape.name), dimensions.to_vec(), group);
+        let with_bias = |kernel: &[u32], units: u32, bias: bool| {
+            let bias = bias.then(|| named("bias", &[units], Group::Train));
+            std::iter::once(named("kernel", kernel, Group::Train)).chain(bias).collect()
+        };
+        match *self {
+            Layer::Dense { units, bias, .. } => with_bias(&[input, &[units][..]].concat(), units, bias),
+            Layer::Conv2d { filters, kernel, bias, .. } => {
+                let (height, width) = kernel.get();
+                let channels = input.first().copied().unwrap_or(1);
+                with_bias(&[filters, channels, height, width], filters, bias)
+            }
+            Layer::LayerNorm { .. } => ["scale", "shift"].map(|name| named(name, input, Group::Train)).into(),
+            Layer::BatchNorm { momentum, .. } => {
+                // One value a channel of a picture.
+                let one = if input.len() == 3 { &input[..1] } else { input };
+                let average = Group::Average { momentum };
+                let all = [("scale", Group::Train), ("shift", Group::Train), ("moving_mean", average), ("moving_variance", average)];
+                all.map(|(name, group)| named(name, one, group)).into()
+            }
+            Layer::Flatten {} | Layer::MaxPool2d { .. } | Layer::AveragePool2d { .. } | Layer::Dropout { .. } | Layer::Activation(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::shapes;
+
+    #[test]
+    fn sizes_are_those_of_the_layers() {
+        let layers: Vec<Layer> = serde_json::from_str(
+            r#"[{"conv2d": {"filters": 8, "kernel": [3, 2], "bias": false}}, {"batch_norm": {}}, {"flatten": {}}, {"dense": {"units": 10}}, {"layer_norm": {}}]"#,
+        )
+        .unwrap();
+        let of = shapes(&layers, &[3, 5, 5]).unwrap();
+        let all: Vec<_> = layers.iter().zip(&of).flat_map(|(layer, shape)| layer.variables(shape)).collect();
+        let names: Vec<&str> = all.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!((names[0], names[4], names[6]), ("conv2d_0/kernel", "batch_norm_1/moving_variance", "dense_3/bias"));
+        let sizes: Vec<_> = all.into_iter().map(|(_, shape, _)| shape).collect();
+        let one = vec![8];
+        let expected = [vec![8, 3, 3, 2], one.clone(), one.clone(), one.clone(), one, vec![96, 10], vec![10], vec![10], vec![10]];
+        assert_eq!(sizes, expected);
+    }
+}
