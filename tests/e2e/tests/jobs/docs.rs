@@ -64,7 +64,7 @@ fn the_figures_of_a_job_are_the_same_wherever_they_are_shown() {
     for what in ["epoch 20/20 evaluated on 2,000 records: test accuracy ", "\naccuracy  "] {
         assert_eq!(after(what).trim_end_matches(','), accuracy, "{what}");
     }
-    let listed = commands.lines().find(|line| line.starts_with("fashion-mnist-2 ") && line.contains(" succeeded "));
+    let listed = commands.lines().find(|line| line.starts_with("fashion-mnist-2 ") && line.contains("  test accuracy "));
     assert!(listed.is_some_and(|line| line.ends_with(&format!("test accuracy {accuracy}"))), "{listed:?}");
     assert!(after("\nloss      ").starts_with(&after("\n  test loss      ")[..5]));
 }
