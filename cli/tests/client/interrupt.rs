@@ -97,5 +97,7 @@ fn a_narrow_terminal_shows_every_figure() {
     terminal.running.interrupt();
     terminal.running.out.wait_for("[c/d] ");
     terminal.press("d\n");
-    assert_eq!(terminal.running.end().code, 130);
+    let ended = terminal.running.end();
+    assert_eq!(ended.code, 130);
+    assert!(!ended.out.contains("samples/s  0:04 left"), "a line is too long: {}", ended.out);
 }

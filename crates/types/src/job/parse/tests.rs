@@ -163,6 +163,7 @@ fn a_file_without_a_job_is_told_what_one_is() {
     assert!(error("").starts_with("bad.json:1:1: there is nothing in it\n  help: write a job"), "{}", error(""));
     assert!(error("[]").starts_with("bad.json:1:1: expected an object, found an empty list\n  help: "), "{}", error("[]"));
     let empty = error("{}");
+    assert_eq!(empty.matches("help: ").count(), 5, "{empty}");
     for name in ["name", "model", "data", "train", "output"] {
         assert!(empty.contains(&format!("bad.json:1:1: {name}: is missing\n  help: add \"{name}\": ")), "{empty}");
     }
