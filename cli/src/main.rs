@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
+mod called;
 mod connection;
 mod event;
 mod failure;
@@ -50,7 +51,7 @@ fn run(Arguments { verb, patience }: Arguments) -> Result<Code, Failure> {
             // Before anything is started.
             let file = verb::file::read(&submit.file)?;
             let place = place::Environment::read().place()?;
-            wait_for(verb::submit::run(&submit, file, &place, patience))
+            wait_for(verb::submit::run(&submit, file, &place, patience, &called::read()))
         }
         Verb::Status(status) => wait_for(verb::status::run(&status, connect(PATIENCE)?)),
         Verb::List(list) => wait_for(verb::list::run(&list, connect(PATIENCE)?)),

@@ -16,12 +16,9 @@ pub fn line(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Writes `value` as JSON on one line.
-///
-/// # Errors
-/// As [`line`].
-pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
-    line(&serde_json::to_string(value).expect("plain data with text keys"))
+/// `value` as JSON on one line.
+pub fn as_json_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data with text keys")
 }
 
 /// Writes `value` as JSON, for people too.

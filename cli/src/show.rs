@@ -11,12 +11,13 @@ mod progress;
 mod status;
 mod table;
 
-pub use ending::{failure, next_commands, result};
+pub use ending::{failure, next_commands, quoted, result};
 pub use event::line as event;
 pub use list::list;
 pub use log::Painter;
+pub use number::counted;
 pub use plan::plan;
-pub use progress::{figures, place, progress};
+pub use progress::{figures, place, progress, wrapped};
 pub use status::status;
 
 use std::borrow::Cow;

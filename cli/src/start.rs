@@ -42,13 +42,14 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
 pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
     let program = program("tfcoord-coordinator").map_err(|failure| Failure { code: Code::Unreachable, ..failure })?;
     let log = state_dir.join("coordinator.log");
-    let failed = |what: &str| {
-        let failure = Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));
-        failure.help(format_args!("its log is {}", log.display()))
+    let without_log = |what: &str| Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));
+    let no_place = |path: &Path, error: std::io::Error| {
+        let failure = without_log(&format!("{}: {error}", path.display()));
+        failure.help("its state needs a directory that you may write to; TFCOORD_STATE_DIR names another one")
     };
-    let cannot = |path: &Path, error: std::io::Error| failed(&format!("{}: {error}", path.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|error| cannot(state_dir, error))?;
-    let stderr = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| cannot(&log, error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|error| no_place(state_dir, error))?;
+    let stderr = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| no_place(&log, error))?;
+    let failed = |what: &str| without_log(what).help(format_args!("its log is {}", log.display()));
     let mut child = Command::new(&program)
         .args(["--embedded", "--state-dir"])
         .arg(state_dir)
@@ -58,7 +59,7 @@ pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
         .stdout(Stdio::piped())
         .stderr(stderr)
         .spawn()
-        .map_err(|error| cannot(&program, error))?;
+        .map_err(|error| failed(&format!("{}: {error}", program.display())))?;
     let stdout = child.stdout.take().expect("it is piped");
     let line = first_line(stdout.into()).await.map_err(|error| failed(&error.to_string()))?;
     match line.split_once(' ') {

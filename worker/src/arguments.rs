@@ -122,11 +122,11 @@ pub struct Predict {
 /// How predictions are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A summary for people.
+    /// For people: the summary; without labels, a line a record.
     Text,
-    /// The summary as one line of JSON.
+    /// The summary as a line of JSON; without labels, a line a record.
     Json,
-    /// A line of JSON a record, then the summary.
+    /// A line of JSON a record, then the summary, if there are labels.
     Jsonl,
 }
 

@@ -27,26 +27,26 @@ pub fn result(job: &Job) -> String {
     plain(&parts.join("\n\n")).into_owned()
 }
 
-/// What to try once a job has succeeded.
-pub fn next_commands(job: &Job) -> String {
+/// What to try once a job has succeeded; `program` is what to type for this one.
+pub fn next_commands(job: &Job, program: &str) -> String {
     let mut commands = Vec::new();
     if let Some(outputs) = &job.outputs {
-        commands.push(format!("tfcoord predict {} {}", quoted(&outputs.model_dir), evaluation_data(job)));
+        commands.push(format!("{program} predict {} {}", quoted(&outputs.model_dir), evaluation_data(job)));
         commands.push(format!("tensorboard --logdir {}", quoted(&outputs.tensorboard_dir)));
     }
-    commands.push("tfcoord list --all".into());
-    commands.push(format!("tfcoord logs {}", job.id));
+    commands.push(format!("{program} list --all"));
+    commands.push(format!("{program} logs {}", job.id));
     format!("next:\n{}", indented(&plain(&commands.join("\n"))))
 }
 
-/// Why a job has not succeeded, with the tasks that did not end well.
-pub fn failure(job: &Job) -> String {
+/// Why a job has not succeeded, with the tasks that did not end well; `program` is what to type for this one.
+pub fn failure(job: &Job, program: &str) -> String {
     let reason = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
     let mut lines = vec![format!("{} {}{reason}", job.id, job.state)];
     let faulty = job.tasks.iter().filter(|task| !task.last_exit.is_empty() && task.last_exit != "exited with code 0");
     lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.attempt, task.last_exit)));
     let blamed = job.tasks.iter().find(|task| names(&job.reason, &task.task)).map(|task| format!(" --task {}", task.task));
-    lines.push(format!("  help: `tfcoord logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
+    lines.push(format!("  help: `{program} logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
     plain(&lines.join("\n")).into_owned()
 }
 
@@ -83,8 +83,8 @@ fn curve(model_dir: &str) -> Option<String> {
     Some(parent.join("curve.csv").display().to_string())
 }
 
-// So that a person can paste it into a shell.
-fn quoted(path: &str) -> String {
+/// So that a person can paste it into a shell.
+pub fn quoted(path: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
     if !path.is_empty() && path.chars().all(safe) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

@@ -5,8 +5,8 @@ use super::{plain, plan, progress};
 use crate::event::Event;
 use crate::job::{Plan, State};
 
-/// The line for `event`; nothing for the end, which has a page of its own.
-pub fn line(event: &Event) -> Option<String> {
+/// The line for `event`; nothing for the end, which has a page of its own. `program` is what to type for this one.
+pub fn line(event: &Event, program: &str) -> Option<String> {
     let line = match event {
         Event::Submitted { job, plan: size } => format!("{job}: {}", plan(size)),
         Event::State { job, state, reason, parameters } => state_line(job, *state, reason, *parameters),
@@ -29,7 +29,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::TaskReplaced { task, attempt, exit, .. } => {
             format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit))
         }
-        Event::Detached { job } => format!("detached, {job} goes on; find it again with: tfcoord status {job}"),
+        Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
     Some(plain(&line).into_owned())
@@ -51,7 +51,7 @@ mod tests {
     use crate::sample;
 
     fn check(event: Event, text: &str) {
-        assert_eq!(line(&event).as_deref(), Some(text));
+        assert_eq!(line(&event, "tfcoord").as_deref(), Some(text));
     }
 
     #[test]
@@ -78,6 +78,6 @@ mod tests {
         );
         check(Event::TaskLost { job: job(), task: task(), attempt: 3, exit: String::new() }, "worker-1 (attempt 3) was lost");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
-        assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }), None);
+        assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }
 }

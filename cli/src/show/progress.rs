@@ -26,6 +26,18 @@ pub fn figures(progress: &Progress, plan: &Plan) -> String {
     parts.join("  ")
 }
 
+/// `text` in lines of at most so many columns, broken only between two figures.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for figure in text.split("  ") {
+        match lines.last_mut().filter(|line| line.chars().count() + 2 + figure.chars().count() <= columns) {
+            Some(line) => *line = format!("{line}  {figure}"),
+            None => lines.push(figure.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
 fn workers(alive: u32, all: u32) -> String {
     if alive < all { format!("{alive} of {}", counted(all, "worker")) } else { counted(alive, "worker") }
 }
@@ -35,6 +47,15 @@ mod tests {
     use super::*;
     use crate::job::State;
     use crate::sample;
+
+    #[test]
+    fn a_narrow_terminal_shows_all_figures() {
+        let text = "loss 0.4123  accuracy 0.8534  12,346 samples/s  0:13 left  2 workers";
+        assert_eq!(wrapped(text, 68), text);
+        assert_eq!(wrapped(text, 67), "loss 0.4123  accuracy 0.8534  12,346 samples/s  0:13 left\n2 workers");
+        assert_eq!(wrapped(text, 30), "loss 0.4123  accuracy 0.8534\n12,346 samples/s  0:13 left\n2 workers");
+        assert_eq!(wrapped(text, 1).lines().count(), 5);
+    }
 
     #[test]
     fn what_is_not_known_is_left_out() {

@@ -21,16 +21,21 @@ pub async fn cancel(connection: &mut Connection, job: &str, reason: &str) -> Res
 /// # Errors
 /// As [`cancel`].
 pub async fn run(args: &Cancel, mut connection: Connection) -> Result<Code, Failure> {
-    let job = cancel(&mut connection, &args.job.to_string(), &args.reason).await?;
+    let id = args.job.to_string();
+    let request = v1::GetRequest { job: id.clone() };
+    let before = Job::from(connection.call(async |client| client.get(request.clone()).await).await?);
+    let already = before.state.is_ended();
+    let job = if already { before } else { cancel(&mut connection, &id, &args.reason).await? };
     match args.output {
-        Page::Text => say::line(&outcome(&job))?,
+        Page::Text => say::line(&outcome(&job, already))?,
         Page::Json => say::json(&job)?,
     }
     Ok(Code::Success)
 }
 
-fn outcome(job: &Job) -> String {
+fn outcome(job: &Job, already: bool) -> String {
     match job.state {
+        State::Cancelled if already => format!("{} has been cancelled already", job.id),
         State::Cancelled => format!("{} cancelled", job.id),
         state if state.is_ended() => format!("{} has {state} already, nothing was cancelled", job.id),
         state => format!("{} will be cancelled, it is still {state}", job.id),
@@ -44,7 +49,8 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_not_cancelled() {
-        assert_eq!(outcome(&sample::job(State::Cancelled)), "fashion-mnist-7 cancelled");
-        assert_eq!(outcome(&sample::job(State::Succeeded)), "fashion-mnist-7 has succeeded already, nothing was cancelled");
+        assert_eq!(outcome(&sample::job(State::Cancelled), false), "fashion-mnist-7 cancelled");
+        assert_eq!(outcome(&sample::job(State::Cancelled), true), "fashion-mnist-7 has been cancelled already");
+        assert_eq!(outcome(&sample::job(State::Succeeded), true), "fashion-mnist-7 has succeeded already, nothing was cancelled");
     }
 }

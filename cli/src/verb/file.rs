@@ -16,6 +16,26 @@ pub struct Checked {
     pub job: JobFile,
     /// Its own absolute path.
     pub path: String,
+    name: String,
+    text: String,
+}
+
+impl Checked {
+    /// What the coordinator found wrong with a field, with the field's place in this file.
+    pub fn placed(&self, failure: Failure) -> Failure {
+        let field = failure.message.split_once(": ").map(|(field, _)| field).filter(|field| is_field(field));
+        match field.filter(|_| failure.code == Code::File).and_then(|field| job::place_of(&self.text, field)) {
+            Some((line, column)) => Failure { message: format!("{}:{line}:{column}: {}", self.name, failure.message), ..failure },
+            None => failure,
+        }
+    }
+}
+
+// Beside fields, problems begin with files.
+fn is_field(text: &str) -> bool {
+    let section = text.split(['.', '[']).next().unwrap_or_default();
+    let sections = ["name", "model", "data", "train", "worker", "parameter_server", "output", "start_timeout"];
+    sections.contains(&section) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
 }
 
 /// Reads and checks a job file and makes its paths absolute, as seen from its directory.
@@ -35,7 +55,7 @@ pub fn read(path: &Path) -> Result<Checked, Failure> {
     let base = absolute.parent().and_then(Path::to_str);
     let base = base.ok_or_else(|| wrong(format!("{name}: the path of its directory is not UTF-8")).help("move it to another directory"))?;
     job.resolve(base.trim_end_matches('/'));
-    Ok(Checked { job, path: absolute.display().to_string() })
+    Ok(Checked { job, path: absolute.display().to_string(), name, text })
 }
 
 fn text(path: &Path) -> Result<String, String> {
@@ -90,6 +110,22 @@ mod tests {
         let text = error(JOB.replace("\"epochs\": 1", "\"epochs\": 0").replace("\"m\"", "\"M\"").as_bytes());
         assert!(text.starts_with("2 problems in "), "{text}");
         assert!(text.contains("job.json:2:3: name:") && text.contains("job.json:4:") && text.contains("help:"), "{text}");
+    }
+
+    #[test]
+    fn what_the_coordinator_finds_is_placed_too() {
+        let (_dir, path) = written(JOB.as_bytes());
+        let read = read(&path).unwrap();
+        let placed = |code, text: &str| read.placed(Failure::new(code, text)).message.replace(&read.name, "job.json");
+        assert_eq!(
+            placed(Code::File, "data.train.files: a.csv is not there\n  help: x"),
+            "job.json:3:39: data.train.files: a.csv is not there\n  help: x"
+        );
+        assert_eq!(placed(Code::File, "train.micro_batches: 2 records"), "job.json:4:3: train.micro_batches: 2 records");
+        for text in ["data.csv: is empty", "/data/a.csv:3: no number", "no colon"] {
+            assert!(placed(Code::File, text).ends_with(text));
+        }
+        assert_eq!(placed(Code::Engine, "data.train.files: x"), "data.train.files: x");
     }
 
     #[test]

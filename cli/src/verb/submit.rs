@@ -20,11 +20,11 @@ use tfcoord_proto::v1;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-/// Submits a job, and watches it to its end unless told otherwise.
+/// Submits a job, and watches it to its end unless told otherwise; `program` is what to type for this one.
 ///
 /// # Errors
 /// When it is refused, when it does not succeed, or when the coordinator stays away.
-pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<Duration>) -> Result<Code, Failure> {
+pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<Duration>, program: &str) -> Result<Code, Failure> {
     let mut connection = Connection::new(place.clone(), patience.unwrap_or(PATIENCE));
     let cannot = |error| Failure::new(Code::Engine, format!("cannot wait for Ctrl-C: {error}"));
     let mut waits = Waits {
@@ -33,14 +33,18 @@ pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<D
     };
     let unanswered = |code, what: &str| {
         let failure = Failure::new(code, format!("{what} before the coordinator had answered"));
-        Err(failure.help("`tfcoord list` shows whether the job was admitted"))
+        Err(failure.help(format_args!("`{program} list` shows whether the job was admitted")))
     };
     let job = tokio::select! {
-        job = submit(&mut connection, file) => job?,
+        job = submit(&mut connection, &file) => job.map_err(|failure| file.placed(failure))?,
         _ = waits.interrupts.recv() => return unanswered(Code::Interrupted, "interrupted"),
         () = until(waits.deadline) => return unanswered(Code::TimedOut, "the waiting time was over"),
     };
-    if args.detach { detach(args.output, &mut connection, &job).await } else { watch::watch(args, place, patience, &job, waits).await }
+    if args.detach {
+        detach(args.output, &mut connection, &job, program).await
+    } else {
+        watch::watch(args, place, patience, &job, waits, program).await
+    }
 }
 
 /// What ends the watching before the job does.
@@ -56,11 +60,11 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn submit(connection: &mut Connection, file: Checked) -> Result<String, Failure> {
+async fn submit(connection: &mut Connection, file: &Checked) -> Result<String, Failure> {
     let request = v1::SubmitRequest {
         request_id: request_id()?,
         job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
-        file_name: file.path,
+        file_name: file.path.clone(),
     };
     Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
 }
@@ -71,10 +75,10 @@ fn request_id() -> Result<String, Failure> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn detach(form: Stream, connection: &mut Connection, job: &str) -> Result<Code, Failure> {
+async fn detach(form: Stream, connection: &mut Connection, job: &str, program: &str) -> Result<Code, Failure> {
     let request = v1::GetRequest { job: job.to_owned() };
     let job = Job::from(connection.call(async |client| client.get(request.clone()).await).await?);
-    let screen = Screen::new(form);
+    let mut screen = Screen::new(form, program);
     screen.event(&Event::Submitted { job: job.id.clone(), plan: job.plan.clone() })?;
     screen.event(&Event::Detached { job: job.id.clone() })?;
     if form == Stream::Json {

@@ -28,6 +28,25 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn one_is_not_several() {
+    let home = Home::new();
+    let job = JOB_FILE.replace("\"epochs\": 10", "\"epochs\": 1").replace("\"output\"", "\"worker\": {\"count\": 1}, \"output\"");
+    std::fs::write(home.path("job.json"), job).unwrap();
+    let ended = run(home.embedded(&["validate", "job.json"]));
+    assert!(ended.out.ends_with("fashion-mnist would train for 1 epoch with 1 worker\n"), "{}{}", ended.out, ended.err);
+}
+
+#[test]
+fn what_the_coordinator_refuses_has_its_place() {
+    let home = Home::new();
+    let fake = home.fake();
+    fake.shared.refusals.lock().unwrap().push(tonic::Status::invalid_argument("data.train.files: a.csv is not there\n  help: check it"));
+    let ended = run(home.standing(&["submit", "job.json"]));
+    let expected = "error: job.json:4:39: data.train.files: a.csv is not there\n  help: check it\n";
+    assert_eq!((ended.code, ended.err.as_str()), (2, expected));
+}
+
+#[test]
 fn a_good_file_is_fine() {
     let home = Home::new();
     let ended = run(home.embedded(&["validate", "job.json"]));

@@ -81,6 +81,16 @@ fn one_that_does_not_start_exits_6_with_what_it_said() {
 }
 
 #[test]
+fn a_state_directory_that_cannot_be_made_has_no_log() {
+    let home = Home::new();
+    home.program("tfcoord-coordinator", "exit 1");
+    std::fs::write(home.path("state"), "").unwrap();
+    let ended = run(home.embedded(&["list"]));
+    assert_eq!(ended.code, 6, "{}", ended.err);
+    assert!(ended.err.contains("TFCOORD_STATE_DIR names another one") && !ended.err.contains("coordinator.log"), "{}", ended.err);
+}
+
+#[test]
 fn one_that_does_not_answer_is_not_started_again_and_again() {
     let home = home();
     home.program("tfcoord-coordinator", &format!("echo start >> {}; echo ready unix:/nowhere", home.path("starts").display()));

@@ -76,8 +76,28 @@ fn a_job_that_ends_while_it_asks_shows_its_result() {
     let home = Home::new();
     let fake = home.fake();
     let terminal = asked(&home, &fake);
+    fake.shared.change(fake::evaluate);
     fake.shared.change(fake::succeed);
     let ended = terminal.running.end();
     assert_eq!(ended.code, 0, "{}", ended.out);
+    assert!(ended.out.contains("[c/d] \r\nepoch 1/10 evaluated on"), "{}", ended.out);
     assert!(ended.out.contains("fashion-mnist-7 succeeded in 12 s"), "{}", ended.out);
+}
+
+#[test]
+fn a_narrow_terminal_shows_every_figure() {
+    let home = Home::new();
+    let fake = home.fake();
+    let mut terminal = Terminal::of_width(home.standing(&["submit", "job.json"]), 50);
+    terminal.running.out.wait_for("63 steps x 10 epochs");
+    fake.shared.change(|job| fake::run_to(job, 150));
+    terminal.running.out.wait_for("  epoch 3/10  step 150/630");
+    terminal.running.out.wait_for("0:04 left");
+    terminal.running.out.wait_for("2 workers");
+    terminal.running.interrupt();
+    terminal.running.out.wait_for("[c/d] ");
+    terminal.press("d\n");
+    let ended = terminal.running.end();
+    assert_eq!(ended.code, 130);
+    assert!(!ended.out.contains("samples/s  0:04 left"), "a line is too long: {}", ended.out);
 }

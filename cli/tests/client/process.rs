@@ -48,7 +48,11 @@ impl Home {
     pub fn embedded(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tfcoord"));
         command.args(args).current_dir(self.dir.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
+        // Found by its bare name, which is what it then calls itself.
+        let own = PathBuf::from(env!("CARGO_BIN_EXE_tfcoord"));
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = own.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&others));
+        command.env("PATH", std::env::join_paths(dirs).unwrap()).env("TERM", "xterm");
         command.env("TFCOORD_STATE_DIR", self.path("state")).env("TFCOORD_BIN_DIR", self.path("bin"));
         command
     }

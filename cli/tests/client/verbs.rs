@@ -55,6 +55,17 @@ fn cancel_says_why() {
     assert_eq!(fake.shared.cancels.lock().unwrap()[0].reason, "wrong data");
 }
 
+#[test]
+fn a_job_that_was_cancelled_is_cancelled_once() {
+    let home = Home::new();
+    let fake = home.fake();
+    for expected in ["fashion-mnist-7 cancelled\n", "fashion-mnist-7 has been cancelled already\n"] {
+        let ended = run(home.standing(&["cancel", JOB]));
+        assert_eq!((ended.code, ended.out.as_str()), (0, expected));
+    }
+    assert_eq!(fake.shared.cancels.lock().unwrap().len(), 1);
+}
+
 fn lines(task: &str, attempt: u32, lines: &[&str]) -> v1::LogLines {
     v1::LogLines { task: task.into(), attempt, lines: lines.iter().map(|line| (*line).to_owned()).collect() }
 }

@@ -1,20 +1,23 @@
 //! The job file: `job.json`.
 //!
-//! JSON; comments and trailing commas are tolerated. One Rust type tree, strict: unknown fields are refused.
+//! JSON; comments and trailing commas are tolerated. One Rust type tree, strict: unknown fields are refused. What may
+//! stand where is said twice: by the types for serde, by the grammar for people.
 //! [`parse`] gives a [`JobFile`] or all problems with their places.
 
 mod check;
 mod data;
+mod grammar;
 mod model;
 mod parse;
 mod shape;
 mod train;
 mod variables;
+mod walk;
 
 pub use check::check;
 pub use data::{Data, Feature, Format, OneOrMany, Source};
 pub use model::{Activation, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
-pub use parse::{Problem, Problems, parse};
+pub use parse::{Problem, Problems, parse, place_of};
 pub use shape::{LayerShape, ShapeError, fits_loss, shapes};
 pub use train::{Optimizer, Schedule, Train};
 

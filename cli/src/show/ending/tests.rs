@@ -53,7 +53,7 @@ next:
   tensorboard --logdir '/out/my runs/tb'
   tfcoord list --all
   tfcoord logs fashion-mnist-7";
-    assert_eq!(next_commands(&succeeded()), expected);
+    assert_eq!(next_commands(&succeeded(), "tfcoord"), expected);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn predict_is_shown_with_the_jobs_own_evaluation_data() {
         "train": {"batch_size": 1, "epochs": 1, "optimizer": {"add": {}}},
     }));
     let expected = "  tfcoord predict /out/fashion-mnist-7/model --data /d/i.gz --labels '/d/the labels.gz' --records 8000..10000\n";
-    assert!(next_commands(&job).contains(expected), "{}", next_commands(&job));
+    assert!(next_commands(&job, "tfcoord").contains(expected), "{}", next_commands(&job, "tfcoord"));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_failure_names_the_task() {
 fashion-mnist-7 failed: worker-1 failed 9 times
   worker-1 (attempt 9) exited with code 101
   help: `tfcoord logs fashion-mnist-7 --task worker-1` shows what was printed";
-    assert_eq!(failure(&job), expected);
+    assert_eq!(failure(&job, "tfcoord"), expected);
 }
 
 #[test]

@@ -22,11 +22,24 @@ type Cancelling = Pin<Box<dyn Future<Output = Result<Job, Failure>>>>;
 ///
 /// # Errors
 /// When the job does not succeed, the waiting time is over, or the coordinator stays away.
-pub async fn watch(args: &Submit, place: &Place, patience: Option<Duration>, job: &str, mut waits: Waits) -> Result<Code, Failure> {
+pub async fn watch(
+    args: &Submit,
+    place: &Place,
+    patience: Option<Duration>,
+    job: &str,
+    mut waits: Waits,
+    program: &str,
+) -> Result<Code, Failure> {
     let connect = || Connection::new(place.clone(), patience.unwrap_or(PATIENCE_WATCHING));
     let mut states = follow(connect(), job.to_owned(), 0);
-    let mut watched =
-        Watched { form: args.output, id: job.to_owned(), screen: Screen::new(args.output), tracker: Tracker::default(), job: None };
+    let mut watched = Watched {
+        form: args.output,
+        id: job.to_owned(),
+        screen: Screen::new(args.output, program),
+        tracker: Tracker::default(),
+        job: None,
+        program,
+    };
     let mut ticks = interval_at(Instant::now() + args.interval, args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut question: Option<Question> = None;
@@ -46,7 +59,7 @@ pub async fn watch(args: &Submit, place: &Place, patience: Option<Duration>, job
             _ = waits.interrupts.recv() => {
                 // Asked once: whoever presses again wants to leave now.
                 if !std::mem::replace(&mut asked, true) {
-                    watched.screen.hide();
+                    watched.screen.hold();
                     question = Question::ask(job);
                 } else {
                     question = None;
@@ -57,6 +70,7 @@ pub async fn watch(args: &Submit, place: &Place, patience: Option<Duration>, job
             }
             answer = answer(question.as_mut()) => {
                 question = None;
+                watched.screen.release()?;
                 match answer {
                     Answer::Detach => return watched.detach(Code::Interrupted),
                     Answer::Cancel => {
@@ -70,7 +84,7 @@ pub async fn watch(args: &Submit, place: &Place, patience: Option<Duration>, job
             () = until(waits.deadline) => {
                 watched.detach(Code::TimedOut)?;
                 let failure = Failure::new(Code::TimedOut, format!("the waiting time is over, {job} has not ended and goes on"));
-                return Err(failure.help(format_args!("`tfcoord status {job}` shows how far it is")));
+                return Err(failure.help(format_args!("`{program} status {job}` shows how far it is")));
             }
         }
     }
@@ -95,7 +109,8 @@ async fn failure(cancelling: &mut Option<Cancelling>) -> Failure {
     std::future::pending().await
 }
 
-struct Watched {
+struct Watched<'a> {
+    program: &'a str,
     form: Stream,
     id: String,
     screen: Screen,
@@ -103,7 +118,7 @@ struct Watched {
     job: Option<Job>,
 }
 
-impl Watched {
+impl Watched<'_> {
     fn see(&mut self, job: Job) -> Result<(), Failure> {
         for event in self.tracker.see(&job) {
             self.screen.event(&event)?;
@@ -122,21 +137,21 @@ impl Watched {
     }
 
     fn end(&mut self, job: &Job) -> Result<Code, Failure> {
-        self.screen.hide();
+        self.screen.close()?;
         if self.form == Stream::Json {
             say::json(job)?;
         }
         if job.state != State::Succeeded {
-            return Err(Failure::new(Code::Job, show::failure(job)));
+            return Err(Failure::new(Code::Job, show::failure(job, self.program)));
         }
         if self.form == Stream::Text {
-            say::line(&format!("\n{}\n\n{}", show::result(job), show::next_commands(job)))?;
+            say::line(&format!("\n{}\n\n{}", show::result(job), show::next_commands(job, self.program)))?;
         }
         Ok(Code::Success)
     }
 
     fn detach(&mut self, code: Code) -> Result<Code, Failure> {
-        self.screen.hide();
+        self.screen.close()?;
         self.screen.event(&Event::Detached { job: self.id.clone() })?;
         if let (Stream::Json, Some(job)) = (self.form, &self.job) {
             say::json(job)?;
@@ -145,10 +160,12 @@ impl Watched {
     }
 
     fn lost(&mut self, failure: Failure) -> Failure {
-        self.screen.hide();
-        let id = &self.id;
+        if let Err(unread) = self.screen.close() {
+            return unread;
+        }
+        let (id, program) = (&self.id, self.program);
         if failure.code == Code::Unreachable {
-            failure.help(format_args!("{id} may go on: ask for it later with `tfcoord status {id}`"))
+            failure.help(format_args!("{id} may go on: ask for it later with `{program} status {id}`"))
         } else {
             failure
         }

@@ -1,5 +1,6 @@
 //! What can be wrong with a job file that is well-formed.
 
+use super::shape::Fault;
 use super::{Format, JobFile, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
 
@@ -55,11 +56,17 @@ fn check_model(job: &JobFile, found: &mut Found) {
     );
     found.unless(
         model.loss.is_some(),
-        "model",
+        "model.loss",
         "there is no loss",
         "add \"loss\": \"softmax_cross_entropy\", \"binary_cross_entropy\" or \"mse\"",
     );
     found.unless(!adds, "train.optimizer", "\"add\" is for the counting model only", "use \"adam\" or \"sgd\"");
+    for (index, layer) in model.layers.iter().enumerate() {
+        for Fault { field, value, expected } in layer.faults() {
+            let path = format!("model.layers[{index}].{}.{field}", layer.kind());
+            found.at(&path, format!("{value} is not {expected}"), "choose a value in that range");
+        }
+    }
     for (index, metric) in model.metrics.iter().enumerate() {
         let path = format!("model.metrics[{index}]");
         match (metric, model.loss) {
@@ -80,15 +87,19 @@ fn check_data(job: &JobFile, found: &mut Found) {
     for (path, source) in sources.into_iter().filter_map(|(path, source)| source.map(|s| (path, s))) {
         match data.format {
             Format::Idx => {
+                let [images, labels, files] = ["images", "labels", "files"].map(|name| format!("{path}.{name}"));
+                found.unless(source.images.is_some(), &images, "idx needs images", "name files with pictures");
+                found.unless(source.labels.is_some(), &labels, "idx needs labels", "name as many files with labels");
                 let pairs = source.images.as_ref().zip(source.labels.as_ref());
-                found.unless(pairs.is_some(), path, "idx needs images and labels", "name both");
                 let even = pairs.is_none_or(|(i, l)| i.iter().count() == l.iter().count());
-                found.unless(even, path, "there are not as many label files as image files", "name them in pairs, in the same order");
-                found.unless(source.files.is_none(), &format!("{path}.files"), "idx has no files", "use images and labels");
+                found.unless(even, &labels, "there are not as many label files as image files", "name them in pairs, in the same order");
+                found.unless(source.files.is_none(), &files, "idx has no files", "use images and labels");
             }
             Format::Csv => {
-                found.unless(source.files.is_some(), path, "csv needs files", "name a file, a directory or a pattern with *");
-                found.unless(source.images.is_none() && source.labels.is_none(), path, "csv has no images and labels", "use files");
+                let [images, labels, files] = ["images", "labels", "files"].map(|name| format!("{path}.{name}"));
+                found.unless(source.files.is_some(), &files, "csv needs files", "name a file, a directory or a pattern with *");
+                found.unless(source.images.is_none(), &images, "csv has no images", "use files");
+                found.unless(source.labels.is_none(), &labels, "csv has no files with labels", "use files, and data.label for the column");
             }
         }
         if let Some([from, to]) = source.records {
@@ -104,8 +115,11 @@ fn check_data(job: &JobFile, found: &mut Found) {
         Format::Idx => {
             found.unless(data.features.is_empty(), "data.features", "idx has no columns", "remove it");
             found.unless(data.label.is_none(), "data.label", "idx has no columns", "remove it");
+            found.unless(data.missing.is_empty(), "data.missing", "idx has no texts", "remove it");
         }
-        Format::Csv => found.unless(data.label.is_some(), "data", "csv needs a label", "add \"label\": the column's name in the header"),
+        Format::Csv => {
+            found.unless(data.label.is_some(), "data.label", "csv needs a label", "add \"label\": the column's name in the header")
+        }
     }
     for (index, feature) in data.features.iter().enumerate() {
         let path = format!("data.features[{index}]");
@@ -127,7 +141,7 @@ fn check_train(job: &JobFile, found: &mut Found) {
     }
     let positive = |n: f64| n > 0.0 && n.is_finite();
     if let Some(norm) = train.clip_norm {
-        found.unless(positive(norm), "train.clip_norm", format!("{norm} is not above 0"), "use a number such as 1.0");
+        found.unless(above_zero(norm), "train.clip_norm", format!("{norm} is not {ABOVE_ZERO}"), "use a number such as 1.0");
     }
     match train.schedule {
         Schedule::Constant => {}
@@ -146,21 +160,30 @@ fn check_train(job: &JobFile, found: &mut Found) {
         }
     }
     for (field, value, fine, expected) in optimizer_fields(&train.optimizer) {
-        found.unless(
-            fine,
-            &format!("train.optimizer.{}.{field}", train.optimizer.kind()),
-            format!("{value} is not {expected}"),
-            "choose another value",
-        );
+        let path = format!("train.optimizer.{}.{field}", train.optimizer.kind());
+        let remedy = match field {
+            "learning_rate" => "use such as 0.001",
+            _ => "leave it out for its default, or choose a value in that range",
+        };
+        found.unless(fine, &path, format!("{value} is not {expected}"), remedy);
     }
+}
+
+// Parameters are computed with 32 bits: beyond them, a number becomes 0 or infinite.
+const ABOVE_ZERO: &str = "above 0 and within 32 bits: 1.2e-38 to 3.4e38";
+const ZERO_OR_MORE: &str = "0 or more and within 32 bits: up to 3.4e38";
+
+#[expect(clippy::cast_possible_truncation, reason = "whether it can be held is the question")]
+fn above_zero(x: f64) -> bool {
+    (f32::MIN_POSITIVE..=f32::MAX).contains(&(x as f32))
 }
 
 type Field = (&'static str, f64, bool, &'static str);
 
 fn optimizer_fields(optimizer: &Optimizer) -> Vec<Field> {
-    let above = |name, x: f64| (name, x, x > 0.0 && x.is_finite(), "above 0");
+    let above = |name, x: f64| (name, x, above_zero(x), ABOVE_ZERO);
     let share = |name, x: f64| (name, x, (0.0..1.0).contains(&x), "from 0 to below 1");
-    let least = |name, x: f64| (name, x, x >= 0.0 && x.is_finite(), "0 or more");
+    let least = |name, x: f64| (name, x, x == 0.0 || above_zero(x), ZERO_OR_MORE);
     match *optimizer {
         Optimizer::Sgd { learning_rate, weight_decay } => vec![above("learning_rate", learning_rate), least("weight_decay", weight_decay)],
         Optimizer::Momentum { learning_rate, momentum, weight_decay, .. } => {
@@ -191,11 +214,15 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
     let lanes = job.micro_batches();
     let workers = job.worker.count;
     found.unless(workers > 0, "worker.count", "there are no workers", "use at least 1");
-    let message = format!("{workers} workers, but a step has only {lanes} micro-batches: worker-{lanes} would have nothing to compute");
+    let (some, parts) = (counted(workers, "worker", "workers"), counted(lanes, "micro-batch", "micro-batches"));
+    let message = format!("{some}, but a step has only {parts}: worker-{lanes} would have nothing to compute");
     found.unless(workers <= lanes, "worker.count", message, "use fewer workers, or a larger train.micro_batches (which changes the bits)");
     found.unless((1..=1024).contains(&job.parameter_server.count), "parameter_server.count", "there must be 1 to 1024", "use 1 or more");
     for (path, cpus) in [("worker.cpus", job.worker.cpus), ("parameter_server.cpus", job.parameter_server.cpus)] {
         found.unless(cpus > 0.0 && cpus <= 1024.0, path, format!("{cpus} is not above 0 and up to 1024"), "use a number such as 1");
+    }
+    for (path, mem) in [("worker.mem", job.worker.mem), ("parameter_server.mem", job.parameter_server.mem)] {
+        found.unless(mem > 0, path, "no task runs in 0 MB", "leave it out for 1024, or name MB");
     }
     if let Some(bytes) = job.parameter_server.chunk_bytes {
         let fits = bytes.is_multiple_of(crate::layout::SEGMENT * 4) && (1..=crate::layout::CHUNK_ELEMENTS_MAX * 4).contains(&bytes);
@@ -213,4 +240,8 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
         "leave it out for 60, or use such as 600",
     );
     found.unless(!job.output.dir.is_empty(), "output.dir", "it is empty", "name a directory");
+}
+
+fn counted(n: u32, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
 }

@@ -1,14 +1,20 @@
 //! From text to a job file, or to all problems with their places.
+//!
+//! Three sieves: the text must be JSON, its tree must be what the [`grammar`](super::grammar) has, and what it says must
+//! make sense ([`check`]). The first ends at its first problem; the other two find all there are, together.
 
+use super::grammar::JOB;
+use super::walk::{Found, StandIn, walk};
 use super::{JobFile, check};
-use jsonc_parser::ast::{ObjectPropName, Value};
+use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
-use jsonc_parser::tokens::Token;
-use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use std::fmt;
 
 /// The deepest nesting of a job file.
 const DEPTH_MAX: usize = 64;
+/// So many are shown.
+const SHOWN_MAX: usize = 20;
 
 /// Something wrong with a job file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +25,7 @@ pub struct Problem {
     pub message: String,
     /// What to do about it; may be empty.
     pub remedy: String,
-    /// Line and column, from 1.
+    /// Line and column, from 1; those of problems that are not shown are not looked up.
     pub place: Option<(usize, usize)>,
 }
 
@@ -34,7 +40,7 @@ pub struct Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(SHOWN_MAX).enumerate() {
             let newline = if index > 0 { "\n" } else { "" };
             write!(f, "{newline}{}", self.file)?;
             if let Some((line, column)) = problem.place {
@@ -46,7 +52,10 @@ impl fmt::Display for Problems {
                 write!(f, "\n  help: {}", problem.remedy)?;
             }
         }
-        Ok(())
+        match self.problems.len().saturating_sub(SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
     }
 }
 
@@ -55,36 +64,65 @@ impl fmt::Display for Problems {
 /// # Errors
 /// All problems that can be seen without the data.
 pub fn parse(file: &str, text: &str) -> Result<JobFile, Problems> {
-    let problems = |problems| Problems { file: file.to_owned(), problems };
-    let wrong = |message: String, line, column| {
-        problems(vec![Problem { path: String::new(), message, remedy: String::new(), place: Some((line, column)) }])
-    };
-    if let Some(at) = too_deep(text) {
-        let (line, column) = place(text, at);
-        return Err(wrong(format!("nested more than {DEPTH_MAX} deep"), line, column));
+    let problems = |found| Problems { file: file.to_owned(), problems: placed(text, found) };
+    let tree = tree(text).map_err(|found| problems(vec![found]))?;
+    let (json, malformed) = walk(JOB, &tree, StandIn::First);
+    let job = read(json).map_err(|found| problems(vec![found]))?;
+    let mut wrong = check(&job);
+    if !malformed.is_empty() {
+        // What is said of a stand-in is not said of the file.
+        let (other, _) = walk(JOB, &tree, StandIn::Second);
+        let other = read(other).map(|job| check(&job)).unwrap_or_default();
+        let told = |path: &str| malformed.iter().any(|found| is_within(&found.path, path) || is_within(path, &found.path));
+        wrong.retain(|problem| other.contains(problem) && !told(&problem.path));
     }
-    let collect = CollectOptions { comments: CommentCollectionStrategy::Separate, tokens: true };
-    let read = parse_to_ast(text, &collect, &lenient()).map_err(|e| wrong(e.kind().to_string(), e.line_display(), e.column_display()))?;
-    let mut plain = text.as_bytes().to_vec();
-    let comments = read.comments.iter().flat_map(|map| map.values()).flat_map(|list| list.iter());
-    comments.for_each(|comment| blank(&mut plain, comment.start(), comment.end()));
-    let tokens = read.tokens.as_deref().unwrap_or_default();
-    for pair in tokens.windows(2) {
-        if pair[0].token == Token::Comma && matches!(pair[1].token, Token::CloseBrace | Token::CloseBracket) {
-            blank(&mut plain, pair[0].start(), pair[0].end());
-        }
-    }
-    let job: JobFile = serde_json::from_slice(&plain).map_err(|e| {
-        let message = e.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-        wrong(message.to_owned(), e.line(), e.column())
-    })?;
-    let mut found = check(&job);
-    for problem in &mut found {
-        problem.place = read.value.as_ref().map(|value| place(text, locate(value, &problem.path)));
-    }
-    found.sort_by_key(|p| p.place);
+    let wrong = wrong.into_iter().map(|Problem { path, message, remedy, .. }| Found { at: locate(&tree, &path), path, message, remedy });
+    let found: Vec<Found> = malformed.into_iter().chain(wrong).collect();
     if found.is_empty() { Ok(job) } else { Err(problems(found)) }
+}
+
+/// Where the field `path` (`train.batch_size`) stands in a job file's text, or the innermost one around it that is
+/// there: line and column, from 1. Nothing if the text is no JSON.
+pub fn place_of(text: &str, path: &str) -> Option<(usize, usize)> {
+    Some(place(text, locate(&tree(text).ok()?, path)))
+}
+
+fn tree(text: &str) -> Result<Value<'_>, Found> {
+    let wrong = |at, message: String, remedy: &str| Found { at, path: String::new(), message, remedy: remedy.to_owned() };
+    if let Some(at) = too_deep(text) {
+        return Err(wrong(at, format!("nested more than {DEPTH_MAX} deep"), "no field of a job file is: remove brackets"));
+    }
+    let read = parse_to_ast(text, &CollectOptions::default(), &lenient())
+        .map_err(|e| wrong(e.range().start, format!("not JSON: {}", lower(&e.kind().to_string())), "see what stands right before it"))?;
+    read.value.ok_or_else(|| {
+        wrong(0, "there is nothing in it".into(), "write a job: {\"name\": …, \"model\": …, \"data\": …, \"train\": …, \"output\": …}")
+    })
+}
+
+// What the grammar lets through, serde takes: a test sees to that.
+fn read(json: serde_json::Value) -> Result<JobFile, Found> {
+    let wrong = |e: serde_json::Error| Found { at: 0, path: String::new(), message: e.to_string(), remedy: String::new() };
+    serde_json::from_value(json).map_err(wrong)
+}
+
+fn placed(text: &str, mut found: Vec<Found>) -> Vec<Problem> {
+    found.sort_by_key(|found| found.at);
+    let problem = |(index, Found { at, path, message, remedy })| {
+        // Counting lines takes time: only for what is shown.
+        let place = (index < SHOWN_MAX).then(|| place(text, at));
+        Problem { path, message, remedy, place }
+    };
+    found.into_iter().enumerate().map(problem).collect()
+}
+
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+// Whether the field `path` is `outer` or inside of it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn lenient() -> ParseOptions {
@@ -96,7 +134,9 @@ fn lenient() -> ParseOptions {
         allow_single_quoted_strings: false,
         allow_hexadecimal_numbers: false,
         allow_unary_plus_numbers: false,
-        ..ParseOptions::default()
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
     }
 }
 
@@ -114,21 +154,13 @@ fn too_deep(text: &str) -> Option<usize> {
     })
 }
 
-fn blank(text: &mut [u8], start: usize, end: usize) {
-    for byte in &mut text[start..end] {
-        if *byte != b'\n' {
-            *byte = b' ';
-        }
-    }
-}
-
 // Where the value of `path` begins; or the innermost value around it that is there.
 fn locate(value: &Value<'_>, path: &str) -> usize {
     let mut value = value;
     let mut start = value.start();
     for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
         let next = match value {
-            Value::Object(object) => object.properties.iter().find(|p| name(&p.name) == part).map(|p| (p.start(), &p.value)),
+            Value::Object(object) => object.properties.iter().find(|p| p.name.as_str() == part).map(|p| (p.start(), &p.value)),
             Value::Array(array) => {
                 let index = part.trim_end_matches(']').parse::<usize>().ok();
                 index.and_then(|index| array.elements.get(index)).map(|e| (e.start(), e))
@@ -143,10 +175,6 @@ fn locate(value: &Value<'_>, path: &str) -> usize {
     start
 }
 
-fn name<'a>(name: &'a ObjectPropName<'_>) -> &'a str {
-    name.as_str()
-}
-
 fn place(text: &str, at: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
@@ -154,74 +182,4 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"{
-  // a comment
-  "name": "fashion-mnist",
-  "model": {
-    "layers": [ {"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}}, {"dense": {"units": 10}} ],
-    "loss": "softmax_cross_entropy", "metrics": ["accuracy"],
-  },
-  "data": {
-    "format": "idx",
-    "train": {"images": "i.gz", "labels": "l.gz", "records": [0, 8000]},
-    "eval": {"images": "i.gz", "labels": "l.gz", "records": [8000, 10000]}
-  },
-  "train": { "batch_size": 128, "micro_batches": 4, "epochs": 10, "seed": 7, "optimizer": {"adam": {"learning_rate": 0.001}} },
-  "worker": { "count": 2, "cpus": 1, "mem": 1024 },
-  "parameter_server": { "count": 1 },
-  "output": { "dir": "out" }, /* the end */
-}
-"#;
-
-    #[test]
-    fn a_good_file_is_read_and_written_back() {
-        let mut job = parse("job.json", GOOD).unwrap();
-        job.resolve("/base");
-        assert_eq!(job.output.dir, "/base/out");
-        let json = serde_json::to_string(&job).unwrap();
-        assert_eq!(parse("job.json", &json).unwrap(), job);
-    }
-
-    fn error(from: &str, to: &str) -> String {
-        assert!(GOOD.contains(from), "{from}");
-        parse("job.json", &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn problems_have_places() {
-        let check = |from, to, start: &str, has: &str| {
-            let error = error(from, to);
-            assert!(error.starts_with(start) && error.contains(has), "{error}");
-        };
-        check("\"batch_size\": 128", "\"batch_size\": \"x\"", "job.json:13:", "expected u32");
-        check("\"batch_size\": 128", "\"batch_sise\": 128", "job.json:13:", "unknown field `batch_sise`");
-        check("\"count\": 2", "\"count\": 5", "job.json:14:15: worker.count: 5 workers", "help: use fewer workers");
-        check("\"fashion-mnist\"", "\"Fashion\"", "job.json:3:3: name:", "help:");
-        check("\"loss\": \"softmax_cross_entropy\",", "", "job.json:4:3: model: there is no loss", "mse");
-        check("\"units\": 256", "\"units\": -1", "job.json:5:", "-1");
-        check("/* the end */", "}", "job.json:17:", "more than one");
-        check("/* the end */", "\"start_timeout\": 0", "job.json:16:31: start_timeout: 0 is not from 1 to 86400", "such as 600");
-    }
-
-    #[test]
-    fn all_problems_come_in_one_pass() {
-        let text = GOOD.replace("\"epochs\": 10", "\"epochs\": 0").replace("\"fashion-mnist\"", "\"x y\"");
-        assert_eq!(parse("job.json", &text).unwrap_err().problems.len(), 2);
-    }
-
-    #[test]
-    fn deep_nesting_is_refused() {
-        let text = "[".repeat(100_000);
-        assert!(parse("job.json", &text).unwrap_err().to_string().contains("deep"));
-    }
-
-    #[test]
-    fn cut_anywhere_it_is_an_error_and_no_panic() {
-        for end in 0..GOOD.trim_end().len() {
-            assert!(parse("job.json", &GOOD[..end]).is_err(), "{end}");
-        }
-    }
-}
+mod tests;

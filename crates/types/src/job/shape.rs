@@ -1,6 +1,7 @@
 //! Whether a model's layers chain: shapes without values.
 
 use super::model::{Layer, Loss, Padding, Pair};
+use std::fmt::Display;
 
 /// A layer's name and shapes; a record at a time, channels first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,14 @@ pub struct ShapeError {
     pub problem: String,
 }
 
+/// A field of a layer that is wrong whatever comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) field: &'static str,
+    pub(super) value: String,
+    pub(super) expected: &'static str,
+}
+
 impl Layer {
     /// Its kind, as in the job file.
     pub fn kind(&self) -> &'static str {
@@ -43,41 +52,67 @@ impl Layer {
         }
     }
 
+    /// What is wrong with it whatever comes in.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let fault = |field, value: &dyn Display, expected| Fault { field, value: value.to_string(), expected };
+        let least = |field, n: u32| (n == 0).then(|| fault(field, &n, "at least 1"));
+        let pair = |field, pair: Pair| match pair {
+            Pair::Both(n) => least(field, n),
+            Pair::Each([height, width]) => {
+                (height == 0 || width == 0).then(|| fault(field, &format_args!("[{height}, {width}]"), "at least 1 in both directions"))
+            }
+        };
+        let share = |field, x: f32| (!(0.0..1.0).contains(&x)).then(|| fault(field, &x, "from 0 to below 1"));
+        let above = |field, x: f32| {
+            let fine = (f32::MIN_POSITIVE..=f32::MAX).contains(&x);
+            (!fine).then(|| fault(field, &x, "above 0 and within 32 bits: 1.2e-38 to 3.4e38"))
+        };
+        let all = match *self {
+            Layer::Flatten {} | Layer::Activation(_) => [None, None, None],
+            Layer::Dense { units, .. } => [least("units", units), None, None],
+            Layer::Conv2d { filters, kernel, stride, .. } => [least("filters", filters), pair("kernel", kernel), pair("stride", stride)],
+            Layer::MaxPool2d { size, stride } | Layer::AveragePool2d { size, stride } => {
+                [pair("size", size), stride.and_then(|stride| pair("stride", stride)), None]
+            }
+            Layer::Dropout { rate } => [share("rate", rate), None, None],
+            Layer::LayerNorm { epsilon } => [above("epsilon", epsilon), None, None],
+            Layer::BatchNorm { momentum, epsilon } => [share("momentum", momentum), above("epsilon", epsilon), None],
+        };
+        all.into_iter().flatten().collect()
+    }
+
     /// The shape of what comes out for one record of shape `input`.
     ///
     /// # Errors
     /// What is wrong, and what would be right.
     pub fn output(&self, input: &[u32]) -> Result<Vec<u32>, String> {
+        if let Some(Fault { field, value, expected }) = self.faults().first() {
+            return Err(format!("has a {field} of {value}, which is not {expected}"));
+        }
         match *self {
             Layer::Flatten {} => {
                 let all = input.iter().try_fold(1u32, |n, d| n.checked_mul(*d));
                 Ok(vec![all.ok_or("makes more than 4,294,967,295 values")?])
             }
             Layer::Dense { units, .. } => match input {
-                [_] => Ok(vec![positive(units, "units")?]),
+                [_] => Ok(vec![units]),
                 _ => Err("takes one dimension: put a flatten layer before it".into()),
             },
             Layer::Conv2d { filters, kernel, stride, padding, .. } => {
                 let (_, height, width) = picture(input)?;
-                let (kernel, stride) = (sides(kernel, "kernel")?, sides(stride, "stride")?);
+                let (kernel, stride) = (kernel.get(), stride.get());
                 let side = |input: u32, kernel: u32, stride: u32| match padding {
                     Padding::Same => Ok(input.div_ceil(stride)),
                     Padding::Valid => window(input, kernel, stride),
                 };
-                Ok(vec![positive(filters, "filters")?, side(height, kernel.0, stride.0)?, side(width, kernel.1, stride.1)?])
+                Ok(vec![filters, side(height, kernel.0, stride.0)?, side(width, kernel.1, stride.1)?])
             }
             Layer::MaxPool2d { size, stride } | Layer::AveragePool2d { size, stride } => {
                 let (channels, height, width) = picture(input)?;
-                let (size, stride) = (sides(size, "size")?, sides(stride.unwrap_or(size), "stride")?);
+                let (size, stride) = (size.get(), stride.unwrap_or(size).get());
                 Ok(vec![channels, window(height, size.0, stride.0)?, window(width, size.1, stride.1)?])
             }
-            Layer::Dropout { rate } => match rate {
-                0.0..1.0 => Ok(input.to_vec()),
-                _ => Err("has a rate that is not from 0 to below 1".into()),
-            },
-            Layer::Activation(_) => Ok(input.to_vec()),
-            Layer::LayerNorm { epsilon } => norm(epsilon, 0.0, input),
-            Layer::BatchNorm { epsilon, momentum } => norm(epsilon, momentum, input),
+            Layer::Dropout { .. } | Layer::Activation(_) | Layer::LayerNorm { .. } | Layer::BatchNorm { .. } => Ok(input.to_vec()),
         }
     }
 }
@@ -120,15 +155,6 @@ pub fn fits_loss(loss: Loss, output: &[u32], classes: u32) -> Result<(), String>
     }
 }
 
-fn positive(n: u32, what: &str) -> Result<u32, String> {
-    if n == 0 { Err(format!("needs {what} of at least 1")) } else { Ok(n) }
-}
-
-fn sides(pair: Pair, what: &str) -> Result<(u32, u32), String> {
-    let (height, width) = pair.get();
-    Ok((positive(height, what)?, positive(width, what)?))
-}
-
 fn picture(input: &[u32]) -> Result<(u32, u32, u32), String> {
     match *input {
         [channels, height, width] => Ok((channels, height, width)),
@@ -139,16 +165,6 @@ fn picture(input: &[u32]) -> Result<(u32, u32, u32), String> {
 fn window(input: u32, size: u32, stride: u32) -> Result<u32, String> {
     let room = input.checked_sub(size).ok_or_else(|| format!("has a window of {size}, larger than its input of {input}"))?;
     Ok(room / stride + 1)
-}
-
-fn norm(epsilon: f32, momentum: f32, input: &[u32]) -> Result<Vec<u32>, String> {
-    if !(epsilon > 0.0 && epsilon.is_finite()) {
-        return Err("needs an epsilon above 0".into());
-    }
-    if !(0.0..1.0).contains(&momentum) {
-        return Err("has a momentum that is not from 0 to below 1".into());
-    }
-    Ok(input.to_vec())
 }
 
 #[cfg(test)]

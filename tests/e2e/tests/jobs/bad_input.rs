@@ -33,7 +33,7 @@ fn pictures() {
     let (lab, good) = lab();
     let mut job = good.clone();
     job["data"]["train"]["images"] = json!("absent.idx");
-    has(&refused(&lab, &job, 2), &["absent.idx", "is not there"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": data.train.images: ", "absent.idx", "is not there"]);
 
     let images = std::fs::read(lab.path().join("images.idx")).unwrap();
     std::fs::write(lab.path().join("short.idx"), &images[..images.len() - 7]).unwrap();
@@ -89,11 +89,18 @@ fn shapes_that_do_not_chain() {
     let (lab, good) = lab();
     let mut job = good.clone();
     job["model"]["layers"] = json!([{"dense": {"units": 4}}]);
-    has(&refused(&lab, &job, 2), &["dense", "flatten"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[0]: ", "dense", "flatten"]);
     job["model"]["layers"] = json!([{"flatten": {}}, {"dense": {"units": 7}}]);
-    has(&refused(&lab, &job, 2), &["4", "7"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.loss: ", "4", "7"]);
     job["model"]["layers"] = json!([{"conv2d": {"filters": 2, "kernel": 13}}, {"flatten": {}}, {"dense": {"units": 4}}]);
     has(&refused(&lab, &job, 2), &["conv2d", "13"]);
+}
+
+#[test]
+fn more_micro_batches_than_records() {
+    let (lab, mut job) = lab();
+    (job["train"]["batch_size"], job["train"]["micro_batches"]) = (json!(1024), json!(128));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": train.micro_batches: 80 training records", "help:"]);
 }
 
 #[test]

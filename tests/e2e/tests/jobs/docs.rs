@@ -32,6 +32,44 @@ fn job_files_of_the_pages_are_valid() {
 }
 
 #[test]
+fn the_job_file_that_is_shown_is_the_one_that_is_shipped() {
+    let readme = page("README.md");
+    assert_eq!(blocks(&readme, "json"), [page("examples/fashion-mnist/job.json")]);
+}
+
+// As after `make demo`, in a directory that is laid out like the sources.
+#[test]
+fn the_program_is_called_by_its_name_after_the_line_that_says_so() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path().join("target")).unwrap();
+    std::os::unix::fs::symlink(lab.path().join("bin"), lab.path().join("target/release")).unwrap();
+    let readme = page("README.md");
+    let [line] = blocks(&readme, "sh")[..] else { panic!("one line was expected") };
+    let script = format!("{line}\ncd /\ntfcoord list && tfcoord predict --help");
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-ec", &script]).current_dir(lab.path()).env("PATH", "/usr/bin:/bin");
+    let output = shell.env("TFCOORD_STATE_DIR", lab.state_dir()).env_remove("TFCOORD_BIN_DIR").output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.starts_with("no jobs are active") && out.contains("Usage: tfcoord predict"), "{out}{err}");
+}
+
+// What the page says of one job is one job's.
+#[test]
+fn the_figures_of_a_job_are_the_same_wherever_they_are_shown() {
+    let commands = page("docs/commands.md");
+    let after =
+        |what: &str| commands.split(what).nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{what}"));
+    let accuracy = after("\n  test accuracy  ");
+    for what in ["epoch 20/20 evaluated on 2,000 records: test accuracy ", "\naccuracy  "] {
+        assert_eq!(after(what).trim_end_matches(','), accuracy, "{what}");
+    }
+    let listed = commands.lines().find(|line| line.starts_with("fashion-mnist-2 ") && line.contains("  test accuracy "));
+    assert!(listed.is_some_and(|line| line.ends_with(&format!("test accuracy {accuracy}"))), "{listed:?}");
+    assert!(after("\nloss      ").starts_with(&after("\n  test loss      ")[..5]));
+}
+
+#[test]
 fn commands_of_the_pages_run() {
     let lab = Lab::new();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fashion-mnist");

@@ -1,0 +1,242 @@
+//! What is told about job files that are wrong.
+
+use super::*;
+
+const GOOD: &str = r#"{
+  // a comment
+  "name": "fashion-mnist",
+  "model": {
+    "layers": [ {"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}}, {"dense": {"units": 10}} ],
+    "loss": "softmax_cross_entropy", "metrics": ["accuracy"],
+  },
+  "data": {
+    "format": "idx",
+    "train": {"images": "i.gz", "labels": "l.gz", "records": [0, 8000]},
+    "eval": {"images": "i.gz", "labels": "l.gz", "records": [8000, 10000]}
+  },
+  "train": { "batch_size": 128, "micro_batches": 4, "epochs": 10, "seed": 7, "optimizer": {"adam": {"learning_rate": 0.001}} },
+  "worker": { "count": 2, "cpus": 1, "mem": 1024 },
+  "parameter_server": { "count": 1 },
+  "output": { "dir": "out" }, /* the end */
+}
+"#;
+
+#[test]
+fn a_good_file_is_read_and_written_back() {
+    let mut job = parse("job.json", GOOD).unwrap();
+    job.resolve("/base");
+    assert_eq!(job.output.dir, "/base/out");
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(parse("job.json", &json).unwrap(), job);
+}
+
+fn error(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    parse("job.json", &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn problems_have_places() {
+    let check = |from, to, start: &str, has: &str| {
+        let error = error(from, to);
+        assert!(error.starts_with(start) && error.contains(has), "{error}");
+    };
+    check(
+        "\"batch_size\": 128",
+        "\"batch_size\": \"x\"",
+        "job.json:13:14: train.batch_size: expected a whole number, found the text \"x\"",
+        "help: write such as 128",
+    );
+    check(
+        "\"batch_size\": 128",
+        "\"batch_sise\": 128",
+        "job.json:13:14: train.batch_sise: there is no such field",
+        "help: did you mean \"batch_size\"?",
+    );
+    check("\"count\": 2", "\"count\": 5", "job.json:14:15: worker.count: 5 workers", "help: use fewer workers");
+    check("\"fashion-mnist\"", "\"Fashion\"", "job.json:3:3: name:", "help:");
+    check("\"loss\": \"softmax_cross_entropy\",", "", "job.json:4:3: model.loss: there is no loss", "mse");
+    check(
+        "\"units\": 256",
+        "\"units\": -1",
+        "job.json:5:45: model.layers[1].dense.units: expected a whole number from 0 to 4294967295, found -1",
+        "help",
+    );
+    check("/* the end */", "}", "job.json:17:", "more than one");
+    check("/* the end */", "\"start_timeout\": 0", "job.json:16:31: start_timeout: 0 is not from 1 to 86400", "such as 600");
+}
+
+#[test]
+fn all_problems_come_in_one_pass() {
+    let text = GOOD.replace("\"epochs\": 10", "\"epochs\": 0").replace("\"fashion-mnist\"", "\"x y\"");
+    assert_eq!(parse("job.json", &text).unwrap_err().problems.len(), 2);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let text = "[".repeat(100_000);
+    assert!(parse("job.json", &text).unwrap_err().to_string().contains("deep"));
+}
+
+#[test]
+fn cut_anywhere_it_is_an_error_and_no_panic() {
+    for end in 0..GOOD.trim_end().len() {
+        assert!(parse("job.json", &GOOD[..end]).is_err(), "{end}");
+    }
+}
+
+// The one problem of GOOD with this change.
+fn only(from: &str, to: &str, problem: &str) {
+    let problem = problem.strip_prefix('\n').unwrap_or(problem);
+    let error = error(from, to);
+    let (place, text) = error.split_once(": ").unwrap();
+    assert!(place.starts_with("job.json:") && place.split(':').count() == 3, "{error}");
+    assert_eq!(text, problem);
+}
+
+#[test]
+fn what_is_expected_is_said_in_the_pages_words() {
+    let adam = r#"{"adam": {"learning_rate": 0.001}}"#;
+    let optimizer = "train.optimizer: expected an object with one key, its kind, found";
+    let such = format!("\n  help: write such as {adam}");
+    only(adam, "\"adam\"", &format!("{optimizer} the text \"adam\"\n  help: write {adam}"));
+    only(adam, "{}", &format!("{optimizer} no key{such}"));
+    only(adam, "[]", &format!("{optimizer} an empty list{such}"));
+    only(adam, "null", &format!("{optimizer} null{such}"));
+    only(adam, "{\"sgd\": {\"learning_rate\": 1}, \"add\": {}}", &format!("{optimizer} \"sgd\", \"add\"\n  help: keep one of them"));
+    only(adam, "{\"adamw\": {\"learning_rate\": 1}}", "train.optimizer.adamw: there is no such kind\n  help: did you mean \"adam\"?");
+    only(adam, "{\"adam\": {}}", "train.optimizer.adam.learning_rate: is missing\n  help: add \"learning_rate\": 0.001");
+    only(
+        "\"seed\": 7",
+        "\"schedule\": \"cosine\"",
+        "train.schedule: expected \"constant\", or an object with one key, its kind, found the text \"cosine\"\n  help: write {\"cosine\": {}}",
+    );
+    only(
+        "\"seed\": 7",
+        "\"schedule\": {\"constant\": {}}",
+        "train.schedule.constant: there is no such kind\n  help: write \"constant\" alone",
+    );
+    only(
+        "{\"flatten\": {}}, ",
+        "{\"flatten\": {}, \"dropout\": {\"rate\": 0.5}}, ",
+        "model.layers[0]: expected an object with one key, its kind, found \"flatten\", \"dropout\"\n  help: give each an object of its own: {\"flatten\": …}, {\"dropout\": …}",
+    );
+    only(
+        "{\"flatten\": {}}",
+        "\"flatten\"",
+        "model.layers[0]: expected an object with one key, its kind, found the text \"flatten\"\n  help: write {\"flatten\": {}}",
+    );
+    only(
+        "\"batch_size\": 128",
+        "\"batch_size\": \"20\"",
+        "train.batch_size: expected a whole number, found the text \"20\"\n  help: write 20 without quotes",
+    );
+    only("\"batch_size\": 128", "\"batch_size\": 12.5", "train.batch_size: expected a whole number, found 12.5\n  help: write such as 128");
+    only(
+        "\"worker\": { \"count\": 2, \"cpus\": 1, \"mem\": 1024 }",
+        "\"worker\": [1, 1, 100, 3]",
+        "worker: expected an object, found a list of 4\n  help: write such as {\"count\": 2}",
+    );
+    only(
+        "\"relu\"",
+        "\"relo\"",
+        "model.layers[1].dense.activation: expected \"relu\", \"tanh\", \"sigmoid\" or \"gelu\", found the text \"relo\"\n  help: did you mean \"relu\"?",
+    );
+    only(
+        "[\"accuracy\"]",
+        "\"accuracy\"",
+        "model.metrics: expected a list, found the text \"accuracy\"\n  help: put it into [ ]: write such as [\"accuracy\"]",
+    );
+    only("\"seed\": 7", "\"seed\": 7, \"seed\": 8", "train.seed: occurs twice\n  help: remove one of them");
+    only("0.001", "1e999", "train.optimizer.adam.learning_rate: 1e999 is no number that can be held\n  help: write such as 0.001 or 1e-3");
+    only(
+        "[0, 8000]",
+        "[0, 8000, 1]",
+        "data.train.records: expected [from, to], two whole numbers, found a list of 3\n  help: write such as [0, 8000]",
+    );
+    only("\"epochs\": 10, ", "", "train.epochs: is missing\n  help: add \"epochs\": 10");
+}
+
+#[test]
+fn a_file_without_a_job_is_told_what_one_is() {
+    let error = |text: &str| parse("bad.json", text).unwrap_err().to_string();
+    assert!(error("").starts_with("bad.json:1:1: there is nothing in it\n  help: write a job"), "{}", error(""));
+    assert!(error("[]").starts_with("bad.json:1:1: expected an object, found an empty list\n  help: "), "{}", error("[]"));
+    let empty = error("{}");
+    assert_eq!(empty.matches("help: ").count(), 5, "{empty}");
+    for name in ["name", "model", "data", "train", "output"] {
+        assert!(empty.contains(&format!("bad.json:1:1: {name}: is missing\n  help: add \"{name}\": ")), "{empty}");
+    }
+    assert!(error("{\"name\" \"m\"}").contains("bad.json:1:9: not JSON: expected colon"), "{}", error("{\"name\" \"m\"}"));
+}
+
+#[test]
+fn one_problem_hides_no_other() {
+    let text = GOOD
+        .replace("\"seed\": 7", "\"foo\": 1")
+        .replace("\"epochs\": 10", "\"epochs\": 0")
+        .replace("\"count\": 2", "\"count\": 9")
+        .replace("\"idx\"", "7");
+    let problems = parse("job.json", &text).unwrap_err().problems;
+    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["data.format", "train.epochs", "train.foo", "worker.count"]);
+}
+
+#[test]
+fn what_hangs_on_a_wrong_field_is_not_judged() {
+    let paths = |from: &[(&str, &str)]| -> Vec<String> {
+        let text = from.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+        parse("job.json", &text).unwrap_err().problems.into_iter().map(|problem| problem.path).collect()
+    };
+    assert_eq!(paths(&[("\"micro_batches\": 4", "\"micro_batches\": true"), ("\"count\": 2", "\"count\": 9")]), ["train.micro_batches"]);
+    assert_eq!(paths(&[("\"batch_size\": 128", "\"batch_size\": null")]), ["train.batch_size"]);
+    assert_eq!(
+        paths(&[("\"labels\": \"l.gz\"", "\"labels\": 5"), ("\"images\": \"i.gz\"", "\"images\": [\"i\", \"j\", \"k\"]")]),
+        ["data.train.labels"]
+    );
+    assert_eq!(paths(&[("\"loss\"", "\"lose\"")]), ["model.lose"]);
+    assert_eq!(paths(&[("\"layers\"", "\"layer\"")]), ["model.layer"]);
+}
+
+#[test]
+fn layers_are_checked_without_data() {
+    let layers = r#"[ {"dropout": {"rate": 1}}, {"dense": {"units": 0}},
+        {"conv2d": {"filters": 0, "kernel": [3, 0], "stride": 0}}, {"batch_norm": {"momentum": 1, "epsilon": 0}},
+        {"max_pool2d": {"size": 0}}, {"layer_norm": {"epsilon": 1e39}} ]"#;
+    let good = r#"[ {"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}}, {"dense": {"units": 10}} ]"#;
+    assert!(GOOD.contains(good));
+    let problems = parse("job.json", &GOOD.replace(good, layers)).unwrap_err();
+    let paths: Vec<&str> = problems.problems.iter().map(|problem| problem.path.as_str()).collect();
+    let expected = ["0].dropout.rate", "1].dense.units", "2].conv2d.filters", "2].conv2d.kernel", "2].conv2d.stride"];
+    let expected =
+        expected.iter().chain(&["3].batch_norm.momentum", "3].batch_norm.epsilon", "4].max_pool2d.size", "5].layer_norm.epsilon"]);
+    assert_eq!(paths, expected.map(|path| format!("model.layers[{path}")).collect::<Vec<_>>());
+    let text = problems.to_string();
+    assert!(text.contains("job.json:6:35: model.layers[2].conv2d.kernel: [3, 0] is not at least 1 in both directions\n  help:"), "{text}");
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused() {
+    let check = |from, to, has: &str| assert!(error(from, to).contains(has), "{}", error(from, to));
+    check("0.001", "1e39", "train.optimizer.adam.learning_rate: 1");
+    check("0.001", "1e-60", "train.optimizer.adam.learning_rate: 0.");
+    check("0.001", "0", "learning_rate: 0 is not above 0");
+    check("\"mem\": 1024", "\"mem\": 0", "worker.mem: no task runs in 0 MB");
+    check("\"idx\",", "\"idx\", \"missing\": [\"?\"],", "data.missing: idx has no texts");
+    check("\"micro_batches\": 4", "\"micro_batches\": 1", "2 workers, but a step has only 1 micro-batch: ");
+}
+
+#[test]
+fn many_problems_are_counted() {
+    let text = GOOD.replace("[\"accuracy\"]", &format!("[{}]", vec!["1"; 5000].join(",")));
+    let problems = parse("job.json", &text).unwrap_err();
+    assert!(problems.problems.len() <= 1000 && problems.to_string().ends_with("\nand 980 more"), "{}", problems.problems.len());
+}
+
+#[test]
+fn a_field_is_found_by_its_path() {
+    assert_eq!(place_of(GOOD, "train.epochs"), Some((13, 53)));
+    assert_eq!(place_of(GOOD, "model.layers[2]"), Some((5, 83)));
+    assert_eq!(place_of(GOOD, "data.train.files"), Some((10, 5)));
+    assert_eq!(place_of("{", "x"), None);
+}
