@@ -4,6 +4,7 @@ use crate::figures::Metrics;
 use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 use tfcoord_data::Preprocessing;
 use tfcoord_model::file::{self, FORMAT, ModelFile};
@@ -50,8 +51,9 @@ pub fn write(
         classes: model.classes(),
         evaluation_batch_size: u32::try_from(EVALUATION_BATCH).expect("a small constant"),
         preprocessing: preprocessing.clone(),
+        tensors_sha256: None,
     };
-    file::write(&temp, &description, model.variables(), parameters)?;
+    file::write(&temp, description, model.variables(), parameters)?;
     let metrics = Metrics::new(&export.evaluations, model.classes());
     let metrics = serde_json::to_string_pretty(&metrics)? + "\n";
     tfcoord_fs::write_atomic(&temp.join(METRICS), metrics.as_bytes(), 0o644)?;
@@ -67,18 +69,35 @@ pub fn write(
     Ok(Exported { dir: to.to_str().context("the path of the outputs is not UTF-8")?.to_owned(), files })
 }
 
+// Length and SHA-256 of a file, which may be larger than memory.
+fn digest(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
+    let (mut file, mut hash, mut length) = (std::fs::File::open(path)?, Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((length, hash.finalize().into())),
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 // (name, length, SHA-256) of each file, by name.
 fn digests(dir: &Path) -> anyhow::Result<Vec<(String, u64, String)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let (length, digest) = digest(&path).with_context(|| path.display().to_string())?;
         let name = path.file_name().and_then(|n| n.to_str()).context("a file's name is not UTF-8")?.to_owned();
         let mut hex = String::new();
-        Sha256::digest(&bytes).iter().for_each(|byte| {
+        digest.iter().for_each(|byte| {
             let _infallible = write!(hex, "{byte:02x}");
         });
-        files.push((name, bytes.len() as u64, hex));
+        files.push((name, length, hex));
     }
     files.sort();
     Ok(files)
@@ -92,4 +111,20 @@ fn curve_text(curve: &[CurvePoint]) -> String {
         let _infallible = writeln!(text, "{},{loss},{accuracy},{:08x}", point.step, point.loss_sum.to_bits());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_digested_piece_by_piece() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..200_001u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(dir.path().join("long"), &bytes).unwrap();
+        std::fs::write(dir.path().join("empty"), "").unwrap();
+        let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let expected = [("empty".to_owned(), 0, hex(b"")), ("long".to_owned(), 200_001, hex(&bytes))];
+        assert_eq!(digests(dir.path()).unwrap(), expected);
+    }
 }
