@@ -3,7 +3,7 @@
 use crate::figures::Metrics;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tfcoord_data::Preprocessing;
 use tfcoord_model::file::{self, FORMAT, ModelFile};
@@ -114,8 +114,9 @@ fn write_model(temp: &Path, export: &Export, preprocessing: &Preprocessing, mode
         classes: model.classes(),
         evaluation_batch_size: u32::try_from(EVALUATION_BATCH).expect("a small constant"),
         preprocessing: preprocessing.clone(),
+        tensors_sha256: None,
     };
-    file::write(temp, &description, model.variables(), parameters)?;
+    file::write(temp, description, model.variables(), parameters)?;
     let metrics = Metrics::new(&export.evaluations, model.classes());
     let metrics = serde_json::to_string_pretty(&metrics)? + "\n";
     Ok(tfcoord_fs::write_atomic(&temp.join(METRICS), metrics.as_bytes(), 0o644)?)
@@ -149,18 +150,35 @@ fn remove_earlier(outputs: &Path, attempt: u64) -> io::Result<()> {
     Ok(())
 }
 
+// Length and SHA-256 of a file, which may be larger than memory.
+fn digest(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
+    let (mut file, mut hash, mut length) = (std::fs::File::open(path)?, Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((length, hash.finalize().into())),
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 // (name, length, SHA-256) of each file, by name.
 fn digests(dir: &Path) -> Result<Vec<(String, u64, String)>, Error> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
         let path = entry.map_err(failed("list", dir))?.path();
-        let bytes = std::fs::read(&path).map_err(failed("read", &path))?;
+        let (length, digest) = digest(&path).map_err(failed("read", &path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut hex = String::new();
-        Sha256::digest(&bytes).iter().for_each(|byte| {
+        digest.iter().for_each(|byte| {
             let _infallible = write!(hex, "{byte:02x}");
         });
-        files.push((name, bytes.len() as u64, hex));
+        files.push((name, length, hex));
     }
     files.sort();
     Ok(files)

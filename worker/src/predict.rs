@@ -3,7 +3,7 @@
 use crate::arguments::{Format, Predict};
 use crate::figures::Figures;
 use crate::input::{batch, reuse};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -69,7 +69,8 @@ pub fn failed(error: &anyhow::Error) -> u8 {
         _ => eprintln!("error: {error:#}"),
     }
     // What is wrong with the model, the data or the command line has types of its own.
-    if error.is::<std::io::Error>() { CANNOT_WRITE } else { BAD_INPUT }
+    let scratch = matches!(error.downcast_ref(), Some(tfcoord_data::Error::Scratch { .. }));
+    if scratch || error.is::<std::io::Error>() { CANNOT_WRITE } else { BAD_INPUT }
 }
 
 fn source(arguments: &Predict, format: DataFormat) -> anyhow::Result<Source> {
@@ -94,6 +95,13 @@ fn source(arguments: &Predict, format: DataFormat) -> anyhow::Result<Source> {
 
 fn print(out: &mut impl Write, format: Format, preprocessing: &Preprocessing, from: u64, all: &[Prediction]) -> anyhow::Result<()> {
     for (record, prediction) in (from..).zip(all) {
+        if !is_finite(prediction) {
+            bail!(
+                "record {record} (from 0): the model's output is no finite number: its training has diverged, or the record's \
+                 values are far from those it was trained on\n  help: train again with a smaller learning rate or train.clip_norm, or \
+                 look at the record"
+            );
+        }
         let (text, value): (String, Value) = match prediction {
             Prediction::Class { class, scores } => {
                 let name = preprocessing.classes().get(*class as usize).map_or("", String::as_str);
@@ -110,6 +118,13 @@ fn print(out: &mut impl Write, format: Format, preprocessing: &Preprocessing, fr
     Ok(())
 }
 
+fn is_finite(prediction: &Prediction) -> bool {
+    match prediction {
+        Prediction::Class { scores, .. } => scores.iter().all(|score| score.is_finite()),
+        Prediction::Number(number) => number.is_finite(),
+    }
+}
+
 fn print_text(out: &mut impl Write, figures: &Figures) -> std::io::Result<()> {
     writeln!(out, "records   {}", figures.records)?;
     if let Some(loss) = figures.loss {
@@ -124,6 +139,29 @@ fn print_text(out: &mut impl Write, figures: &Figures) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_number_is_refused_by_its_record_and_not_printed() {
+        let class = |scores: [f32; 2]| Prediction::Class { class: 0, scores: scores.to_vec() };
+        let preprocessing = Preprocessing {
+            format: DataFormat::Idx,
+            input: vec![1],
+            label: Label::Class { names: vec!["a".into(), "b".into()] },
+            columns: Vec::new(),
+            scale: 1.0,
+            label_column: None,
+            missing: Vec::new(),
+        };
+        for bad in [class([f32::NAN; 2]), Prediction::Number(f32::INFINITY)] {
+            for format in [Format::Text, Format::Json, Format::Jsonl] {
+                let mut out = Vec::new();
+                let all = [class([0.25, 0.75]), bad.clone(), class([1.0, 0.0])];
+                let error = print(&mut out, format, &preprocessing, 40, &all).unwrap_err();
+                assert!(error.to_string().starts_with("record 41 "), "{error}");
+                assert_eq!((failed(&error), out.iter().filter(|byte| **byte == b'\n').count()), (BAD_INPUT, 1));
+            }
+        }
+    }
 
     #[test]
     fn failures_have_the_exit_codes_of_the_commands() {

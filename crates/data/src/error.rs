@@ -3,7 +3,7 @@
 mod file;
 mod row;
 
-pub use file::FileProblem;
+pub use file::{Change, FileProblem};
 pub use row::RowProblem;
 
 use std::io;
@@ -22,9 +22,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// Something cannot be kept in the scratch directory.
-    #[error(transparent)]
-    Keep(#[from] tfcoord_fs::Error),
+    /// Something cannot be kept in the scratch directory: neither the job nor its data are to blame.
+    #[error("{cause}\n  help: {}", if is_full(cause) { FULL } else { UNUSABLE })]
+    Scratch {
+        /// What was tried, on what, and why not.
+        cause: tfcoord_fs::Error,
+    },
     /// The job file asks for what the data cannot give.
     #[error("{field}: {message}\n  help: {remedy}")]
     Job {
@@ -74,9 +77,28 @@ impl Error {
         move |problem| Self::File { path, problem }
     }
 
+    pub(crate) fn scratch(cause: tfcoord_fs::Error) -> Self {
+        Self::Scratch { cause }
+    }
+
+    pub(crate) fn scratch_io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::scratch(tfcoord_fs::Error::Io { operation, path, source })
+    }
+
     pub(crate) fn job(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Job { field: field.into(), message: message.into(), remedy: remedy.into() }
     }
+}
+
+const FULL: &str = "free space on that disk: unpacked data and the places of records are kept there; or keep them on a larger one, by \
+                    TFCOORD_STATE_DIR, or --scratch of predict";
+const UNUSABLE: &str = "unpacked data and the places of records are kept there: make it a directory that may be written to, or use \
+                        another one, by TFCOORD_STATE_DIR, or --scratch of predict";
+
+fn is_full(error: &tfcoord_fs::Error) -> bool {
+    let tfcoord_fs::Error::Io { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A value as it is shown: quoted, at most 60 characters.

@@ -1,6 +1,6 @@
 //! What a file was when it was looked at: path, length, modification time.
 
-use crate::error::{Error, FileProblem};
+use crate::error::{Change, Error, FileProblem};
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -52,12 +52,17 @@ impl Identity {
     }
 
     fn unless_changed(&self, now: &Self) -> Result<(), Error> {
-        if now == self { Ok(()) } else { Err(self.changed(now.length)) }
+        let change = match (self.length, now.length) {
+            _ if now == self => return Ok(()),
+            (was, is) if was != is => Change::Length { was, is },
+            (length, _) => Change::Time { length },
+        };
+        Err(self.changed(change))
     }
 
     /// That it is not what it was.
-    pub fn changed(&self, length: u64) -> Error {
-        Error::file(&self.path)(FileProblem::Changed { was: self.length, is: length })
+    pub fn changed(&self, change: Change) -> Error {
+        Error::file(&self.path)(FileProblem::Changed(change))
     }
 
     /// A name for what is derived from the file: the same in every process, another one once the file changes.

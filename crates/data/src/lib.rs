@@ -27,7 +27,7 @@ mod sources;
 mod unpack;
 
 pub use batch::RecordBatch;
-pub use error::{Error, FileProblem, RowProblem};
+pub use error::{Change, Error, FileProblem, RowProblem};
 pub use order::Order;
 pub use prepare::{prepare, summary};
 pub use preprocessing::Preprocessing;

@@ -2,12 +2,12 @@
 
 use crate::batch::RecordBatch;
 use crate::csv::{CsvFile, LabelNeed, Table};
-use crate::error::{Error, FileProblem};
+use crate::error::{Change, Error, FileProblem};
 use crate::identity::Identity;
 use crate::idx::IdxFile;
 use crate::preprocessing::Preprocessing;
 use crate::scratch::Scratch;
-use crate::sources;
+use crate::sources::{self, Named};
 use std::path::{Path, PathBuf};
 use tfcoord_types::job::{Format, Source};
 use tfcoord_types::manifest::{DataFile, DataSet};
@@ -65,7 +65,7 @@ impl Reader {
     /// The files are not what the preprocessing takes, or have fewer records than `source.records` asks for.
     pub fn of_source(preprocessing: &Preprocessing, source: &Source, scratch: impl Into<Scratch>) -> Result<Self, Error> {
         let scratch = scratch.into();
-        let listed = sources::list("data", preprocessing.format, source)?;
+        let listed = sources::list(Named::Predict, preprocessing.format, source)?;
         let set = DataSet { files: Vec::new(), first: 0, records: 0 };
         let mut reader = Self::new(preprocessing, &set, scratch, LabelNeed::Optional)?;
         let mut total = 0;
@@ -82,7 +82,7 @@ impl Reader {
             total += file.records;
             reader.files.push(file);
         }
-        (reader.first, reader.records) = used("data", source, total)?;
+        (reader.first, reader.records) = used(Named::Predict, source, total)?;
         Ok(reader)
     }
 
@@ -176,7 +176,7 @@ impl Reader {
         let opened = Opened::new(&identity(file), labels_identity(file).as_ref(), self)?;
         // The same identity and another content: the manifest is not of this file.
         if opened.records() != file.records {
-            return Err(identity(file).changed(file.length));
+            return Err(identity(file).changed(Change::Content));
         }
         Ok(opened)
     }
@@ -241,24 +241,24 @@ pub(crate) fn described(file: &Identity, labels: Option<&Identity>, records: u64
     }
 }
 
-/// The first record that `source`, the job file's `field`, uses of `total`, and how many.
-pub(crate) fn used(field: &str, source: &Source, total: u64) -> Result<(u64, u64), Error> {
+/// The first record that `source` uses of `total`, and how many.
+pub(crate) fn used(named: Named<'_>, source: &Source, total: u64) -> Result<(u64, u64), Error> {
     let [from, to] = source.records.unwrap_or([0, total]);
     if from < to && to <= total {
         return Ok((from, to - from));
     }
     if total == 0 {
-        return Err(Error::job(field, "the files hold no records", "name files that hold some"));
+        return Err(Error::job(named.whole(), "the files hold no records", "name files that hold some"));
     }
     let message = format!("records [{from}, {to}] are asked for, but the files hold {total}");
-    Err(Error::job(format!("{field}.records"), message, format!("use numbers from 0 to {total}, the first below the second")))
+    Err(Error::job(named.part("records"), message, format!("use numbers from 0 to {total}, the first below the second")))
 }
 
 fn identity(file: &DataFile) -> Identity {
     Identity { path: PathBuf::from(&file.path), length: file.length, modified_ns: file.modified_ns }
 }
 
-fn labels_identity(file: &DataFile) -> Option<Identity> {
+pub(crate) fn labels_identity(file: &DataFile) -> Option<Identity> {
     let path = PathBuf::from(file.labels.as_ref()?);
     Some(Identity { path, length: file.labels_length, modified_ns: file.labels_modified_ns })
 }

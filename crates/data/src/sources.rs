@@ -15,21 +15,56 @@ pub(crate) struct Listed {
     pub labels: Option<PathBuf>,
 }
 
-/// The files of `source`, which is the job file's `field`, in the order of their paths. Pairs are made in the order
+/// Who names files, for errors: where, and relative to what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Named<'a> {
+    /// A job file's field, such as `data.train`.
+    Job(&'a str),
+    /// The command line of `predict`.
+    Predict,
+}
+
+impl Named<'_> {
+    /// What names the files.
+    pub fn whole(self) -> String {
+        match self {
+            Self::Job(field) => field.to_owned(),
+            Self::Predict => "--data".to_owned(),
+        }
+    }
+
+    /// What names a part of the source: its `files`, `images`, `labels`, or `records`.
+    pub fn part(self, part: &str) -> String {
+        match (self, part) {
+            (Self::Job(field), _) => format!("{field}.{part}"),
+            (Self::Predict, "files" | "images") => self.whole(),
+            (Self::Predict, _) => format!("--{part}"),
+        }
+    }
+
+    fn check_path(self) -> &'static str {
+        match self {
+            Self::Job(_) => "check the path; it is relative to the job file",
+            Self::Predict => "check the path",
+        }
+    }
+}
+
+/// The files of `source`, in the order of their paths. Pairs are made in the order
 /// in which images and labels are named.
-pub(crate) fn list(field: &str, format: Format, source: &Source) -> Result<Vec<Listed>, Error> {
-    let missing = |what: &str| Error::job(field, format!("there are no {what}"), format!("name {what}"));
+pub(crate) fn list(named: Named<'_>, format: Format, source: &Source) -> Result<Vec<Listed>, Error> {
+    let missing = |what: &str| Error::job(named.whole(), format!("there are no {what}"), format!("name {what}"));
     let mut all: Vec<Listed> = match format {
         Format::Csv => {
-            let files = expand(&format!("{field}.files"), source.files.as_ref().ok_or_else(|| missing("files"))?)?;
+            let files = expand(named, "files", source.files.as_ref().ok_or_else(|| missing("files"))?)?;
             files.into_iter().map(|file| Listed { file, labels: None }).collect()
         }
         Format::Idx => {
-            let images = expand(&format!("{field}.images"), source.images.as_ref().ok_or_else(|| missing("images"))?)?;
-            let labels = source.labels.as_ref().map(|labels| expand(&format!("{field}.labels"), labels)).transpose()?;
+            let images = expand(named, "images", source.images.as_ref().ok_or_else(|| missing("images"))?)?;
+            let labels = source.labels.as_ref().map(|labels| expand(named, "labels", labels)).transpose()?;
             if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != images.len()) {
                 let message = format!("{} files with images, but {} with labels", images.len(), labels.len());
-                return Err(Error::job(field, message, "name them in pairs, in the same order"));
+                return Err(Error::job(named.whole(), message, "name them in pairs, in the same order"));
             }
             let labels = labels.map_or_else(|| vec![None; images.len()], |labels| labels.into_iter().map(Some).collect());
             images.into_iter().zip(labels).map(|(file, labels)| Listed { file, labels }).collect()
@@ -38,53 +73,56 @@ pub(crate) fn list(field: &str, format: Format, source: &Source) -> Result<Vec<L
     all.sort();
     if let Some(pair) = all.windows(2).find(|pair| pair[0].file == pair[1].file) {
         let message = format!("{} is named twice", pair[0].file.display());
-        return Err(Error::job(field, message, "name it once; each epoch takes every record once"));
+        return Err(Error::job(named.whole(), message, "name it once; every record is taken once"));
     }
     if all.len() > FILES_MAX {
         let message = format!("{} files, but at most {FILES_MAX} are possible", all.len());
-        return Err(Error::job(field, message, "join some of them"));
+        return Err(Error::job(named.whole(), message, "join some of them"));
     }
     Ok(all)
 }
 
-fn expand(field: &str, paths: &OneOrMany) -> Result<Vec<PathBuf>, Error> {
+fn expand(named: Named<'_>, part: &str, paths: &OneOrMany) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for (index, path) in paths.iter().enumerate() {
-        let field = if matches!(paths, OneOrMany::Many(_)) { format!("{field}[{index}]") } else { field.to_owned() };
-        let found = one(&field, Path::new(path))?;
+        let part = match (named, paths) {
+            (Named::Job(_), OneOrMany::Many(_)) => format!("{part}[{index}]"),
+            _ => part.to_owned(),
+        };
+        let found = one(named, &part, Path::new(path))?;
         if let Some(bad) = found.iter().find(|file| file.to_str().is_none()) {
             return Err(Error::file(bad)(FileProblem::Name));
         }
         files.extend(found);
     }
     if files.is_empty() {
-        return Err(Error::job(field, "no files are named", "name at least one"));
+        return Err(Error::job(named.part(part), "no files are named", "name at least one"));
     }
     Ok(files)
 }
 
 // The files that one path names, by name.
-fn one(field: &str, path: &Path) -> Result<Vec<PathBuf>, Error> {
+fn one(named: Named<'_>, part: &str, path: &Path) -> Result<Vec<PathBuf>, Error> {
     let pattern = path.file_name().filter(|name| name.as_bytes().contains(&b'*'));
     let found = match (pattern, path.metadata()) {
         (Some(pattern), _) => {
             let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            files_in(field, dir, |name| matches(pattern.as_bytes(), name))?
+            files_in(named, part, dir, |name| matches(pattern.as_bytes(), name))?
         }
-        (None, Ok(metadata)) if metadata.is_dir() => files_in(field, path, |_| true)?,
+        (None, Ok(metadata)) if metadata.is_dir() => files_in(named, part, path, |_| true)?,
         (None, Ok(_)) => vec![path.to_owned()],
-        (None, Err(error)) => return Err(unreachable(field, path, error)),
+        (None, Err(error)) => return Err(unreachable(named, part, path, error)),
     };
     if found.is_empty() {
-        return Err(Error::job(field, format!("{} holds no file", path.display()), "check the path; it is relative to the job file"));
+        return Err(Error::job(named.part(part), format!("{} holds no file", path.display()), named.check_path()));
     }
     Ok(found)
 }
 
 // Names that begin with a dot or an underscore are for programs: half-written files, _SUCCESS.
-fn files_in(field: &str, dir: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>, Error> {
+fn files_in(named: Named<'_>, part: &str, dir: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
-    for entry in dir.read_dir().map_err(|error| unreachable(field, dir, error))? {
+    for entry in dir.read_dir().map_err(|error| unreachable(named, part, dir, error))? {
         let name = entry.map_err(Error::io("list", dir))?.file_name();
         let hidden = name.as_bytes().starts_with(b".") || name.as_bytes().starts_with(b"_");
         if !hidden && wanted(name.as_bytes()) && dir.join(&name).is_file() {
@@ -95,10 +133,10 @@ fn files_in(field: &str, dir: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<V
     Ok(files)
 }
 
-fn unreachable(field: &str, path: &Path, error: std::io::Error) -> Error {
+fn unreachable(named: Named<'_>, part: &str, path: &Path, error: std::io::Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            Error::job(field, format!("{} is not there", path.display()), "check the path; it is relative to the job file")
+            Error::job(named.part(part), format!("{} is not there", path.display()), named.check_path())
         }
         _ => Error::io("look at", path)(error),
     }

@@ -3,7 +3,7 @@
 //! The unpacked file is named by the identity of the compressed one and appears by an atomic rename, so any number
 //! of processes may race for it: all write the same bytes, and whoever finds it there uses it.
 
-use crate::error::{Error, FileProblem};
+use crate::error::{Change, Error, FileProblem};
 use crate::identity::Identity;
 use crate::scratch::{Limits, Scratch};
 use flate2::read::MultiGzDecoder;
@@ -37,13 +37,13 @@ impl Plain {
         let path = scratch.dir.join(source.derived(Derived::Unpacked));
         let file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir_all(&scratch.dir).map_err(Error::io("create", &scratch.dir))?;
+                std::fs::create_dir_all(&scratch.dir).map_err(Error::scratch_io("create", &scratch.dir))?;
                 unpack(source, file, &path, scratch.limits)?;
                 File::open(&path)
             }
             opened => opened,
         };
-        let file = file.map_err(Error::io("open", &path))?;
+        let file = file.map_err(Error::scratch_io("open", &path))?;
         let length = file.metadata().map_err(Error::io("look at", &path))?.len();
         Ok(Self { file, length })
     }
@@ -51,7 +51,7 @@ impl Plain {
     /// Reads exactly `buffer`; where the file ends before, it has changed since it was looked at.
     pub fn read(&self, buffer: &mut [u8], offset: u64, source: &Identity) -> Result<(), Error> {
         self.file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => source.changed(offset),
+            ErrorKind::UnexpectedEof => source.changed(Change::Content),
             _ => Error::io("read", &source.path)(error),
         })
     }
@@ -59,7 +59,7 @@ impl Plain {
 
 fn unpack(source: &Identity, file: File, to: &Path, limits: Limits) -> Result<(), Error> {
     let bytes_max = limits.unpacked_bytes_max.min(source.length.saturating_mul(limits.ratio_max));
-    let mut target = AtomicFile::create(to, 0o600)?;
+    let mut target = AtomicFile::create(to, 0o600).map_err(Error::scratch)?;
     let mut packed = MultiGzDecoder::new(BufReader::new(file));
     let mut buffer = vec![0; 1 << 17];
     let mut written = 0u64;
@@ -74,11 +74,11 @@ fn unpack(source: &Identity, file: File, to: &Path, limits: Limits) -> Result<()
         if written > bytes_max {
             return Err(Error::file(&source.path)(FileProblem::Bomb { bytes_max, length: source.length }));
         }
-        target.write_all(&buffer[..read]).map_err(Error::io("write", to))?;
+        target.write_all(&buffer[..read]).map_err(Error::scratch_io("write", to))?;
     }
     // What was read while somebody wrote must not stay under the old identity.
     source.check(packed.get_ref().get_ref())?;
-    Ok(target.commit()?)
+    target.commit().map_err(Error::scratch)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
+use sha2::{Digest, Sha256};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use tfcoord_types::figures::CURVE_VARIABLE;
 use tfcoord_types::job;
@@ -45,13 +46,16 @@ pub struct ModelFile<P> {
     pub evaluation_batch_size: u32,
     /// How a file's values become features and labels.
     pub preprocessing: P,
+    /// SHA-256 of [`TENSORS`] in hexadecimal: [`write()`] fills it in. Files that are older than this field lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensors_sha256: Option<String>,
 }
 
 /// What can go wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be read or written.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}{}", path.display(), remedy(cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -88,11 +92,12 @@ pub enum Error {
 ///
 /// # Errors
 /// If they cannot be written, or `parameters` are not those of `variables`.
-pub fn write<P: Serialize>(dir: &Path, file: &ModelFile<P>, variables: &[Variable], parameters: &Parameters) -> Result<(), Error> {
+pub fn write<P: Serialize>(dir: &Path, mut file: ModelFile<P>, variables: &[Variable], parameters: &Parameters) -> Result<(), Error> {
     let (description, tensors) = (dir.join(DESCRIPTION), dir.join(TENSORS));
-    let mut json = serde_json::to_vec_pretty(file).map_err(|cause| content(&description, cause))?;
-    json.push(b'\n');
     let bytes = encode(variables, parameters).map_err(|problem| content(&tensors, problem))?;
+    file.tensors_sha256 = Some(sha256(&bytes));
+    let mut json = serde_json::to_vec_pretty(&file).map_err(|cause| content(&description, cause))?;
+    json.push(b'\n');
     write_synced(&tensors, &bytes)?;
     write_synced(&description, &json)
 }
@@ -123,6 +128,9 @@ pub fn read<P: DeserializeOwned>(dir: &Path, threads: usize) -> Result<(ModelFil
     let elements: u64 = exported(model.variables()).filter_map(|(_, variable)| variable.elements()).sum();
     let bytes = read_at_most(&tensors, 4 * elements + HEADER_BYTES_MAX)?;
     let parameters = decode(&bytes, model.variables()).map_err(|problem| content(&tensors, problem))?;
+    if file.tensors_sha256.as_ref().is_some_and(|expected| *expected != sha256(&bytes)) {
+        return Err(content(&tensors, format!("is damaged, or of another model: it has not the SHA-256 that {DESCRIPTION} names")));
+    }
     Ok((file, model, parameters))
 }
 
@@ -137,6 +145,19 @@ fn content(path: &Path, problem: impl ToString) -> Error {
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     |cause| Error::Io { path: path.to_owned(), cause }
+}
+
+fn remedy(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            "\n  help: name the directory of an exported model: `model` in a job's folder of outputs, with model.json and model.safetensors"
+        }
+        _ => "",
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn exported(variables: &[Variable]) -> impl Iterator<Item = (usize, &Variable)> {

@@ -103,3 +103,14 @@ fn a_parameter_that_is_not_finite_is_named_with_the_step() {
     assert!(fault.message.starts_with("dense_0/kernel is not finite after the last step, 8: "), "{}", fault.message);
     assert!(fault.kind == FaultKind::NotFinite && !place.outputs().exists());
 }
+
+#[test]
+fn files_are_digested_piece_by_piece() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = (0..200_001u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(dir.path().join("long"), &bytes).unwrap();
+    std::fs::write(dir.path().join("empty"), "").unwrap();
+    let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let expected = [("empty".to_owned(), 0, hex(b"")), ("long".to_owned(), 200_001, hex(&bytes))];
+    assert_eq!(digests(dir.path()).unwrap(), expected);
+}

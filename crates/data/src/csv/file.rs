@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::place::line_of;
 use super::rows::{Rows, parser};
-use crate::error::{Error, FileProblem, RowProblem};
+use crate::error::{Change, Error, FileProblem, RowProblem};
 use crate::identity::Identity;
 use crate::scratch::Scratch;
 use crate::unpack::Plain;
@@ -60,7 +60,7 @@ impl CsvFile {
         let mut rows = Rows::new(&self.plain.file, &self.source.path, self.index.places(first, 1)?[0]);
         let mut row = ByteRecord::new();
         for _ in 0..count {
-            let start = rows.next(&mut row)?.ok_or_else(|| self.source.changed(rows.place()))?;
+            let start = rows.next(&mut row)?.ok_or_else(|| self.source.changed(Change::Content))?;
             each(&row).map_err(|problem| rows.problem(start, problem))?;
         }
         Ok(())
@@ -92,7 +92,7 @@ impl CsvFile {
             }
             // More rows than records: the bytes are not those that were indexed.
             if parser.read_byte_record(&mut row).unwrap_or(true) {
-                return Err(self.source.changed(self.plain.length));
+                return Err(self.source.changed(Change::Content));
             }
             rest = &rest[starts.len()..];
         }

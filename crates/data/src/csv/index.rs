@@ -28,10 +28,10 @@ impl Index {
     pub fn open(source: &Identity, plain: &Plain, scratch: &Scratch) -> Result<Self, Error> {
         let path = scratch.dir.join(source.derived(Derived::Records));
         if !path.exists() {
-            std::fs::create_dir_all(&scratch.dir).map_err(Error::io("create", &scratch.dir))?;
+            std::fs::create_dir_all(&scratch.dir).map_err(Error::scratch_io("create", &scratch.dir))?;
             build(&path, source, plain)?;
         }
-        let file = File::open(&path).map_err(Error::io("open", &path))?;
+        let file = File::open(&path).map_err(Error::scratch_io("open", &path))?;
         let length = file.metadata().map_err(Error::io("look at", &path))?.len();
         if length < 8 || !length.is_multiple_of(8) {
             return Err(Error::file(&path)(FileProblem::Index));
@@ -65,8 +65,8 @@ fn build(path: &Path, source: &Identity, plain: &Plain) -> Result<(), Error> {
     let mut last = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.path)(FileProblem::NoHeader))?;
     let fields = row.len();
     check(&row, fields).map_err(|problem| rows.problem(last, problem))?;
-    let mut writer = BufWriter::new(AtomicFile::create(path, 0o600)?);
-    let mut put = |place: u64| writer.write_all(&place.to_le_bytes()).map_err(Error::io("write", path));
+    let mut writer = BufWriter::new(AtomicFile::create(path, 0o600).map_err(Error::scratch)?);
+    let mut put = |place: u64| writer.write_all(&place.to_le_bytes()).map_err(Error::scratch_io("write", path));
     while let Some(start) = rows.next(&mut row)? {
         check(&row, fields).map_err(|problem| rows.problem(start, problem))?;
         put(start)?;
@@ -80,10 +80,10 @@ fn build(path: &Path, source: &Identity, plain: &Plain) -> Result<(), Error> {
         return Err(rows.problem(last, RowProblem::OpenQuote));
     }
     put(end)?;
-    let file = writer.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
+    let file = writer.into_inner().map_err(|error| Error::scratch_io("write", path)(error.into_error()))?;
     // What was read while somebody wrote must not be kept under the old identity.
     source.check_path()?;
-    Ok(file.commit()?)
+    file.commit().map_err(Error::scratch)
 }
 
 /// Whether a row has as many fields as the header, all text.

@@ -3,6 +3,28 @@
 use super::{listed, shown};
 use std::path::PathBuf;
 
+/// How a file is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Change {
+    /// Its length.
+    #[error("it had {was} bytes, it has {is}")]
+    Length {
+        /// Its length then.
+        was: u64,
+        /// Its length now.
+        is: u64,
+    },
+    /// Its modification time only.
+    #[error("its modification time is another one, though it has {length} bytes as before")]
+    Time {
+        /// Its length, then and now.
+        length: u64,
+    },
+    /// What is in it.
+    #[error("its records are not where they were")]
+    Content,
+}
+
 /// What is wrong with a file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileProblem {
@@ -13,13 +35,8 @@ pub enum FileProblem {
     #[error("has a name that is not UTF-8")]
     Name,
     /// Not what preparation saw.
-    #[error("has changed since the job was prepared: it had {was} bytes, it has {is}")]
-    Changed {
-        /// Its length then.
-        was: u64,
-        /// Its length now; the same if only its modification time differs.
-        is: u64,
-    },
+    #[error("has changed since it was first looked at: {0}")]
+    Changed(Change),
     /// No gzip, or a damaged one.
     #[error("cannot be unpacked: {reason}")]
     Gzip {
@@ -106,14 +123,19 @@ pub enum FileProblem {
         /// Where that comes from.
         first: PathBuf,
     },
-    /// A label beyond the classes.
-    #[error("record {record} has the label {label}, but the training labels go from 0 to {}", classes.saturating_sub(1))]
+    /// A label that the model has no output for.
+    #[error(
+        "record {record} (from 0; byte {byte} of the unpacked file) has the label {label}, but the last layer is for {classes} classes: 0 to {}",
+        classes.saturating_sub(1)
+    )]
     IdxLabel {
         /// Its place in the file, from 0.
         record: u64,
+        /// The place of its label in the plain file, in bytes from 0.
+        byte: u64,
         /// Its label.
         label: u8,
-        /// How many classes there are.
+        /// How many classes the model can tell apart.
         classes: usize,
     },
     /// Not even a header.
@@ -150,18 +172,20 @@ impl FileProblem {
         match self {
             Self::NotRegular => "name a file, a directory of files, or a pattern with * in its last part",
             Self::Name => "rename it",
-            Self::Changed { .. } => "submit the job again; data must not change while a job uses them",
+            Self::Changed(_) => "start again; data must not change while a job, or a prediction, uses them",
             Self::Gzip { .. } => "fetch it again; `gzip -t FILE` checks it",
             Self::Bomb { .. } => "unpack it by hand if it is what it should be, and name the unpacked file",
             Self::IdxHeader { .. } | Self::IdxTruncated { .. } => "fetch it again; it is incomplete",
-            Self::IdxMagic { .. } => "name an IDX file such as train-images-idx3-ubyte.gz, or set data.format",
+            Self::IdxMagic { .. } => "name an IDX file such as train-images-idx3-ubyte.gz; a table is of the format csv",
             Self::IdxType { .. } => "convert the values to unsigned bytes",
             Self::IdxDimensions { .. } => "check that images and labels are not mixed up",
             Self::IdxRecord { .. } => "use smaller pictures",
             Self::IdxTrailing { .. } => "fetch it again; its header does not fit its content",
             Self::IdxCounts { .. } => "name images and labels that belong together",
             Self::IdxShape { .. } => "use pictures of one size",
-            Self::IdxLabel { .. } => "check the labels, or train on data that hold every class",
+            Self::IdxLabel { .. } => {
+                "correct the label, or leave its record out with `records`; for more classes, use softmax_cross_entropy and a last layer with an output for each"
+            }
             Self::NoHeader => "write the columns' names into the first line",
             Self::NoColumn { .. } => "check data.features and data.label against the header",
             Self::TwoColumns { .. } => "give each column a name of its own",

@@ -27,6 +27,18 @@ pub enum RowProblem {
         /// What stands there.
         value: String,
     },
+    /// Not what nearly all of its column are.
+    #[error("column {}: {} is no number, but {numbers} of the column's {values} values are", shown(column), shown(value))]
+    AlmostNumber {
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+        /// How many of the column's values are numbers.
+        numbers: u64,
+        /// How many values it has.
+        values: u64,
+    },
     /// A number that no feature or label can hold.
     #[error("column {}: {} is out of range", shown(column), shown(value))]
     OutOfRange {
@@ -80,6 +92,9 @@ impl RowProblem {
             Self::Fields { .. } => "quote fields that hold commas or newlines, and write a comma for every missing value",
             Self::NotUtf8 { .. } => "convert the file to UTF-8, such as with `iconv -f latin1 -t utf-8`",
             Self::NotANumber { .. } => "name the text in data.missing if it means that there is no value, or make the column a category",
+            Self::AlmostNumber { .. } => {
+                "correct the value; or name the text in data.missing if it means that there is no value; or list the columns in data.features, this one as a category"
+            }
             Self::OutOfRange { .. } => "check the value",
             Self::NoLabel { .. } => "remove the row, or fill in its label",
             Self::UnknownLabel { .. } => "check the label, or train on data that hold every class",

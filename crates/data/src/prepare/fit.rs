@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::prepare::summary;
-use tfcoord_types::job::{JobFile, Loss, Metric, fits_loss, shapes};
+use tfcoord_types::job::{Format, JobFile, Loss, Metric, fits_loss, shapes};
 use tfcoord_types::manifest::Manifest;
 use tfcoord_types::plan::TrainPlan;
 
@@ -14,11 +14,7 @@ const CONFUSION_CLASSES_MAX: u32 = 1000;
 pub(super) fn check(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
     let (_, found) = summary(manifest);
     if let Some(loss) = job.model.loss {
-        let layers = shapes(&job.model.layers, &manifest.input).map_err(|error| {
-            Error::job(format!("model.layers[{}]", error.index), error.to_string(), format!("the data give {:?} a record", manifest.input))
-        })?;
-        let output = layers.last().map_or(&manifest.input, |layer| &layer.output);
-        fits_loss(loss, output, found.classes)
+        fits_loss(loss, &output(job, &manifest.input)?, found.classes)
             .map_err(|problem| Error::job("model.loss", format!("{} {problem}", name(loss)), data_say(manifest)))?;
     }
     if job.model.metrics.contains(&Metric::ConfusionMatrix) && found.classes > CONFUSION_CLASSES_MAX {
@@ -26,6 +22,23 @@ pub(super) fn check(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
         return Err(Error::job("model.metrics", message, format!("remove it; it takes at most {CONFUSION_CLASSES_MAX}")));
     }
     check_batches(job, manifest)
+}
+
+/// How many classes the model can tell apart; nothing without a loss, or with one that takes no classes.
+pub(super) fn classes(job: &JobFile, input: &[u32]) -> Result<Option<usize>, Error> {
+    Ok(match (job.model.loss, output(job, input)?.as_slice()) {
+        (Some(Loss::SoftmaxCrossEntropy), [units]) => Some(*units as usize),
+        (Some(Loss::BinaryCrossEntropy), _) => Some(2),
+        _ => None,
+    })
+}
+
+// The shape of what the last layer gives.
+fn output(job: &JobFile, input: &[u32]) -> Result<Vec<u32>, Error> {
+    let layers = shapes(&job.model.layers, input).map_err(|error| {
+        Error::job(format!("model.layers[{}]", error.index), error.to_string(), format!("the data give {input:?} a record"))
+    })?;
+    Ok(layers.into_iter().next_back().map_or_else(|| input.to_vec(), |layer| layer.output))
 }
 
 fn check_batches(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
@@ -59,6 +72,10 @@ fn name(loss: Loss) -> &'static str {
 fn data_say(manifest: &Manifest) -> String {
     use tfcoord_types::manifest::Label;
     match &manifest.label {
+        // Not each of them needs to occur.
+        Label::Class { names } if manifest.format == Format::Idx => {
+            format!("the labels go from 0 to {}; change the last layer or the loss", names.len() - 1)
+        }
         Label::Class { names } => format!("the training labels are {}; change the last layer or the loss", crate::error::listed(names)),
         Label::Number => "the label is a number; change the last layer".to_owned(),
     }

@@ -1,40 +1,63 @@
 //! IDX files.
 
-use super::label_is_number;
+use super::{fit, label_is_number};
 use crate::error::{Error, FileProblem};
 use crate::identity::Identity;
-use crate::idx::IdxFile;
+use crate::idx::{Content, IdxFile};
 use crate::reader::pictures::{check_labels, each_label, open};
-use crate::reader::{described, used};
+use crate::reader::{described, labels_identity, used};
 use crate::scratch::Scratch;
-use crate::sources;
+use crate::sources::{self, Named};
+use std::ops::Range;
 use std::path::PathBuf;
 use tfcoord_types::job::{Format, JobFile, Source};
-use tfcoord_types::manifest::{DataFile, DataSet, Label, Manifest};
+use tfcoord_types::manifest::{DataSet, Label, Manifest};
+
+/// The classes that a byte can name.
+const BYTES: usize = 256;
 
 pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
     let mut found = Found { scratch, shape: None };
+    let train = found.set("data.train", &job.data.train)?;
+    let eval = job.data.eval.as_ref().map(|eval| found.set("data.eval", eval)).transpose()?;
+    let (input, _) = found.shape.expect("a data set has files");
+    let label = if label_is_number(job) { Label::Number } else { classes(job, &input, &train, eval.as_ref(), scratch)? };
+    let scale = 1.0 / 255.0;
+    Ok(Manifest { format: Format::Idx, train, eval, input, label, columns: Vec::new(), scale, label_column: None, missing: Vec::new() })
+}
+
+// The largest label of the training files says how many classes there are, whichever records are used: that does not
+// depend on the split. Labels that the model has no output for are none of them; no record that is used may have one.
+fn classes(job: &JobFile, input: &[u32], train: &DataSet, eval: Option<&DataSet>, scratch: &Scratch) -> Result<Label, Error> {
+    let possible = fit::classes(job, input)?.unwrap_or(BYTES);
+    let check = |labels: &IdxFile, used: Range<u64>| {
+        each_label(labels, used.start, used.end, |first, bytes| check_labels(labels, first, bytes, possible))
+    };
     let mut largest = 0;
-    // All labels of the training files, whichever records are used: how many classes there are does not depend on
-    // the split.
-    let train = found.set("data.train", &job.data.train, |labels, _, _| {
+    each_file(train, scratch, |labels, used| {
+        check(labels, used)?;
         each_label(labels, 0, labels.header.records, |_, bytes| {
-            largest = largest.max(bytes.iter().copied().max().unwrap_or(0));
+            largest = bytes.iter().copied().filter(|label| usize::from(*label) < possible).fold(largest, u8::max);
             Ok(())
         })
     })?;
+    eval.map_or(Ok(()), |eval| each_file(eval, scratch, check))?;
     // One class only would fit no loss.
     let classes = usize::from(largest.max(1)) + 1;
-    let number = label_is_number(job);
-    let check = |labels: &IdxFile, first, end| match number {
-        true => Ok(()),
-        false => each_label(labels, first, end, |first, bytes| check_labels(labels, first, bytes, classes)),
-    };
-    let eval = job.data.eval.as_ref().map(|eval| found.set("data.eval", eval, check)).transpose()?;
-    let (input, _) = found.shape.expect("a data set has files");
-    let label = if number { Label::Number } else { Label::Class { names: (0..classes).map(|n| n.to_string()).collect() } };
-    let scale = 1.0 / 255.0;
-    Ok(Manifest { format: Format::Idx, train, eval, input, label, columns: Vec::new(), scale, label_column: None, missing: Vec::new() })
+    Ok(Label::Class { names: (0..classes).map(|n| n.to_string()).collect() })
+}
+
+// Calls `each` with every file of labels and the range of its records that is used.
+fn each_file(set: &DataSet, scratch: &Scratch, mut each: impl FnMut(&IdxFile, Range<u64>) -> Result<(), Error>) -> Result<(), Error> {
+    let mut start = 0;
+    for file in &set.files {
+        if let Some(labels) = labels_identity(file) {
+            let local = |record: u64| record.saturating_sub(start).min(file.records);
+            each(&IdxFile::open(&labels, scratch, Content::Labels)?, local(set.first)..local(set.first + set.records))?;
+        }
+        start += file.records;
+    }
+    Ok(())
 }
 
 struct Found<'a> {
@@ -44,43 +67,19 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    // Lists and opens a data set, then calls `labels` with each file and the range of its records that is used.
-    fn set(
-        &mut self,
-        field: &str,
-        source: &Source,
-        mut labels: impl FnMut(&IdxFile, u64, u64) -> Result<(), Error>,
-    ) -> Result<DataSet, Error> {
-        let listed = sources::list(field, Format::Idx, source)?;
+    // Lists and opens a data set.
+    fn set(&mut self, field: &str, source: &Source) -> Result<DataSet, Error> {
+        let named = Named::Job(field);
         let mut files = Vec::new();
-        for pair in &listed {
+        for pair in sources::list(named, Format::Idx, source)? {
             let images = Identity::now(&pair.file)?;
-            let of_labels = pair.labels.as_deref().map(Identity::now).transpose()?;
-            let (opened, _) = open(&images, of_labels.as_ref(), self.scratch)?;
+            let labels = pair.labels.as_deref().map(Identity::now).transpose()?;
+            let (opened, _) = open(&images, labels.as_ref(), self.scratch)?;
             self.check_shape(&opened, &images)?;
-            files.push(described(&images, of_labels.as_ref(), opened.header.records));
+            files.push(described(&images, labels.as_ref(), opened.header.records));
         }
-        let (first, records) = used(field, source, files.iter().map(|file| file.records).sum())?;
-        let mut start = 0;
-        for (file, pair) in files.iter().zip(&listed) {
-            self.each_labels(pair, file, (first.saturating_sub(start), (first + records).saturating_sub(start)), &mut labels)?;
-            start += file.records;
-        }
+        let (first, records) = used(named, source, files.iter().map(|file| file.records).sum())?;
         Ok(DataSet { files, first, records })
-    }
-
-    fn each_labels(
-        &self,
-        pair: &sources::Listed,
-        file: &DataFile,
-        (from, to): (u64, u64),
-        labels: &mut impl FnMut(&IdxFile, u64, u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let Some(path) = &pair.labels else {
-            return Ok(());
-        };
-        let opened = IdxFile::open(&Identity::now(path)?, self.scratch, crate::idx::Content::Labels)?;
-        labels(&opened, from.min(file.records), to.min(file.records))
     }
 
     fn check_shape(&mut self, file: &IdxFile, identity: &Identity) -> Result<(), Error> {

@@ -1,17 +1,20 @@
 //! CSV files.
 
+mod infer;
+
 use super::gather::{Features, Labels};
 use super::label_is_number;
+use crate::FEATURES_MAX;
 use crate::batch::RecordBatch;
-use crate::csv::{CsvFile, Fields, LabelNeed, Table, number};
+use crate::csv::{CsvFile, Fields, LabelNeed, Table};
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::preprocessing::Preprocessing;
 use crate::reader::{described, used};
 use crate::scratch::Scratch;
-use crate::{FEATURES_MAX, sources};
+use crate::sources::{self, Named};
 use csv::ByteRecord;
-use tfcoord_types::job::{Data, Feature, Format, JobFile, Source};
+use tfcoord_types::job::{Format, JobFile, Source};
 use tfcoord_types::manifest::{Column, DataFile, DataSet, Manifest};
 
 pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
@@ -19,7 +22,7 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
     let label_column = data.label.as_deref().ok_or_else(|| Error::job("data.label", "there is no label", "name the label's column"))?;
     let train = Set::open("data.train", &data.train, scratch)?;
     let wanted = match data.features.is_empty() {
-        true => infer(&train, data, label_column)?,
+        true => infer::infer(&train, data, label_column)?,
         false => data.features.clone(),
     };
     let mut features = Features::new(&wanted);
@@ -69,28 +72,6 @@ fn width(columns: &[Column]) -> Result<u32, Error> {
     }
 }
 
-// All columns but the label, in the order of the first file's header: numbers where each value of a training record
-// is one or missing.
-fn infer(train: &Set<'_>, data: &Data, label_column: &str) -> Result<Vec<Feature>, Error> {
-    let label_column = label_column.trim_ascii();
-    let mut names = train.header()?;
-    names.retain(|name| name != label_column);
-    let mut numbers = vec![true; names.len()];
-    train.each_file(|file, first, count| {
-        let fields = Fields::new(&file.header, &data.missing);
-        let places: Vec<usize> = names.iter().map(|name| fields.place(name)).collect::<Result<_, _>>().map_err(Error::file(file.path()))?;
-        file.rows(first, count, |row| {
-            for (is_number, place) in numbers.iter_mut().zip(&places).filter(|(is_number, _)| **is_number) {
-                let text = fields.text(row, *place)?;
-                *is_number = text.is_empty() || number("", text).is_ok();
-            }
-            Ok(())
-        })
-    })?;
-    let feature = |(name, is_number)| if is_number { Feature::Number(name) } else { Feature::Category(name) };
-    Ok(names.into_iter().zip(numbers).map(feature).collect())
-}
-
 // Reads every record as a worker will.
 fn check(set: &Set<'_>, preprocessing: &Preprocessing) -> Result<(), Error> {
     let mut batch = RecordBatch::default();
@@ -113,14 +94,15 @@ struct Set<'a> {
 
 impl<'a> Set<'a> {
     fn open(field: &str, source: &Source, scratch: &'a Scratch) -> Result<Self, Error> {
+        let named = Named::Job(field);
         let mut files = Vec::new();
-        for listed in sources::list(field, Format::Csv, source)? {
+        for listed in sources::list(named, Format::Csv, source)? {
             let identity = Identity::now(&listed.file)?;
             let records = CsvFile::open(&identity, scratch)?.records();
             let file = described(&identity, None, records);
             files.push((identity, file));
         }
-        let (first, records) = used(field, source, files.iter().map(|(_, file)| file.records).sum())?;
+        let (first, records) = used(named, source, files.iter().map(|(_, file)| file.records).sum())?;
         Ok(Self { scratch, files, first, records })
     }
 

@@ -39,6 +39,31 @@ fn columns_are_numbers_where_every_training_value_is_one() {
 }
 
 #[test]
+fn a_column_of_numbers_but_for_few_values_is_refused_at_the_first_of_them() {
+    let rows = |n: u32, odd: &[(u32, &str)]| {
+        let text = |row: u32| odd.iter().find(|(at, _)| *at == row).map_or_else(|| format!("{row}.5"), |(_, text)| (*text).to_owned());
+        (0..n).fold(String::from("a,x,y\n"), |all, row| all + &format!("red,{},{}\n", text(row), row % 2))
+    };
+    let fine = "a,x,y\nred,1,0\n";
+    let help = "correct the value; or name the text in data.missing if it means that there is no value; or list the columns in data.features, this one as a category";
+    for (n, odd) in [(2000, &[(7, "NaN")][..]), (2000, &[(7, "inf"), (1500, "oops")]), (10, &[(7, "1e999")])] {
+        let numbers = n as usize - odd.len();
+        assert_eq!(
+            said(BINARY, FILES, &rows(n, odd), fine),
+            format!(
+                "DIR/train.csv:9: column \"x\": {:?} is no number, but {numbers} of the column's {n} values are\n  help: {help}",
+                odd[0].1
+            )
+        );
+    }
+    let x = |data: &str, train: &str| kinds(&table(BINARY, data, train, fine).unwrap())[1].1;
+    let odd = rows(2000, &[(7, "NaN")]);
+    assert!(x(&FILES.replace("\"y\"", r#""y", "missing": ["NaN"]"#), &odd), "a number with a missing value");
+    assert!(!x(&FILES.replace("\"y\"", r#""y", "features": [{"category": "a"}, {"category": "x"}]"#), &odd), "a category as asked for");
+    assert!(!x(FILES, &rows(10, &[(1, "b"), (7, "c")])), "plainly mixed");
+}
+
+#[test]
 fn features_are_taken_as_they_are_named() {
     let data = FILES.replace("\"y\"", r#""y", "features": [{"category": "b"}, {"number": "a"}]"#);
     let manifest = table(BINARY, &data, "a,b,y\n1,2,0\n3,2,1\n", "b,a,y\n1,2,0\n").unwrap();

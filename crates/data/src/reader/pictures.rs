@@ -56,7 +56,10 @@ pub(super) fn read_labels(
 /// Whether the labels of the records from `first` on are below `classes`.
 pub(crate) fn check_labels(labels: &IdxFile, first: u64, bytes: &[u8], classes: usize) -> Result<(), Error> {
     match bytes.iter().position(|byte| usize::from(*byte) >= classes) {
-        Some(at) => Err(labels.problem(FileProblem::IdxLabel { record: first + at as u64, label: bytes[at], classes })),
+        Some(at) => {
+            let record = first + at as u64;
+            Err(labels.problem(FileProblem::IdxLabel { record, byte: labels.header.data + record, label: bytes[at], classes }))
+        }
         None => Ok(()),
     }
 }

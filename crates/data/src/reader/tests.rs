@@ -102,7 +102,7 @@ fn a_file_that_changed_since_it_was_prepared_is_named() {
     dir.write("l-2", idx(&[4], [1, 1, 0, 2]));
     let touched = std::fs::File::options().write(true).open(dir.path("l-2")).unwrap();
     touched.set_modified(std::time::UNIX_EPOCH).unwrap();
-    let expected = "DIR/l-2: has changed since the job was prepared: it had 12 bytes, it has 12\n  help: submit the job again; data must not change while a job uses them";
+    let expected = "DIR/l-2: has changed since it was first looked at: its modification time is another one, though it has 12 bytes as before\n  help: start again; data must not change while a job, or a prediction, uses them";
     assert_eq!(dir.said(Reader::open(&preprocessing, &manifest.train, dir.scratch())), expected);
     std::fs::remove_file(dir.path("i-1")).unwrap();
     assert!(dir.said(Reader::open(&preprocessing, &manifest.train, dir.scratch())).starts_with("cannot look at DIR/i-1: No such file"));
@@ -148,7 +148,7 @@ fn new_data_are_read_as_the_training_data_were() {
     let no_such = "DIR/plain.csv: has no column \"kind\"; it has \"size\"\n  help: check data.features and data.label against the header";
     dir.write("plain.csv", "size\n1\n");
     assert_eq!(dir.said(open(r#"{"files": "DIR/plain.csv"}"#)), no_such);
-    assert!(dir.said(open(r#"{"images": "DIR/train.csv"}"#)).starts_with("data: there are no files"));
+    assert!(dir.said(open(r#"{"images": "DIR/train.csv"}"#)).starts_with("--data: there are no files"));
 }
 
 #[test]
@@ -165,6 +165,21 @@ fn new_pictures_need_no_labels_but_the_shape() {
     assert_eq!(
         dir.said(open(r#"{"images": "DIR/large"}"#)),
         "DIR/large: has records of shape [1, 1, 4], expected [1, 2, 2] as the model has\n  help: use pictures of one size"
+    );
+}
+
+#[test]
+fn what_a_prediction_cannot_use_is_named_as_its_command_line_does() {
+    let dir = Dir::new();
+    let preprocessing = Preprocessing::from(&pictures(&dir));
+    let check = |source: &str, expected: &str| {
+        assert_eq!(dir.said(Reader::of_source(&preprocessing, &dir.source(source), dir.scratch())), expected);
+    };
+    check(r#"{"images": ["DIR/no"]}"#, "--data: DIR/no is not there\n  help: check the path");
+    check(r#"{"images": ["DIR/i-1"], "labels": ["DIR/no-*"]}"#, "--labels: DIR/no-* holds no file\n  help: check the path");
+    check(
+        r#"{"images": ["DIR/i-2.gz"], "records": [0, 9]}"#,
+        "--records: records [0, 9] are asked for, but the files hold 4\n  help: use numbers from 0 to 4, the first below the second",
     );
 }
 

@@ -16,7 +16,7 @@ fn patterns() {
 }
 
 fn names(dir: &Dir, json: &str) -> Vec<String> {
-    let listed = list("data.train", Format::Csv, &dir.source(json)).unwrap();
+    let listed = list(Named::Job("data.train"), Format::Csv, &dir.source(json)).unwrap();
     let root = dir.path("");
     listed.iter().map(|l| l.file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
 }
@@ -38,7 +38,7 @@ fn pairs_stay_pairs() {
     for name in ["i-2", "i-1", "l-2", "l-1", "x", "y"] {
         dir.write(name, "");
     }
-    let listed = |json: &str| list("data.train", Format::Idx, &dir.source(json));
+    let listed = |json: &str| list(Named::Job("data.train"), Format::Idx, &dir.source(json));
     let labels = |json: &str| -> Vec<String> {
         let name = |l: Listed| l.labels.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
         listed(json).unwrap().into_iter().map(name).collect()
@@ -57,7 +57,7 @@ fn what_is_not_there_is_named() {
     dir.write("a.csv", "");
     dir.write("empty/.hidden", "");
     let check = |json: &str, expected: &str| {
-        assert_eq!(dir.said(list("data.train", Format::Csv, &dir.source(json))), expected);
+        assert_eq!(dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(json))), expected);
     };
     check(r#"{"files": "DIR/b.csv"}"#, "data.train.files: DIR/b.csv is not there\n  help: check the path; it is relative to the job file");
     check(
@@ -70,7 +70,7 @@ fn what_is_not_there_is_named() {
     check(r#"{"files": []}"#, "data.train.files: no files are named\n  help: name at least one");
     check(
         r#"{"files": ["DIR/a.csv", "DIR/*.csv"]}"#,
-        "data.train: DIR/a.csv is named twice\n  help: name it once; each epoch takes every record once",
+        "data.train: DIR/a.csv is named twice\n  help: name it once; every record is taken once",
     );
 }
 
@@ -78,5 +78,7 @@ fn what_is_not_there_is_named() {
 fn a_name_that_is_no_text_is_refused() {
     let dir = Dir::new();
     std::fs::write(dir.path("").join(OsStr::from_bytes(b"\xff.csv")), "").unwrap();
-    assert!(dir.said(list("data.train", Format::Csv, &dir.source(r#"{"files": "DIR"}"#))).contains("has a name that is not UTF-8"));
+    assert!(
+        dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(r#"{"files": "DIR"}"#))).contains("has a name that is not UTF-8")
+    );
 }

@@ -97,13 +97,27 @@ fn bombs_are_refused_by_what_really_comes_out() {
 }
 
 #[test]
+fn a_scratch_directory_that_cannot_be_used_is_no_fault_of_the_data() {
+    let dir = Dir::new();
+    dir.write("a.gz", gzip(b"text"));
+    dir.write("scratch", "in its place");
+    let error = unpacked(&dir, "a.gz", &dir.scratch()).unwrap_err();
+    assert!(matches!(error, Error::Scratch { .. }), "{error}");
+    let said = dir.said(Err::<(), _>(error));
+    assert!(said.starts_with("cannot open DIR/scratch/unpacked-") && said.contains("\n  help: unpacked data"), "{said}");
+    let full = Error::scratch_io("write", &dir.path("scratch/a"))(ErrorKind::StorageFull.into());
+    let said = dir.said(Err::<(), _>(full));
+    assert!(said.starts_with("cannot write DIR/scratch/a: ") && said.contains("\n  help: free space"), "{said}");
+}
+
+#[test]
 fn a_file_that_changed_is_named() {
     let dir = Dir::new();
     let identity = Identity::now(&dir.write("a", "four")).unwrap();
     dir.write("a", "fifth");
     assert_eq!(
         dir.said(Plain::open(&identity, &dir.scratch())),
-        "DIR/a: has changed since the job was prepared: it had 4 bytes, it has 5\n  help: submit the job again; data must not change while a job uses them"
+        "DIR/a: has changed since it was first looked at: it had 4 bytes, it has 5\n  help: start again; data must not change while a job, or a prediction, uses them"
     );
 }
 

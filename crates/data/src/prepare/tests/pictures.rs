@@ -84,19 +84,64 @@ fn pairs_that_cannot_be_used() {
     );
     check(
         &|g| g.eval_labels = idx(&[2], [1, 3]),
-        "DIR/el: record 1 has the label 3, but the training labels go from 0 to 2\n  help: check the labels, or train on data that hold every class",
+        &label("DIR/el: record 1 (from 0; byte 9 of the unpacked file) has the label 3, but the last layer is for 3 classes: 0 to 2"),
     );
     check(
         &|g| g.images = b"<html>not found</html>".to_vec(),
-        "DIR/i: is no IDX file: it begins with 3c68746d, expected 000008 and the number of dimensions\n  help: name an IDX file such as train-images-idx3-ubyte.gz, or set data.format",
+        "DIR/i: is no IDX file: it begins with 3c68746d, expected 000008 and the number of dimensions\n  help: name an IDX file such as train-images-idx3-ubyte.gz; a table is of the format csv",
     );
     check(
         &|g| g.model = softmax(2),
-        "model.loss: softmax_cross_entropy needs one output a class: 3, but the last layer gives 2\n  help: the training labels are \"0\", \"1\", \"2\"; change the last layer or the loss",
+        &label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the last layer is for 2 classes: 0 to 1"),
+    );
+    check(
+        &|g| g.model = softmax(4),
+        "model.loss: softmax_cross_entropy needs one output a class: 3, but the last layer gives 4\n  help: the labels go from 0 to 2; change the last layer or the loss",
     );
     check(
         &|g| g.data = PAIR.replacen("\"DIR/l\"", "\"DIR/l\", \"records\": [0, 9]", 1),
         "data.train.records: records [0, 9] are asked for, but the files hold 3\n  help: use numbers from 0 to 3, the first below the second",
+    );
+}
+
+fn label(problem: &str) -> String {
+    format!(
+        "{problem}\n  help: correct the label, or leave its record out with `records`; for more classes, use softmax_cross_entropy and a last layer with an output for each"
+    )
+}
+
+#[test]
+fn a_label_without_an_output_is_placed_wherever_it_is_used() {
+    let both = r#"{"format": "idx", "train": {"images": "DIR/i", "labels": "DIR/l", "records": [0, 3]},
+                   "eval": {"images": "DIR/i", "labels": "DIR/l", "records": [3, 5]}}"#;
+    let mut given = Given { images: idx(&[6, 2, 2], 0..24), model: softmax(5), data: both.to_owned(), ..Given::fine() };
+    let mut prepare = |labels: [u8; 6]| {
+        given.labels = gzip(&idx(&[6], labels));
+        given.prepare().map(|manifest| summary(&manifest).1.classes)
+    };
+    let at = |record: u64| {
+        let byte = record + 8;
+        Err(label(&format!(
+            "DIR/l: record {record} (from 0; byte {byte} of the unpacked file) has the label 200, but the last layer is for 5 classes: 0 to 4"
+        )))
+    };
+    assert_eq!(prepare([1, 200, 4, 0, 1, 0]), at(1));
+    assert_eq!(prepare([1, 2, 4, 0, 200, 0]), at(4));
+    // Nobody looks at the last record, and classes come from all labels that the last layer has an output for.
+    assert_eq!(
+        prepare([1, 2, 3, 0, 0, 200]).unwrap_err().lines().next(),
+        Some("model.loss: softmax_cross_entropy needs one output a class: 4, but the last layer gives 5")
+    );
+    assert_eq!(prepare([1, 2, 3, 4, 0, 200]), Ok(5));
+}
+
+#[test]
+fn a_third_class_of_two_is_placed() {
+    let flat = r#"{"layers": [{"flatten": {}}, {"dense": {"units": 1}}], "loss": "binary_cross_entropy"}"#;
+    let given = Given { model: flat.to_owned(), ..Given::fine() };
+    assert_eq!(
+        given.prepare().unwrap_err(),
+        label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the last layer is for 2 classes: 0 to 1")
     );
 }
 
