@@ -162,6 +162,7 @@ fn a_file_without_a_job_is_told_what_one_is() {
     let error = |text: &str| parse("bad.json", text).unwrap_err().to_string();
     assert!(error("").starts_with("bad.json:1:1: there is nothing in it\n  help: write a job"), "{}", error(""));
     assert!(error("[]").starts_with("bad.json:1:1: expected an object, found an empty list\n  help: "), "{}", error("[]"));
+    assert_eq!(error("[]").matches("help: ").count(), 1, "{}", error("[]"));
     let empty = error("{}");
     assert_eq!(empty.matches("help: ").count(), 5, "{empty}");
     for name in ["name", "model", "data", "train", "output"] {
