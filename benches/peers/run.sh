@@ -57,9 +57,7 @@ tfcoord=${TFCOORD_BIN_DIR:-$root/target/release}/tfcoord
 make -s -C "$root" data
 
 peers=$root/target/peers
-# A model that is there already is left as it is, or in the way of another one.
-rm -rf "$peers/out"
-mkdir -p "$peers/results" "$peers/out"
+mkdir -p "$peers/results"
 results=$peers/results/$(date -u +%Y-%m-%dT%H%M%SZ).jsonl
 export FASHION_MNIST=$root/data/fashion-mnist OMP_NUM_THREADS=1
 
@@ -81,6 +79,8 @@ echo "results go to ${results#"$root/"}"
 for round in $(seq "$rounds"); do
     for name in "${cases[@]}"; do
         command_of "$name"
+        # A fresh coordinator numbers its jobs from the beginning, and does not touch what another one's job has left.
+        rm -rf "$peers/out" && mkdir -p "$peers/out"
         MODEL_OUT=$peers/out/$name PYTHONDONTWRITEBYTECODE=1 python3 "$here/measure.py" --case "$name" --round "$round" \
             --results "$results" --log "${results%.jsonl}.log" --limit "$limit" --quiet "$quiet" -- "${command[@]}" ||
             echo "$name failed: see ${results%.jsonl}.log" >&2

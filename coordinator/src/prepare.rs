@@ -6,6 +6,7 @@
 use crate::state_dir::{self, StateDir};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const STDERR_BYTES_MAX: u64 = 64 << 10;
 const OUT_BYTES_MAX: u64 = 4 << 20;
 /// The exit code for problems that the person who submits can solve.
 const USER_ERROR: i32 = 2;
+/// The exit code for problems of this host, such as a full disk.
+const HOST_ERROR: i32 = 5;
 
 /// Prepares jobs.
 #[derive(Debug)]
@@ -42,6 +45,9 @@ pub enum Error {
     /// Something is wrong with the data: the text names file, place and remedy.
     #[error("{0}")]
     Data(String),
+    /// Something is wrong with this host, such as a full disk: the text names place and remedy.
+    #[error("{0}")]
+    Host(String),
     /// It took too long.
     #[error("looking at the data took more than {} s: use fewer or smaller files", .0.as_secs())]
     TooLong(Duration),
@@ -79,10 +85,10 @@ impl Preparer {
         let _slot = self.slots.acquire().await.expect("nobody closes it");
         let internal = |what: &str, error: &dyn std::fmt::Display| Error::Internal(format!("{what}: {error}"));
         let dir = tempfile::Builder::new().prefix("prepare-").tempdir_in(self.state.scratch());
-        let dir = dir.map_err(|e| internal("cannot make a directory for it", &e))?;
+        let dir = dir.map_err(|e| unkept("cannot make a directory for it", &e))?;
         let (job, out) = (dir.path().join("job.json"), dir.path().join("out.json"));
         let json = serde_json::to_vec(file).expect("a job file is plain data");
-        std::fs::write(&job, json).map_err(|e| internal("cannot write its job file", &e))?;
+        std::fs::write(&job, json).map_err(|e| unkept("cannot write its job file", &e))?;
         let mut command = child(&self.bin_dir, WORKER_PROGRAM)?;
         command.arg("prepare").arg("--job-file").arg(&job).arg("--scratch").arg(self.state.scratch()).arg("--out").arg(&out);
         run(command.into(), self.timeout).await?;
@@ -94,6 +100,16 @@ impl Preparer {
         let Output { manifest, summary } = serde_json::from_slice(&json).map_err(|e| internal("its result makes no sense", &e))?;
         let digest = self.state.keep_manifest(&manifest)?;
         Ok(ManifestSummary { digest, ..summary })
+    }
+}
+
+// What this process could not write for the child.
+fn unkept(what: &str, error: &io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Host(format!(
+            "{what}: {error}\n  help: free space on the disk of the state directory, or use another one: TFCOORD_STATE_DIR"
+        )),
+        _ => Error::Internal(format!("{what}: {error}")),
     }
 }
 
@@ -119,6 +135,7 @@ async fn run(mut command: Command, timeout: Duration) -> Result<(), Error> {
     match status.code() {
         Some(0) => Ok(()),
         Some(USER_ERROR) => Err(Error::Data(text)),
+        Some(HOST_ERROR) => Err(Error::Host(text)),
         _ => Err(Error::Internal(format!("{status}: {text}"))),
     }
 }
@@ -156,10 +173,17 @@ mod tests {
         let says = async |script: &str| run(shell(script), long).await.map_err(|e| e.to_string());
         assert_eq!(says("exit 0").await, Ok(()));
         assert_eq!(says("echo 'a.csv:3: no number' >&2; exit 2").await, Err("a.csv:3: no number".into()));
+        assert!(matches!(run(shell("echo 'disk full' >&2; exit 5"), long).await, Err(Error::Host(text)) if text == "disk full"));
         let error = says("echo oops >&2; exit 101").await.unwrap_err();
         assert!(error.contains("prepare failed") && error.contains("oops"), "{error}");
         let flood = says("head -c 1000000 /dev/zero >&2; exit 2").await.unwrap_err();
         assert_eq!(flood.len() as u64, STDERR_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_full_disk_has_a_remedy() {
+        let error = unkept("cannot write its job file", &ErrorKind::StorageFull.into());
+        assert!(matches!(&error, Error::Host(text) if text.contains("\n  help: free space")), "{error}");
     }
 
     #[tokio::test]

@@ -184,6 +184,9 @@ impl Coordinator {
         };
         // A leader that failed has left its tasks running.
         let _stopped = tokio::task::spawn_blocking(move || launcher.stop(Duration::ZERO)).await;
+        if lock.is_in_place() || !state.root().exists() {
+            state.remove_socket_dir();
+        }
         stopping.send_replace(true);
         if timeout(DRAIN, serving).await.is_err() {
             tracing::debug!("calls under way were cut off");

@@ -20,6 +20,7 @@ pub use sweep::{Claim, Wanted};
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tfcoord_types::id::JobId;
@@ -165,14 +166,33 @@ impl StateDir {
     /// # Errors
     /// It cannot be made, or belongs to somebody else.
     pub fn socket_dir(&self) -> Result<PathBuf, Error> {
-        let path = self.root.as_os_str().as_encoded_bytes();
-        if path.len() <= SOCKET_DIR_BYTES_MAX {
-            return Ok(self.root.clone());
-        }
-        let user = rustix::process::geteuid().as_raw();
-        let dir = std::env::temp_dir().join(format!("tfcoord-{user}-{}", &hex(&Sha256::digest(path))[..8]));
+        let Some(dir) = self.short_dir() else { return Ok(self.root.clone()) };
         tfcoord_fs::private_dir(&dir)?;
         Ok(dir)
+    }
+
+    /// Removes the directory for sockets, with those in it, if it is one among the temporary files. For the one that
+    /// holds the lock, when its tasks have ended.
+    pub fn remove_socket_dir(&self) {
+        let Some(dir) = self.short_dir() else { return };
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_socket()) {
+                // The next coordinator removes it, or nobody minds.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        match fs::remove_dir(&dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => tracing::warn!(%error, dir = %dir.display(), "cannot remove"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    // The directory for sockets among the temporary files, where the path of this one is too long for them.
+    fn short_dir(&self) -> Option<PathBuf> {
+        let path = self.root.as_os_str().as_encoded_bytes();
+        let user = rustix::process::geteuid().as_raw();
+        let name = || format!("tfcoord-{user}-{}", &hex(&Sha256::digest(path))[..8]);
+        (path.len() > SOCKET_DIR_BYTES_MAX).then(|| std::env::temp_dir().join(name()))
     }
 
     /// Makes the job's directory with a join token of its own, and notes what was submitted; what is there already
@@ -274,7 +294,10 @@ mod tests {
         let long = StateDir::new(&dir.path().join("x".repeat(60))).unwrap();
         let socket_dir = long.socket_dir().unwrap();
         assert!(socket_dir.as_os_str().len() <= SOCKET_DIR_BYTES_MAX && socket_dir.is_dir());
-        fs::remove_dir(socket_dir).unwrap();
+        let _task = std::os::unix::net::UnixListener::bind(socket_dir.join("1-ps-0-0.sock")).unwrap();
+        long.remove_socket_dir();
+        assert!(!socket_dir.exists());
+        long.remove_socket_dir();
     }
 
     #[test]

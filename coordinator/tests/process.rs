@@ -206,6 +206,21 @@ async fn asked_to_end_it_takes_its_tasks_along() {
 }
 
 #[tokio::test]
+async fn sockets_among_the_temporary_files_go_with_it() {
+    let place = Place::new();
+    let state = place.dir.path().join("long".repeat(20));
+    let coordinator = place.start_with(&["--embedded", "--state-dir", state.to_str().unwrap(), "--linger-ms", "60000"]);
+    let socket = PathBuf::from(coordinator.line.strip_prefix("ready unix:").unwrap());
+    let dir = socket.parent().unwrap();
+    assert!(socket.exists() && !dir.starts_with(place.dir.path()), "{}", coordinator.line);
+    // Of a task that was killed.
+    drop(std::os::unix::net::UnixListener::bind(dir.join("1-ps-0-1.sock")).unwrap());
+    coordinator.signal(rustix::process::Signal::TERM);
+    assert_eq!(coordinator.ended().await.code(), Some(0));
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
 async fn a_cancelled_jobs_tasks_end_and_their_logs_stay() {
     let place = Place::new();
     let _coordinator = place.start(60_000);

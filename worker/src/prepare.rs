@@ -10,11 +10,17 @@ use tfcoord_types::job::JobFile;
 
 /// Exit code for what the person who submitted must change.
 const BAD_JOB: u8 = 2;
+/// Exit code for what is wrong with the coordinator's own disk.
+const BAD_HOST: u8 = 5;
 
 // Whether results can be written: better known now than after the training.
 fn probe(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     tempfile::tempfile_in(dir).map(drop)
+}
+
+fn code(error: &tfcoord_data::Error) -> u8 {
+    if matches!(error, tfcoord_data::Error::Scratch { .. }) { BAD_HOST } else { BAD_JOB }
 }
 
 /// Writes `{"manifest": …, "summary": …}` to the file asked for; what is wrong with the data goes to stderr.
@@ -28,7 +34,7 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
         Ok(manifest) => manifest,
         Err(error) => {
             eprintln!("{error}");
-            return Ok(ExitCode::from(BAD_JOB));
+            return Ok(ExitCode::from(code(&error)));
         }
     };
     if let Err(cause) = probe(Path::new(&job.output.dir)) {
@@ -39,4 +45,18 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
     let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary}))?;
     tfcoord_fs::write_atomic(&arguments.out, &bytes, 0o600)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfcoord_data::Error;
+
+    #[test]
+    fn a_full_disk_is_not_the_jobs_fault() {
+        let path = std::path::PathBuf::from("scratch/unpacked-0");
+        let full = tfcoord_fs::Error::Io { operation: "write", path, source: std::io::ErrorKind::StorageFull.into() };
+        assert_eq!(code(&Error::Scratch { cause: full }), BAD_HOST);
+        assert_eq!(code(&Error::NoSuchRecord { index: 1, records: 1 }), BAD_JOB);
+    }
 }

@@ -32,7 +32,7 @@ pub(super) fn of_prepare(error: &prepare::Error) -> Status {
     match error {
         prepare::Error::Data(_) | prepare::Error::TooLong(_) | prepare::Error::TooLarge => Status::invalid_argument(text),
         prepare::Error::Launch(_) => Status::failed_precondition(text),
-        prepare::Error::Internal(_) | prepare::Error::State(_) => Status::internal(text),
+        prepare::Error::Host(_) | prepare::Error::Internal(_) | prepare::Error::State(_) => Status::internal(text),
     }
 }
 

@@ -106,7 +106,9 @@ fn a_model_that_no_server_can_hold_is_refused_before_anything_is_launched() {
         assert!(matches!(&refusal, Refusal::TooLarge { problem } if problem.contains(expect)), "{refusal}");
     };
     let layers = |text: &str| serde_json::from_str(text).unwrap();
-    check(&|file| file.parameter_server.mem = 0, "ps-0 would need about 1 MB of memory");
+    let large = r#"[{"flatten": {}}, {"dense": {"units": 100000}}, {"dense": {"units": 10}}]"#;
+    let tight = |file: &mut JobFile| (file.model.layers, file.parameter_server.mem) = (layers(large), 1);
+    check(&tight, "ps-0 would need about ");
     let wide = r#"[{"flatten": {}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 10}}]"#;
     check(&|file| file.model.layers = layers(wide), "the model cannot be placed: ");
 }

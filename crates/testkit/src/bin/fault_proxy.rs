@@ -1,8 +1,10 @@
 //! `tfcoord-fault-proxy [duplicate=N] [replay=N] [reorder=N] [seed=N] [kill=WORKER:STEP] -- PROGRAM ARG…`: runs a
 //! parameter server behind a proxy that disturbs its exchange, each so many percent of the messages, and kills a
-//! worker between two chunks of a step.
+//! worker between two chunks of a step. What it writes lies in the server's own directory (`--dir`): it is killed
+//! with it, and removes nothing.
 
 use anyhow::Context;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tfcoord_testkit::fault_proxy::{Disturbance, Kill, serve};
@@ -32,8 +34,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
     }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let scratch = tempfile::tempdir()?;
-    let addresses = scratch.path().join("addresses");
+    let dir = program_arguments.iter().skip_while(|a| *a != "--dir").nth(1).context("the program has no --dir")?;
+    let addresses = Path::new(dir).join("proxied-addresses");
     let mut server = Command::new(program)
         .args(program_arguments)
         .env("TFCOORD_ADVERTISE", listener.local_addr()?.to_string())
