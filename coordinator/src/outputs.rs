@@ -8,7 +8,7 @@
 //!   SubmitJob ── reserve: the folder is made, with the mark ──► logged: the job writes ──► over ── tidy: the mark goes
 //!                   │ it is there already                  └──► refused ── tidy: the folder goes, nothing is in it
 //!                   ▼
-//!                refused: nothing in it is touched
+//!                nothing in it is touched: the job gets the next number
 //! ```
 
 use crate::state_dir::{self, StateDir};

@@ -13,6 +13,8 @@ use tfcoord_types::id::Revision;
 pub const SNAPSHOT_EVERY: u64 = 4096;
 /// Entries that are read at a time.
 const READ_MAX: u64 = 256;
+/// Indices that one command may find taken.
+const TAKEN_MAX: u32 = 1000;
 /// A single node does not vote: there is one term.
 const TERM: u64 = 1;
 
@@ -51,6 +53,22 @@ pub enum OpenError {
         /// What is wrong.
         source: serde_json::Error,
     },
+}
+
+/// Why a command cannot become an entry.
+#[derive(Debug)]
+pub enum Denied {
+    /// Not at this index.
+    Here(Refusal),
+    /// Not at all.
+    Anywhere(Refusal),
+}
+
+// What becomes of a command, and of the indices that it passes over.
+enum Placed {
+    Entry(u64, Command),
+    Passed(u64),
+    Refused(Refusal),
 }
 
 #[derive(Serialize)]
@@ -100,8 +118,8 @@ impl Journal {
         Ok((Self { log, snapshots, snapshot_every, newest_snapshot }, cluster))
     }
 
-    /// Appends commands, durably, and applies them, each at `at_ms`. One that the log cannot hold, or that `admit` refuses
-    /// for the place that it would get, leaves no entry.
+    /// Appends commands, durably, and applies them, each at `at_ms`. One that the log cannot hold, or that `admit` refuses,
+    /// leaves no entry; one whose index is taken gets a later one, behind entries that change nothing.
     ///
     /// # Errors
     /// The log failed: nothing was applied, and nothing more can be.
@@ -110,35 +128,53 @@ impl Journal {
         cluster: &mut Cluster,
         at_ms: u64,
         commands: Vec<Command>,
-        mut admit: impl FnMut(&Cluster, Revision, &Command) -> Result<(), Refusal>,
+        mut admit: impl FnMut(&Cluster, Revision, &Command) -> Result<(), Denied>,
     ) -> Result<Vec<Applied>, Error> {
         let mut next = self.log.range().end;
         let (mut entries, mut placed) = (Vec::new(), Vec::new());
+        let written = |command: &Command| serde_json::to_vec(&Written { at_ms, command }).expect("keys are texts and memory is no file");
         for command in commands {
-            let payload = serde_json::to_vec(&Written { at_ms, command: &command }).expect("keys are texts and memory is no file");
+            let payload = written(&command);
             if payload.len() > PAYLOAD_BYTES_MAX {
-                placed.push(Err(command.too_long(payload.len(), PAYLOAD_BYTES_MAX)));
+                placed.push(Placed::Refused(command.too_long(payload.len(), PAYLOAD_BYTES_MAX)));
                 continue;
             }
-            if let Err(refusal) = admit(cluster, Revision(next), &command) {
-                placed.push(Err(refusal));
+            let mut taken = 0;
+            let admitted = loop {
+                match admit(cluster, Revision(next), &command) {
+                    Err(Denied::Here(_)) if taken < TAKEN_MAX => {
+                        taken += 1;
+                        entries.push(Entry { index: next, term: TERM, payload: written(&Command::Tick {}) });
+                        placed.push(Placed::Passed(next));
+                        next += 1;
+                    }
+                    Err(Denied::Here(refusal) | Denied::Anywhere(refusal)) => break Err(refusal),
+                    Ok(()) => break Ok(()),
+                }
+            };
+            if let Err(refusal) = admitted {
+                placed.push(Placed::Refused(refusal));
                 continue;
             }
             entries.push(Entry { index: next, term: TERM, payload });
-            placed.push(Ok((next, command)));
+            placed.push(Placed::Entry(next, command));
             next += 1;
         }
         self.log.append(&entries)?;
-        let apply = |placed: Result<(u64, Command), Refusal>| match placed {
-            Ok((index, command)) => {
+        let apply = |placed: Placed| match placed {
+            Placed::Entry(index, command) => {
                 tracing::debug!(index, %command, "apply");
                 let applied = cluster.apply(index, at_ms, command);
                 tracing::debug!(index, outcome = %applied.outcome, "applied");
-                applied
+                Some(applied)
             }
-            Err(refusal) => Applied { outcome: Outcome::Refused(refusal), effects: Vec::new() },
+            Placed::Passed(index) => {
+                cluster.apply(index, at_ms, Command::Tick {});
+                None
+            }
+            Placed::Refused(refusal) => Some(Applied { outcome: Outcome::Refused(refusal), effects: Vec::new() }),
         };
-        let applied = placed.into_iter().map(apply).collect();
+        let applied = placed.into_iter().filter_map(apply).collect();
         self.snapshot_if_due(cluster)?;
         Ok(applied)
     }

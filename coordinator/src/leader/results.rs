@@ -1,7 +1,8 @@
 //! The folders for results, as jobs come and go: reserved before a submission is logged, given back where there is no job
 //! by it, and tidied when nothing is left of a job.
 
-use crate::outputs::Outputs;
+use super::journal::Denied;
+use crate::outputs::{Error, Outputs};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tfcoord_coordinator_core::job::{Job, id, output_dir};
@@ -24,15 +25,19 @@ impl Results {
         Self { outputs, reserved: Vec::new(), over }
     }
 
-    /// Before a command is logged as entry `index`: a job that would come by it gets its folder.
-    pub(super) fn reserve(&mut self, cluster: &Cluster, index: Revision, command: &Command) -> Result<(), Refusal> {
+    /// Before a command is logged as entry `index`: a job that would come by it gets its folder. Where that is another
+    /// coordinator's already, the job can have another number.
+    pub(super) fn reserve(&mut self, cluster: &Cluster, index: Revision, command: &Command) -> Result<(), Denied> {
         let Command::SubmitJob { request_id, file, .. } = command else { return Ok(()) };
         if cluster.requested(request_id).is_some() {
             return Ok(());
         }
         let job = id(file, index);
         let dir = output_dir(file, &job);
-        self.outputs.reserve(Path::new(&dir), &job).map_err(|error| Refusal::Job { problem: error.to_string() })?;
+        self.outputs.reserve(Path::new(&dir), &job).map_err(|error| {
+            let refusal = Refusal::Job { problem: error.to_string() };
+            if matches!(error, Error::Taken { .. }) { Denied::Here(refusal) } else { Denied::Anywhere(refusal) }
+        })?;
         self.reserved.push((job, dir));
         Ok(())
     }

@@ -11,7 +11,7 @@ fn open(dir: &Path, snapshot_every: u64) -> (Journal, Cluster) {
     Journal::open(dir, Box::new(log), snapshot_every).unwrap()
 }
 
-fn all(_: &Cluster, _: Revision, _: &Command) -> Result<(), Refusal> {
+fn all(_: &Cluster, _: Revision, _: &Command) -> Result<(), Denied> {
     Ok(())
 }
 
@@ -119,4 +119,25 @@ fn a_snapshot_outlives_a_torn_log() {
     assert_eq!(again, state);
     journal.commit(&mut again, 9, vec![Command::Tick {}], all).unwrap();
     assert_eq!(again.revision().0, 6);
+}
+
+#[test]
+fn an_index_that_is_taken_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, mut state) = open(dir.path(), SNAPSHOT_EVERY);
+    let refusal = || Refusal::Job { problem: "taken".into() };
+    let free_from =
+        |free: u64| move |_: &Cluster, index: Revision, _: &Command| if index.0 < free { Err(Denied::Here(refusal())) } else { Ok(()) };
+    let applied = journal.commit(&mut state, 1, vec![Command::TakeOffice {}], free_from(3)).unwrap();
+    assert_eq!((applied.len(), state.revision()), (1, Revision(3)));
+    // What is refused at all, or finds no free index, says so.
+    let anywhere = |_: &Cluster, _: Revision, _: &Command| Err(Denied::Anywhere(refusal()));
+    for applied in [
+        journal.commit(&mut state, 2, vec![Command::Tick {}], anywhere),
+        journal.commit(&mut state, 2, vec![Command::Tick {}], free_from(u64::MAX)),
+    ] {
+        assert_eq!(applied.unwrap()[0].outcome, Outcome::Refused(refusal()));
+    }
+    drop(journal);
+    assert_eq!(open(dir.path(), SNAPSHOT_EVERY).1.revision(), state.revision(), "read again, it is the same");
 }

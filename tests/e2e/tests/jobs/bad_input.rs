@@ -62,21 +62,6 @@ fn a_place_for_results_that_cannot_be_written() {
 }
 
 #[test]
-fn results_of_another_coordinator_s_job_are_not_touched() {
-    let (mut lab, mut job) = lab();
-    job["train"]["epochs"] = json!(1);
-    lab.submit(&job);
-    let before = lab.bits("bad");
-    // As of another user, or after the state was lost: numbers begin anew.
-    lab.set("TFCOORD_STATE_DIR", lab.path().join("other").to_str().unwrap());
-    job["train"]["seed"] = json!(8);
-    let output = lab.run(&["submit", lab.write_job(&job).to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{}", lab.logs());
-    has(&String::from_utf8_lossy(&output.stderr), &["output.dir", "is there already", "help:"]);
-    assert_eq!(lab.bits("bad"), before);
-}
-
-#[test]
 fn a_model_that_servers_cannot_hold() {
     let (lab, mut job) = lab();
     job["parameter_server"]["mem"] = json!(1);

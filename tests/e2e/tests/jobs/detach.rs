@@ -35,6 +35,27 @@ fn a_detached_job_goes_on_to_its_end() {
 }
 
 #[test]
+fn results_of_another_coordinator_s_job_are_not_touched() {
+    let mut lab = Lab::new();
+    idx::write_pictures(lab.path(), 500, 12, 4, 1);
+    let mut job = job::pictures("twice", job::mlp_layers(), 400, 100);
+    job["train"]["epochs"] = json!(1);
+    lab.submit(&job);
+    let first = lab.outputs("twice");
+    let content = |name: &str| std::fs::read(first.join(name)).unwrap();
+    let before = ["curve.csv", "model/model.safetensors"].map(content);
+    // As of another user, or after the state was lost: numbers begin anew.
+    lab.set("TFCOORD_STATE_DIR", lab.path().join("other").to_str().unwrap());
+    job["train"]["seed"] = json!(8);
+    let output = lab.run(&["submit", lab.write_job(&job).to_str().unwrap(), "-o", "json"]);
+    let reply: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output)));
+    let second = std::path::PathBuf::from(reply["outputs"]["model_dir"].as_str().unwrap());
+    assert!(second.join("model.safetensors").exists() && !second.starts_with(&first), "{reply}");
+    assert_eq!(["curve.csv", "model/model.safetensors"].map(content), before);
+    assert_eq!(std::fs::read_dir(first.join("tensorboard")).unwrap().count(), 1, "one server's events");
+}
+
+#[test]
 fn cancel_ends_a_job_and_its_processes() {
     let lab = Lab::new();
     idx::write_pictures(lab.path(), 500, 12, 4, 1);
