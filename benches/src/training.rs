@@ -119,7 +119,7 @@ fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, windo
         (values(&shape.input)?, values(&shape.output)?, values(&shape.output)?, values(&shape.input)?);
     draw(&mut input, 200, 1.0);
     draw(&mut gradient, 201, 1.0);
-    let mut scratch = Buffer::new(layer.needs(RECORDS, threads.count()).scratch)?;
+    let mut scratch = Buffer::new(layer.needs(RECORDS).scratch)?;
     let (pass, mut kept) =
         (Pass { parameters: &parameters, threads: &threads, isa: Isa::detect(), mode: Mode::Train(KEY) }, Kept::default());
     Ok(least(window, || {

@@ -135,8 +135,8 @@ pub type Emit<'a> = dyn FnMut(usize, &[f32]) + 'a;
 
 /// A layer of a model. All lengths are those of the shape that it was made for, times the records; other ones panic.
 pub trait Layer: Send + Sync {
-    /// What it needs for so many records with so many threads.
-    fn needs(&self, records: usize, threads: usize) -> Needs;
+    /// What it needs for so many records.
+    fn needs(&self, records: usize) -> Needs;
 
     /// Computes the output of an input.
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>);

@@ -31,11 +31,11 @@ impl Workspace {
     }
 
     /// Makes room for `records` records in all that `layers`, and `outputs` values of each, need.
-    pub(crate) fn fit(&mut self, layers: &[Placed], outputs: usize, records: usize, threads: usize) -> Result<(), Error> {
+    pub(crate) fn fit(&mut self, layers: &[Placed], outputs: usize, records: usize) -> Result<(), Error> {
         self.slots.resize_with(layers.len().max(self.slots.len()), Slot::default);
         let (mut gradient, mut scratch) = (records * outputs, 0);
         for (Placed { layer, name, outputs, .. }, slot) in layers.iter().zip(&mut self.slots) {
-            let needs = layer.needs(records, threads);
+            let needs = layer.needs(records);
             let outputs = records * outputs;
             slot.output.grow(outputs).map_err(full(records, name, outputs))?;
             slot.kept.values.grow(needs.kept).map_err(full(records, name, needs.kept))?;

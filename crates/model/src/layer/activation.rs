@@ -19,7 +19,7 @@ impl Activation {
 }
 
 impl Layer for Activation {
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         Needs { kept: kept(Some(self.function), records * self.features), ..Needs::default() }
     }
 
@@ -52,7 +52,7 @@ pub(super) fn finish(function: Option<Function>, pass: &Pass<'_>, values: &mut [
 
 /// max(x, 0); NaN stays NaN, so that it reaches the loss.
 #[inline(always)]
-pub(super) fn relu(x: f32) -> f32 {
+fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 

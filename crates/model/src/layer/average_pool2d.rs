@@ -19,7 +19,7 @@ impl AveragePool2d {
 }
 
 impl Layer for AveragePool2d {
-    fn needs(&self, _: usize, _: usize) -> Needs {
+    fn needs(&self, _: usize) -> Needs {
         Needs::default()
     }
 

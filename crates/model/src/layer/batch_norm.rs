@@ -54,7 +54,7 @@ impl BatchNorm {
 }
 
 impl Layer for BatchNorm {
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         let kept = room(records * self.rows * self.channels) + 3 * room(self.channels);
         Needs { kept, scratch: 2 * room(self.channels), places: 0 }
     }

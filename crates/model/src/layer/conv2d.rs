@@ -160,12 +160,8 @@ impl Conv2d {
             let pictures = input.chunks_exact(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
             for (at, (picture, gradient)) in pictures.enumerate() {
                 let start = if at == 0 { Start::Zero } else { Start::Output };
-                for (y, x) in pairs(&self.by_kernel) {
-                    let (rows, steps) = span::left((y, x), self.input_plane(), (self.channels, 1), (1, 0));
-                    let left = Left { values: picture, rows, steps };
-                    let right = Right { values: &gradient[first..], steps: span::right((y, x), right), columns };
-                    product(pass.isa, left, right, Out { values: sums, rows: span::out((y, x), to) }, start);
-                }
+                let left = Places { values: picture, plane: self.input_plane(), rows: (self.channels, 1), steps: (1, 0) };
+                multiply(pass, &self.by_kernel, left, (&gradient[first..], right, columns), (sums, to), start);
             }
         });
     }
@@ -174,22 +170,39 @@ impl Conv2d {
         let (to, kernel) = (Plane { within: (1, 0), ..self.input_plane() }, self.kernel_plane(self.filters, self.channels));
         let pictures = gradient.chunks_exact(self.outputs()).zip(targets.chunks_exact_mut(self.inputs()));
         pass.threads.each(pictures, |(gradient, target)| {
-            for (y, x) in pairs(&self.by_input) {
-                let (rows, steps) = span::left((y, x), self.output_plane(), (1, 0), (self.filters, 1));
-                let left = Left { values: gradient, rows, steps };
-                let right = Right { values: turned, steps: span::right((y, x), kernel), columns: self.channels };
-                product(pass.isa, left, right, Out { values: target, rows: span::out((y, x), to) }, Start::Zero);
-            }
+            let left = Places { values: gradient, plane: self.output_plane(), rows: (1, 0), steps: (self.filters, 1) };
+            multiply(pass, &self.by_input, left, (turned, kernel, self.channels), (target, to), Start::Zero);
         });
     }
 }
 
-fn pairs((rows, columns): &(Vec<Span>, Vec<Span>)) -> impl Iterator<Item = (&Span, &Span)> {
-    rows.iter().flat_map(move |row| columns.iter().map(move |column| (row, column)))
+// The left matrix of all spans: the values of a plane, and what further rows and steps there are within its places.
+struct Places<'a> {
+    values: &'a [f32],
+    plane: Plane,
+    rows: (usize, usize),
+    steps: (usize, usize),
+}
+
+// One picture's product, span by span; the right matrix has so many columns.
+fn multiply(
+    pass: &Pass<'_>,
+    (rows, columns): &(Vec<Span>, Vec<Span>),
+    left: Places<'_>,
+    right: (&[f32], Plane, usize),
+    (values, to): (&mut [f32], Plane),
+    start: Start<'_>,
+) {
+    for (y, x) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
+        let (rows, steps) = span::left((y, x), left.plane, left.rows, left.steps);
+        let left = Left { values: left.values, rows, steps };
+        let right = Right { values: right.0, steps: span::right((y, x), right.1), columns: right.2 };
+        product(pass.isa, left, right, Out { values, rows: span::out((y, x), to) }, start);
+    }
 }
 
 impl Layer for Conv2d {
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         Needs {
             kept: kept(self.activation, records * self.outputs()),
             scratch: 2 * room(self.kernel_len()) + room(self.filters),
@@ -206,12 +219,8 @@ impl Layer for Conv2d {
         let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(self.channels, self.filters));
         let pictures = input.chunks_exact(self.inputs()).zip(output.chunks_exact_mut(self.outputs()));
         pass.threads.each(pictures, |(picture, output)| {
-            for (y, x) in pairs(&self.forward) {
-                let (rows, steps) = span::left((y, x), self.input_plane(), (1, 0), (self.channels, 1));
-                let left = Left { values: picture, rows, steps };
-                let right = Right { values: turned, steps: span::right((y, x), kernel), columns: self.filters };
-                product(pass.isa, left, right, Out { values: output, rows: span::out((y, x), to) }, start);
-            }
+            let left = Places { values: picture, plane: self.input_plane(), rows: (1, 0), steps: (self.channels, 1) };
+            multiply(pass, &self.forward, left, (turned, kernel, self.filters), (output, to), start);
         });
         finish(self.activation, pass, output, &mut kept.values);
     }

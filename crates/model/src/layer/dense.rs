@@ -51,7 +51,7 @@ impl Dense {
 }
 
 impl Layer for Dense {
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         let variables = room(self.inputs * self.units) + room(self.units);
         let turned = room(records * self.units) + room(records * self.inputs);
         Needs { kept: kept(self.activation, records * self.units), scratch: variables.max(turned), places: 0 }

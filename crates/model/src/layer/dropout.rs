@@ -22,7 +22,7 @@ impl Dropout {
 
 impl Layer for Dropout {
     // Keeps what each value is multiplied by.
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         Needs { kept: records * self.features, ..Needs::default() }
     }
 

@@ -19,7 +19,7 @@ impl MaxPool2d {
 
 impl Layer for MaxPool2d {
     // Keeps the place in its picture that each output comes from.
-    fn needs(&self, records: usize, _: usize) -> Needs {
+    fn needs(&self, records: usize) -> Needs {
         Needs { places: records * self.window.outputs(), ..Needs::default() }
     }
 

@@ -72,8 +72,8 @@ impl Case {
     }
 
     /// Room as a workspace would have it, but full of what another batch has left.
-    fn room(&self, threads: &Threads) -> (Vec<f32>, Kept, Vec<f32>) {
-        let Needs { kept, places, scratch } = self.layer.needs(self.records, threads.count());
+    fn room(&self) -> (Vec<f32>, Kept, Vec<f32>) {
+        let Needs { kept, places, scratch } = self.layer.needs(self.records);
         let mut kept = Kept { values: Buffer::new(kept).unwrap(), places: vec![u32::MAX; places] };
         kept.values.fill(f32::NAN);
         (vec![f32::NAN; self.gradient.len()], kept, vec![f32::NAN; scratch])
@@ -81,7 +81,7 @@ impl Case {
 
     fn forward(&self, mode: Mode) -> Vec<f32> {
         let pass = Pass { parameters: &self.parameters, threads: &ONE, isa: Isa::detect(), mode };
-        let (mut output, mut kept, mut scratch) = self.room(&ONE);
+        let (mut output, mut kept, mut scratch) = self.room();
         let input = &self.layer_input();
         self.layer.forward(&pass, Forward { input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
         self.our_output(&output)
@@ -93,7 +93,7 @@ impl Case {
 
     fn run_with(&self, threads: &Threads, isa: Isa) -> Back {
         let pass = Pass { parameters: &self.parameters, threads, isa, mode: Mode::Train(KEY) };
-        let (mut output, mut kept, mut scratch) = self.room(threads);
+        let (mut output, mut kept, mut scratch) = self.room();
         let input = &self.layer_input();
         self.layer.forward(&pass, Forward { input, output: &mut output, kept: &mut kept, scratch: &mut scratch });
         let back = |wants: bool, kept: &mut Kept, scratch: &mut [f32]| {

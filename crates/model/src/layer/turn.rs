@@ -35,7 +35,7 @@ impl Turn {
 }
 
 impl Layer for Turn {
-    fn needs(&self, _: usize, _: usize) -> Needs {
+    fn needs(&self, _: usize) -> Needs {
         Needs::default()
     }
 

@@ -109,7 +109,7 @@ impl Model {
         self.check_parameters(parameters)?;
         self.check_features(batch)?;
         let piece = batch.records.min(workspace.records().max(PIECE));
-        workspace.fit(layers, self.outputs(), piece, self.threads.count())?;
+        workspace.fit(layers, self.outputs(), piece)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * values_of(&self.input)) {
             forward(&pass, layers, features, workspace);

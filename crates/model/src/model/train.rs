@@ -51,7 +51,7 @@ impl Model {
         };
         self.check_labels(loss, batch)?;
         self.check_features(batch)?;
-        workspace.fit(layers, self.outputs(), batch.records, self.threads.count())?;
+        workspace.fit(layers, self.outputs(), batch.records)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         forward(&pass, layers, &batch.features, workspace);
         let Workspace { slots, gradients: [gradients, _], .. } = &mut *workspace;
