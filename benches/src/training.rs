@@ -9,7 +9,7 @@ use tfcoord_model::layer::{Backward, Conv2d, Forward, Kept, Layer, Mode, Pass};
 use tfcoord_model::threads::Threads;
 use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey, Workspace};
 use tfcoord_types::draw::Stream;
-use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
+use tfcoord_types::job::{Activation, Input, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Initializer, Variable};
 
 const MLP: &str = r#"{"layers": [{"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}},
@@ -84,7 +84,7 @@ fn drawn(variables: &[Variable]) -> anyhow::Result<Parameters> {
 
 fn made(json: &str, input: &[u32], classes: u32, records: usize, threads: usize) -> anyhow::Result<(Model, Parameters, Batch)> {
     let options = Options { threads, train_records: 0, isa: Isa::detect() };
-    let model = Model::new(&serde_json::from_str(json)?, input, classes, options)?;
+    let model = Model::new(&serde_json::from_str(json)?, &Input::plain(input, classes), options)?;
     let parameters = drawn(model.variables())?;
     let mut features = vec![0.0; records * input.iter().map(|d| *d as usize).product::<usize>()];
     draw(&mut features, 100, 1.0);

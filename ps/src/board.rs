@@ -44,7 +44,7 @@ impl Board {
             };
             std::thread::Builder::new().name("tensorboard".into()).spawn(write).expect("a thread can be started")
         });
-        let accuracy = job.model.loss.is_some_and(|loss| loss != Loss::Mse);
+        let accuracy = job.model.loss.is_some_and(Loss::predicts_classes);
         Self { points: writing.is_some().then_some(points), writing, accuracy, evaluated: BTreeSet::new() }
     }
 

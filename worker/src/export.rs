@@ -110,8 +110,7 @@ fn write_model(temp: &Path, export: &Export, preprocessing: &Preprocessing, mode
     let description = ModelFile {
         format: FORMAT,
         model: model.spec().clone(),
-        input: model.input().to_vec(),
-        classes: model.classes(),
+        input: model.input().clone(),
         evaluation_batch_size: u32::try_from(EVALUATION_BATCH).expect("a small constant"),
         preprocessing: preprocessing.clone(),
         tensors_sha256: None,

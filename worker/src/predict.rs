@@ -109,6 +109,7 @@ fn print(out: &mut impl Write, format: Format, preprocessing: &Preprocessing, fr
                 (format!("{name} ({score:.4})"), json!({"record": record, "class": name, "scores": scores}))
             }
             Prediction::Number(number) => (number.to_string(), json!({"record": record, "value": number})),
+            Prediction::Error(error) => (error.to_string(), json!({"record": record, "error": error})),
         };
         match format {
             Format::Text => writeln!(out, "{record}: {text}")?,
@@ -121,7 +122,7 @@ fn print(out: &mut impl Write, format: Format, preprocessing: &Preprocessing, fr
 fn is_finite(prediction: &Prediction) -> bool {
     match prediction {
         Prediction::Class { scores, .. } => scores.iter().all(|score| score.is_finite()),
-        Prediction::Number(number) => number.is_finite(),
+        Prediction::Number(number) | Prediction::Error(number) => number.is_finite(),
     }
 }
 

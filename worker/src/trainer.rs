@@ -300,7 +300,7 @@ fn fault(place: &str, error: &Error) -> Fault {
     let kind = match error {
         Error::NotFinite { .. } => FaultKind::NotFinite,
         Error::Label { .. } | Error::Batch { .. } => FaultKind::Data,
-        Error::Shape(_) | Error::Spec { .. } => FaultKind::Job,
+        Error::Graph(_) | Error::Spec { .. } => FaultKind::Job,
         Error::Threads { .. } | Error::Parameters { .. } | Error::Memory { .. } => FaultKind::Task,
     };
     Fault { kind, message: format!("{place}: {error}") }

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 use tfcoord_data::{Order, Preprocessing, Reader, RecordBatch, prepare};
-use tfcoord_types::job::JobFile;
+use tfcoord_types::job::{Input, JobFile};
 use tfcoord_types::plan::TrainPlan;
 
 /// What a loop computes on.
 pub struct Batches {
-    /// Shape of one record's features.
-    pub input: Vec<u32>,
-    /// Classes of the label.
-    pub classes: u32,
+    /// A record, as a model sees it.
+    pub input: Input,
     /// The full steps of an epoch, lane by lane.
     pub steps: Vec<Vec<RecordBatch>>,
 }
@@ -33,5 +31,5 @@ pub fn read(job: &JobFile, scratch: &Path) -> anyhow::Result<Batches> {
     };
     let full = plan.records / u64::from(batch_size);
     let steps: anyhow::Result<Vec<Vec<_>>> = (0..full).map(|step| (0..micro_batches).map(|n| lane(step, n)).collect()).collect();
-    Ok(Batches { classes: u32::try_from(preprocessing.classes().len())?, input: manifest.input, steps: steps? })
+    Ok(Batches { input: Input::from(&manifest), steps: steps? })
 }

@@ -5,7 +5,7 @@ use super::batches::Batches;
 use anyhow::{Context, bail, ensure};
 use candle_core::{D, DType, Device, Tensor, Var};
 use tfcoord_data::RecordBatch;
-use tfcoord_types::job::{Activation, JobFile, Layer, Padding, Pair, shapes};
+use tfcoord_types::job::{Activation, Graph, Input, JobFile, Layer, Model, Padding, Pair};
 
 /// The loop and its state.
 pub struct Loop {
@@ -23,15 +23,16 @@ impl Loop {
     /// If the model has a layer that this loop does not know.
     pub fn new(job: &JobFile, data: Batches) -> anyhow::Result<Self> {
         ensure!(!data.steps.is_empty(), "an epoch has no full step");
-        let variables = variables(&job.model.layers, &data.input)?;
+        let variables = variables(&job.model, &data.input)?;
         let adam = Adam::new(&job.train.optimizer, &variables)?;
         let lane = |batch: RecordBatch| {
             let records = batch.indices.len();
-            let shape: Vec<usize> = std::iter::once(records).chain(data.input.iter().map(|d| *d as usize)).collect();
+            let shape: Vec<usize> = std::iter::once(records).chain(data.input.shape.iter().map(|d| *d as usize)).collect();
             Ok((Tensor::from_vec(batch.features, shape, &Device::Cpu)?, Tensor::from_vec(batch.classes, records, &Device::Cpu)?))
         };
         let steps: anyhow::Result<Vec<Vec<_>>> = data.steps.into_iter().map(|lanes| lanes.into_iter().map(lane).collect()).collect();
-        Ok(Self { layers: job.model.layers.clone(), variables, adam, steps: steps? })
+        let layers = job.model.layers.iter().map(|entry| entry.layer.clone()).collect();
+        Ok(Self { layers, variables, adam, steps: steps? })
     }
 
     /// Takes one step: gradients of all lanes, added, and the update.
@@ -65,10 +66,11 @@ impl Loop {
 }
 
 // Kernels and biases, layer by layer; Glorot and Bengio 2010.
-fn variables(layers: &[Layer], input: &[u32]) -> anyhow::Result<Vec<Var>> {
+fn variables(model: &Model, input: &Input) -> anyhow::Result<Vec<Var>> {
     let mut variables = Vec::new();
-    for (layer, shape) in layers.iter().zip(shapes(layers, input)?) {
-        let (kernel, outputs) = match *layer {
+    for (entry, node) in model.layers.iter().zip(Graph::new(model, input)?.nodes) {
+        let shape = node.shape;
+        let (kernel, outputs) = match entry.layer {
             Layer::Dense { units, bias: true, .. } => (vec![shape.input[0] as usize, units as usize], units),
             Layer::Conv2d { filters, kernel: Pair::Both(side), bias: true, .. } => {
                 (vec![filters as usize, shape.input[0] as usize, side as usize, side as usize], filters)
@@ -146,7 +148,8 @@ mod tests {
     fn the_cnn_has_the_variables_of_ours() {
         let dir = tempfile::tempdir().unwrap();
         let job = Example::Cnn.job(dir.path()).unwrap();
-        let shapes: Vec<Vec<usize>> = variables(&job.model.layers, &[1, 28, 28]).unwrap().iter().map(|v| v.dims().to_vec()).collect();
+        let shapes: Vec<Vec<usize>> =
+            variables(&job.model, &Input::plain(&[1, 28, 28], 10)).unwrap().iter().map(|v| v.dims().to_vec()).collect();
         let expected: [&[usize]; 8] = [&[32, 1, 3, 3], &[32], &[64, 32, 3, 3], &[64], &[9216, 128], &[128], &[128, 10], &[10]];
         assert_eq!(shapes, expected);
     }

@@ -28,7 +28,7 @@ impl Loop {
     pub fn new(job: &JobFile, data: Batches) -> anyhow::Result<Self> {
         ensure!(!data.steps.is_empty(), "an epoch has no full step");
         let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-        let model = Model::new(&job.model, &data.input, data.classes, options)?;
+        let model = Model::new(&job.model, &data.input, options)?;
         let mut parameters = Parameters::new(model.variables())?;
         for (place, variable) in (0u64..).zip(model.variables()) {
             let values = parameters.values_mut(usize::try_from(place)?);

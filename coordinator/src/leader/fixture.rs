@@ -7,7 +7,7 @@ use tfcoord_coordinator_core::{Cluster, Command, Process};
 use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
-use tfcoord_types::job::{self, JobFile};
+use tfcoord_types::job::{self, Input, JobFile};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::report::{Body, CurveReport, Report, ServerReport};
 
@@ -28,7 +28,7 @@ pub(crate) fn job_file() -> JobFile {
 }
 
 pub(crate) fn summary() -> ManifestSummary {
-    ManifestSummary { digest: "a".repeat(64), train_records: 1000, eval_records: 0, input: vec![8], classes: 4 }
+    ManifestSummary { digest: "a".repeat(64), train_records: 1000, eval_records: 0, input: Input::plain(&[8], 4) }
 }
 
 pub(crate) fn process(nonce: u8) -> Process {

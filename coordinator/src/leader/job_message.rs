@@ -4,6 +4,7 @@ use tfcoord_coordinator_core::job::{Job, JobState};
 use tfcoord_coordinator_core::task::{Task, TaskState};
 use tfcoord_proto::v1;
 use tfcoord_types::id::TaskId;
+use tfcoord_types::job::Loss;
 use tfcoord_types::variable::{Group, Variable};
 use tfcoord_types::view::Evaluation;
 
@@ -21,7 +22,7 @@ pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
     let evaluations = job.evaluations.iter().enumerate();
     v1::Job {
         // A confusion matrix may be large: the last one is what people look at.
-        evaluations: evaluations.map(|(n, e)| evaluation(e, job.manifest.classes, n == last)).collect(),
+        evaluations: evaluations.map(|(n, e)| evaluation(job, e, n == last)).collect(),
         classes: beside.classes,
         job_file,
         ..brief(job, beside.file_name, beside.progress)
@@ -43,7 +44,7 @@ pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>
         progress,
         outputs: outputs(job),
         plan: Some(plan(job)),
-        evaluations: job.evaluations.last().map(|last| evaluation(last, job.manifest.classes, false)).into_iter().collect(),
+        evaluations: job.evaluations.last().map(|last| evaluation(job, last, false)).into_iter().collect(),
         ..v1::Job::default()
     }
 }
@@ -103,14 +104,15 @@ fn plan(job: &Job) -> v1::Plan {
     }
 }
 
-fn evaluation(evaluation: &Evaluation, classes: u32, confusion: bool) -> v1::Evaluation {
+fn evaluation(job: &Job, evaluation: &Evaluation, confusion: bool) -> v1::Evaluation {
+    let of_classes = job.file.model.loss.is_some_and(Loss::predicts_classes);
     let counts = &evaluation.counts;
     v1::Evaluation {
         epoch: evaluation.epoch,
         step: evaluation.step,
         records: counts.records,
         loss: counts.loss().unwrap_or(f64::NAN),
-        accuracy: counts.accuracy().filter(|_| classes > 0),
+        accuracy: counts.accuracy().filter(|_| of_classes),
         auc: counts.auc(),
         confusion: if confusion { counts.confusion.clone() } else { Vec::new() },
         correct: counts.correct,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_proto::v1;
 use tfcoord_types::id::TaskId;
+use tfcoord_types::job::Loss;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Body, CurveReport, Report};
 
@@ -69,7 +70,7 @@ impl Progress {
         let plan = &job.plan;
         let epoch = self.curve.map(|curve| curve.epoch).filter(|epoch| epoch.records > 0.0);
         let mean = |sum: f32, records: f32| f64::from(sum) / f64::from(records);
-        let classes = job.manifest.classes > 0;
+        let classes = job.file.model.loss.is_some_and(Loss::predicts_classes);
         let records_per_s = self.records_per_s();
         let left = (plan.records * u64::from(plan.epochs)).saturating_sub(records_before(plan, self.step));
         let seconds_left = (records_per_s > 0.0 && !job.is_over()).then(|| left as f64 / records_per_s);

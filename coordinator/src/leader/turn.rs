@@ -431,7 +431,7 @@ fn known(state: &StateDir, job: &Job) -> Known {
 
 fn classes(state: &StateDir, job: &Job) -> Vec<String> {
     // The manifest is kept as long as the job's directory.
-    if job.manifest.classes == 0 || !state.has_job(&job.id) {
+    if job.manifest.input.classes == 0 || !state.has_job(&job.id) {
         return Vec::new();
     }
     let manifest = state.read_manifest(&job.manifest.digest).map_err(|error| error.to_string());

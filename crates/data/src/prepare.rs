@@ -5,7 +5,7 @@ use crate::identity::hex;
 use crate::scratch::Scratch;
 use sha2::{Digest, Sha256};
 use tfcoord_types::job::{Format, JobFile, Loss};
-use tfcoord_types::manifest::{Label, Manifest, ManifestSummary};
+use tfcoord_types::manifest::{Manifest, ManifestSummary};
 
 mod fit;
 mod gather;
@@ -31,16 +31,11 @@ pub fn prepare(job: &JobFile, scratch: impl Into<Scratch>) -> Result<Manifest, E
 /// The manifest as JSON, and what the coordinator's log keeps of it.
 pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
     let json = serde_json::to_vec(manifest).expect("a manifest has no maps and no numbers that JSON lacks");
-    let classes = match &manifest.label {
-        Label::Class { names } => u32::try_from(names.len()).expect("at most CLASSES_MAX"),
-        Label::Number => 0,
-    };
     let summary = ManifestSummary {
         digest: hex(&Sha256::digest(&json)),
         train_records: manifest.train.records,
         eval_records: manifest.eval.as_ref().map_or(0, |eval| eval.records),
-        input: manifest.input.clone(),
-        classes,
+        input: manifest.into(),
     };
     (json, summary)
 }

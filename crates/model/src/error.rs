@@ -1,13 +1,13 @@
 //! What can go wrong with a model.
 
-use tfcoord_types::job::ShapeError;
+use tfcoord_types::job::GraphError;
 
 /// What can go wrong with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A layer does not fit what comes before it.
-    #[error("model.layers: {0}")]
-    Shape(#[from] ShapeError),
+    #[error("{}: {_0}", _0.path)]
+    Graph(#[from] GraphError),
     /// The model as a whole cannot be built.
     #[error("model: {problem}")]
     Spec {

@@ -24,7 +24,7 @@ pub const TENSORS: &str = "model.safetensors";
 /// The file with everything else.
 pub const DESCRIPTION: &str = "model.json";
 /// The format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 // A vocabulary may have a million texts.
 const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
@@ -38,10 +38,8 @@ pub struct ModelFile<P> {
     pub format: u32,
     /// The model.
     pub model: job::Model,
-    /// Shape of one record's features, outermost dimension first.
-    pub input: Vec<u32>,
-    /// Classes of the label; 0 where it is a number.
-    pub classes: u32,
+    /// The records that it takes.
+    pub input: job::Input,
     /// Records a batch of the evaluations that the job reported: with the same, the same figures come out.
     pub evaluation_batch_size: u32,
     /// How a file's values become features and labels.
@@ -122,7 +120,7 @@ pub fn read<P: DeserializeOwned>(dir: &Path, threads: usize) -> Result<(ModelFil
         return Err(content(&description, "evaluation_batch_size is 0"));
     }
     let options = Options { threads, train_records: 0, isa: Isa::detect() };
-    let model = Model::new(&file.model, &file.input, file.classes, options);
+    let model = Model::new(&file.model, &file.input, options);
     let model = model.map_err(|cause| Error::Model { path: description, cause })?;
     let tensors = dir.join(TENSORS);
     let elements: u64 = exported(model.variables()).filter_map(|(_, variable)| variable.elements()).sum();

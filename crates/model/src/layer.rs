@@ -165,6 +165,9 @@ pub(crate) fn build(
         job::Layer::Activation(function) => Box::new(Activation::new(function, shape)),
         job::Layer::LayerNorm { epsilon } => Box::new(LayerNorm::new(shape, epsilon, variables)),
         job::Layer::BatchNorm { momentum, epsilon } => Box::new(BatchNorm::new(shape, momentum, epsilon, variables)),
+        job::Layer::Residual { .. } | job::Layer::Add {} | job::Layer::Concatenate {} => {
+            return Err(Error::Spec { problem: format!("{} is no single layer", shape.name) });
+        }
     }))
 }
 
@@ -175,7 +178,11 @@ pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
             Some(Order::Places)
         }
         job::Layer::Flatten {} | job::Layer::Dense { .. } | job::Layer::LayerNorm { .. } => Some(Order::Channels),
-        job::Layer::Dropout { .. } | job::Layer::Activation(_) => None,
+        job::Layer::Dropout { .. }
+        | job::Layer::Activation(_)
+        | job::Layer::Residual { .. }
+        | job::Layer::Add {}
+        | job::Layer::Concatenate {} => None,
     }
 }
 

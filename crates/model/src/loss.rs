@@ -3,7 +3,7 @@
 //! exp is [`crate::math`]'s and log `libm`'s, in f64: the same bits on every host.
 
 use crate::math;
-use crate::sum::sum;
+use crate::sum::{sum, sum_of_squares};
 
 /// What the loss says about a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +79,19 @@ pub fn squared_error(value: f32, label: f32) -> (Judgement, f32) {
     (Judgement { loss: difference * difference, prediction: 0 }, 2.0 * (value - label))
 }
 
+/// The mean of (output − feature)² over all of them, and into `gradient` 2 (output − feature) / their number.
+#[inline(always)]
+pub fn reconstruction(outputs: &[f32], features: &[f32], gradient: &mut [f32]) -> Judgement {
+    let factor = 2.0 / outputs.len() as f32;
+    // Differences first, so that one sum serves.
+    for (g, (output, feature)) in gradient.iter_mut().zip(outputs.iter().zip(features)) {
+        *g = output - feature;
+    }
+    let loss = sum_of_squares(gradient, 0.0) / outputs.len() as f64;
+    gradient.iter_mut().for_each(|g| *g *= factor);
+    Judgement { loss, prediction: 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +136,22 @@ mod tests {
             let wide = |step: f64| (z + step - f64::from(label)).powi(2);
             let (judgement, gradient) = squared_error(output, label);
             prop_assert!(near(judgement.loss, wide(0.0)) && near(f64::from(gradient), slope(wide)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reconstruction_equals_f64(pairs in proptest::collection::vec((-2f32..2.0, -2f32..2.0), 1..40)) {
+            let (outputs, features): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            let wide = |at: usize, step: f64| {
+                let square = |i: usize| (f64::from(outputs[i]) + if i == at { step } else { 0.0 } - f64::from(features[i])).powi(2);
+                (0..outputs.len()).map(square).sum::<f64>() / outputs.len() as f64
+            };
+            let mut gradient = vec![9.0; outputs.len()];
+            prop_assert!(near(reconstruction(&outputs, &features, &mut gradient).loss, wide(0, 0.0)));
+            for (at, value) in gradient.iter().enumerate() {
+                prop_assert!(near(f64::from(*value), slope(|step| wide(at, step))));
+            }
         }
     }
 

@@ -1,20 +1,21 @@
-//! Models: layers one behind the other and a loss, or the counting model.
+//! Models: a network of layers and a loss, or the counting model.
 
 mod check;
 mod counting;
 mod evaluate;
+mod network;
 mod train;
 
 pub use evaluate::Prediction;
+pub(crate) use network::{Network, Placed, Step};
 pub use train::TrainFigures;
 
 use crate::error::Error;
 use crate::kernel::Isa;
-use crate::layer::{Layer, Order, Turn, build, order, values_of};
+use crate::layer::values_of;
 use crate::threads::Threads;
-use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
-use tfcoord_types::job::{self, Loss, ModelKind, fits_loss, shapes};
+use tfcoord_types::job::{self, Graph, Input, Loss, ModelKind, fits_loss};
 use tfcoord_types::layout::ELEMENTS_MAX;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -32,8 +33,7 @@ pub struct Options {
 /// A model, without its parameters.
 pub struct Model {
     spec: job::Model,
-    input: Vec<u32>,
-    classes: u32,
+    input: Input,
     variables: Vec<Variable>,
     body: Body,
     threads: Threads,
@@ -41,29 +41,19 @@ pub struct Model {
 }
 
 enum Body {
-    Layers { layers: Vec<Placed>, loss: Loss },
+    Layers { network: Network, loss: Loss },
     Counting,
 }
 
-/// A layer with its name and its variables' places. One that leaves all values as they are is none of them.
-pub(crate) struct Placed {
-    pub name: String,
-    pub layer: Box<dyn Layer>,
-    pub variables: Range<usize>,
-    /// Values of one record that come in and go out.
-    pub inputs: usize,
-    pub outputs: usize,
-}
-
 impl Model {
-    /// The model that `spec` describes, for records of shape `input` with labels of so many `classes` (0: numbers).
+    /// The model that `spec` describes, for records as `input` has them.
     ///
     /// # Errors
     /// If a layer or the loss does not fit, or the model is too large.
-    pub fn new(spec: &job::Model, input: &[u32], classes: u32, options: Options) -> Result<Self, Error> {
+    pub fn new(spec: &job::Model, input: &Input, options: Options) -> Result<Self, Error> {
         let mut variables = Vec::new();
         let body = match spec.kind {
-            ModelKind::Layers => layers(spec, input, classes, &mut variables)?,
+            ModelKind::Layers => layers(spec, input, &mut variables)?,
             ModelKind::Counting => {
                 let refused = || Error::Spec { problem: format!("cannot count {} records", options.train_records) };
                 let records = u32::try_from(options.train_records).ok().filter(|n| *n > 0).ok_or_else(refused)?;
@@ -78,7 +68,7 @@ impl Model {
             return Err(Error::Spec { problem: format!("has more than {ELEMENTS_MAX} parameters: use smaller layers") });
         }
         let threads = Threads::new(options.threads)?;
-        Ok(Self { spec: spec.clone(), input: input.to_vec(), classes, variables, body, threads, isa: options.isa })
+        Ok(Self { spec: spec.clone(), input: input.clone(), variables, body, threads, isa: options.isa })
     }
 
     /// Its variables: layer by layer from the features on, and last the curve.
@@ -91,22 +81,22 @@ impl Model {
         &self.spec
     }
 
-    /// Shape of one record's features.
-    pub fn input(&self) -> &[u32] {
+    /// The records that it takes.
+    pub fn input(&self) -> &Input {
         &self.input
     }
 
-    /// Classes of the label; 0 where it is a number.
+    /// Classes that it tells apart; 0 where it predicts none.
     pub fn classes(&self) -> u32 {
-        self.classes
+        match self.body {
+            Body::Layers { loss, .. } if loss.predicts_classes() => self.input.classes,
+            _ => 0,
+        }
     }
 
-    // Values of one record that come out.
-    fn outputs(&self) -> usize {
-        match &self.body {
-            Body::Layers { layers, .. } => layers.last().map_or_else(|| values_of(&self.input), |placed| placed.outputs),
-            Body::Counting => 0,
-        }
+    // Values of a record.
+    fn features(&self) -> usize {
+        values_of(&self.input.shape)
     }
 
     // Where the curve stands in the list.
@@ -115,39 +105,18 @@ impl Model {
     }
 }
 
-fn layers(spec: &job::Model, input: &[u32], classes: u32, variables: &mut Vec<Variable>) -> Result<Body, Error> {
-    let shapes = shapes(&spec.layers, input)?;
+fn layers(spec: &job::Model, input: &Input, variables: &mut Vec<Variable>) -> Result<Body, Error> {
+    let graph = Graph::new(spec, input)?;
     let refused = |problem: String| Error::Spec { problem };
-    let last = shapes.last().ok_or_else(|| refused("there are no layers: name at least one".into()))?;
+    let output = graph.output().ok_or_else(|| refused("there are no layers: name at least one".into()))?;
     let loss = spec.loss.ok_or_else(|| refused("there is no loss: name one".into()))?;
-    fits_loss(loss, &last.output, classes).map_err(|problem| refused(format!("the loss {problem}")))?;
+    fits_loss(loss, output, input).map_err(|problem| refused(format!("the loss {problem}")))?;
     // Places within a record are u32; a dimension of 0 divides by zero.
-    for shape in std::iter::once(input).chain(shapes.iter().map(|s| &s.output[..])) {
+    for shape in std::iter::once(&input.shape).chain(graph.nodes.iter().map(|node| &node.shape.output)) {
         let fits = shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)).is_some_and(|n| n > 0);
         if !fits {
             return Err(refused(format!("{shape:?} is no shape of 1 to {} values a record", u32::MAX)));
         }
     }
-    let mut placed = Vec::with_capacity(shapes.len());
-    let mut present = Order::Channels;
-    for (index, (layer, shape)) in spec.layers.iter().zip(&shapes).enumerate() {
-        if let Some(order) = order(layer)
-            && std::mem::replace(&mut present, order) != order
-            && let Some(turn) = Turn::new(&shape.input, order)
-        {
-            let (values, none) = (values_of(&shape.input), variables.len()..variables.len());
-            placed.push(Placed { name: shape.name.clone(), layer: Box::new(turn), variables: none, inputs: values, outputs: values });
-        }
-        let from = variables.len();
-        let Some(built) = build(layer, index, shape, variables)? else { continue };
-        // The coordinator reckons with these.
-        debug_assert!(
-            variables[from..].iter().map(|v| (v.name.clone(), v.shape.clone(), v.group)).eq(layer.variables(shape)),
-            "{}",
-            shape.name
-        );
-        let (inputs, outputs) = (values_of(&shape.input), values_of(&shape.output));
-        placed.push(Placed { name: shape.name.clone(), layer: built, variables: from..variables.len(), inputs, outputs });
-    }
-    Ok(Body::Layers { layers: placed, loss })
+    Ok(Body::Layers { network: Network::new(&graph, &input.shape, variables)?, loss })
 }

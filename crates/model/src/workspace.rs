@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::Kept;
-use crate::model::Placed;
+use crate::model::{Network, Placed, Step};
 use std::collections::TryReserveError;
 
 /// Activations, gradients and scratch of a model for some records. One at a time is enough for training and evaluation;
@@ -11,8 +11,8 @@ use std::collections::TryReserveError;
 #[derive(Default)]
 pub struct Workspace {
     pub(crate) slots: Vec<Slot>,
-    /// The gradient by a layer's output, and by its input.
-    pub(crate) gradients: [Buffer; 2],
+    /// Gradients by outputs, as [`Network::gradients`] has them.
+    pub(crate) gradients: Vec<Buffer>,
     pub(crate) scratch: Buffer,
     records: usize,
 }
@@ -30,23 +30,26 @@ impl Workspace {
         self.records
     }
 
-    /// Makes room for `records` records in all that `layers`, and `outputs` values of each, need.
-    pub(crate) fn fit(&mut self, layers: &[Placed], outputs: usize, records: usize) -> Result<(), Error> {
-        self.slots.resize_with(layers.len().max(self.slots.len()), Slot::default);
-        let (mut gradient, mut scratch) = (records * outputs, 0);
-        for (Placed { layer, name, outputs, .. }, slot) in layers.iter().zip(&mut self.slots) {
-            let needs = layer.needs(records);
+    /// Makes room for `records` records in all that `network` needs.
+    pub(crate) fn fit(&mut self, network: &Network, records: usize) -> Result<(), Error> {
+        let placed = network.placed();
+        self.slots.resize_with(placed.len().max(self.slots.len()), Slot::default);
+        self.gradients.resize_with(network.gradients().len().max(self.gradients.len()), Buffer::default);
+        let mut scratch = 0;
+        for (Placed { step, name, outputs, .. }, slot) in placed.iter().zip(&mut self.slots) {
             let outputs = records * outputs;
             slot.output.grow(outputs).map_err(full(records, name, outputs))?;
+            let Step::Layer(layer) = step else { continue };
+            let needs = layer.needs(records);
             slot.kept.values.grow(needs.kept).map_err(full(records, name, needs.kept))?;
             let places = &mut slot.kept.places;
             places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(records, name, needs.places))?;
             places.resize(needs.places.max(places.len()), 0);
-            (gradient, scratch) = (gradient.max(outputs), scratch.max(needs.scratch));
+            scratch = scratch.max(needs.scratch);
         }
         self.scratch.grow(scratch).map_err(full(records, "scratch", scratch))?;
-        for gradients in &mut self.gradients {
-            gradients.grow(gradient).map_err(full(records, "gradients", gradient))?;
+        for (gradient, values) in self.gradients.iter_mut().zip(network.gradients()) {
+            gradient.grow(records * values).map_err(full(records, "gradients", records * values))?;
         }
         self.records = self.records.max(records);
         Ok(())

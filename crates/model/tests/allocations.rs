@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey, Workspace};
+use tfcoord_types::job::Input;
 
 struct Counting;
 
@@ -47,7 +48,7 @@ fn batch(records: usize) -> Batch {
 #[test]
 fn a_step_allocates_nothing() {
     let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-    let model = Model::new(&serde_json::from_str(MODEL).unwrap(), &[2, 10, 11], 5, options).unwrap();
+    let model = Model::new(&serde_json::from_str(MODEL).unwrap(), &Input::plain(&[2, 10, 11], 5), options).unwrap();
     let parameters = Parameters::new(model.variables()).unwrap();
     let (large, small) = (batch(8), batch(3));
     let mut workspace = Workspace::default();

@@ -6,9 +6,13 @@
 
 mod check;
 mod data;
+mod entry;
 mod grammar;
+mod graph;
+mod input;
 mod model;
 mod parse;
+mod preset;
 mod shape;
 mod train;
 mod variables;
@@ -16,9 +20,13 @@ mod walk;
 
 pub use check::check;
 pub use data::{Data, Feature, Format, OneOrMany, Source};
+pub use entry::LayerEntry;
+pub use graph::{Graph, GraphError, Node, Operation, Source as NodeSource};
+pub use input::{Input, InputColumn};
 pub use model::{Activation, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
 pub use parse::{Problem, Problems, parse, place_of};
-pub use shape::{LayerShape, ShapeError, fits_loss, shapes};
+pub use preset::Preset;
+pub use shape::{LayerShape, fits_loss};
 pub use train::{Optimizer, Schedule, Train};
 
 use serde::{Deserialize, Serialize};

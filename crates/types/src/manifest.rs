@@ -4,7 +4,7 @@ mod derived;
 
 pub use derived::Derived;
 
-use crate::job::Format;
+use crate::job::{Format, Input, InputColumn};
 use serde::{Deserialize, Serialize};
 
 /// The data of a job.
@@ -114,6 +114,26 @@ impl Column {
     }
 }
 
+impl From<&Manifest> for Input {
+    fn from(manifest: &Manifest) -> Self {
+        Self::of(&manifest.input, &manifest.columns, &manifest.label)
+    }
+}
+
+impl Input {
+    /// A record of this shape, whose features come from these columns, if any.
+    pub fn of(shape: &[u32], columns: &[Column], label: &Label) -> Self {
+        // More than u32 holds is refused before; a foreign model file that has them fits no shape.
+        let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let column = |column: &Column| InputColumn { name: column.name.clone(), features: saturated(column.width()), categories: 0 };
+        let classes = match label {
+            Label::Class { names } => saturated(names.len()),
+            Label::Number => 0,
+        };
+        Self { shape: shape.to_vec(), columns: columns.iter().map(column).collect(), classes }
+    }
+}
+
 /// What the coordinator's log keeps of a manifest: enough to plan, and the digest of the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestSummary {
@@ -123,8 +143,6 @@ pub struct ManifestSummary {
     pub train_records: u64,
     /// Evaluation records; 0 without any.
     pub eval_records: u64,
-    /// Shape of one record's features.
-    pub input: Vec<u32>,
-    /// Number of classes; 0 where the label is a number.
-    pub classes: u32,
+    /// A record as the model sees it.
+    pub input: Input,
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use tfcoord_model::{Isa, Options};
-use tfcoord_types::job::Format;
+use tfcoord_types::job::{Format, Input};
 use tfcoord_types::manifest::Label;
 
 struct Place {
@@ -15,7 +15,7 @@ impl Place {
     fn new() -> Self {
         let spec = serde_json::from_str(r#"{"layers": [{"dense": {"units": 1}}], "loss": "mse"}"#).unwrap();
         let options = Options { threads: 1, train_records: 4, isa: Isa::detect() };
-        let model = Model::new(&spec, &[2], 0, options).unwrap();
+        let model = Model::new(&spec, &Input::plain(&[2], 0), options).unwrap();
         let parameters = Parameters::new(model.variables()).unwrap();
         Self { dir: tempfile::tempdir().unwrap(), model, parameters }
     }

@@ -35,7 +35,7 @@ pub(super) fn complete_shards(
     job.active()?;
     job.present(generation)?;
     let task = job.speaker(incarnation, Role::Worker)?;
-    let (records, classes) = (job.manifest.eval_records, job.manifest.classes);
+    let (records, classes) = (job.manifest.eval_records, job.manifest.input.classes);
     let Some(evaluating) = &mut job.evaluating else { return Ok(Outcome::Unchanged) };
     let mut outcome = Outcome::Unchanged;
     for EvaluatedShard { evaluation, shard: number, counts } in shards {

@@ -7,7 +7,7 @@ use crate::job::{self, Job, JobState};
 use crate::outcome::{Outcome, Refusal};
 use crate::task::Task;
 use tfcoord_types::id::{Generation, TaskId};
-use tfcoord_types::job::{JobFile, ModelKind, Problems, check, fits_loss, shapes};
+use tfcoord_types::job::{Graph, JobFile, ModelKind, Problems, check, fits_loss};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 
@@ -99,8 +99,9 @@ pub(crate) fn plan(file: &JobFile, manifest: &ManifestSummary) -> Result<TrainPl
     if !is_digest {
         return Err(refuse("the manifest's digest is no SHA-256".into()));
     }
-    if manifest.input.is_empty() || manifest.input.contains(&0) {
-        return Err(refuse(format!("data: a record of shape {:?} has no features", manifest.input)));
+    let shape = &manifest.input.shape;
+    if shape.is_empty() || shape.contains(&0) {
+        return Err(refuse(format!("data: a record of shape {shape:?} has no features")));
     }
     if manifest.train_records == 0 {
         return Err(refuse("data.train: there are no training records".into()));
@@ -109,10 +110,9 @@ pub(crate) fn plan(file: &JobFile, manifest: &ManifestSummary) -> Result<TrainPl
         return Err(refuse("data.eval: there are no records to evaluate; remove it, or name files with records".into()));
     }
     if file.model.kind == ModelKind::Layers {
-        let layers = shapes(&file.model.layers, &manifest.input).map_err(|e| refuse(format!("model.layers: {e}")))?;
-        let output = layers.last().map_or(manifest.input.as_slice(), |layer| &layer.output);
-        if let Some(loss) = file.model.loss {
-            fits_loss(loss, output, manifest.classes).map_err(|problem| refuse(format!("model.loss: {problem}")))?;
+        let graph = Graph::new(&file.model, &manifest.input).map_err(|e| refuse(format!("{}: {e}", e.path)))?;
+        if let Some((loss, output)) = file.model.loss.zip(graph.output()) {
+            fits_loss(loss, output, &manifest.input).map_err(|problem| refuse(format!("model.loss: {problem}")))?;
         }
     }
     steps(file, manifest)

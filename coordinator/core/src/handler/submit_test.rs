@@ -45,8 +45,8 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     check(&|file, _| file.worker.count = 9, "9 workers, but a step has only 8 micro-batches");
     check(&|file, _| file.train.micro_batches = Some(0), "train.micro_batches");
     check(&|_, manifest| manifest.digest = "../../etc/passwd".into(), "digest");
-    check(&|_, manifest| manifest.input = vec![0, 28], "no features");
-    check(&|_, manifest| manifest.classes = 9, "needs one output a class: 9, but the last layer gives 10");
+    check(&|_, manifest| manifest.input.shape = vec![0, 28], "no features");
+    check(&|_, manifest| manifest.input.classes = 9, "needs one output a class: 9, but the last layer gives 10");
     check(&|_, manifest| manifest.train_records = 0, "no training records");
     check(&|_, manifest| manifest.eval_records = 0, "no records to evaluate");
     check(&|_, manifest| manifest.train_records = u64::MAX, "too many");

@@ -9,7 +9,7 @@ use crate::placement::place;
 use crate::proposals::is_finite;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
 use tfcoord_types::id::{Incarnation, Role};
-use tfcoord_types::job::shapes;
+use tfcoord_types::job::Graph;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::Placement;
@@ -49,12 +49,11 @@ pub(super) fn declare_variables(
 /// What a job's file and data tell of its variables before any worker names them: whether they can be placed at all. How
 /// much memory the machine has is looked at when tasks run.
 pub(super) fn foreseen(job: &Job) -> Result<(), Refusal> {
-    let layers = &job.file.model.layers;
-    // Counting has no layers; whether they chain was checked.
-    let Ok(shapes) = shapes(layers, &job.manifest.input) else { return Ok(()) };
-    let all = layers.iter().zip(&shapes).flat_map(|(layer, shape)| layer.variables(shape));
+    // Counting has no layers; whether they fit was checked.
+    let Ok(graph) = Graph::new(&job.file.model, &job.manifest.input) else { return Ok(()) };
     let variable = |(name, shape, group)| Variable { name, shape, initializer: Initializer::Zeros, group };
-    let variables: Vec<Variable> = all.chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
+    let variables: Vec<Variable> =
+        graph.variables().chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
     lay_out(job, variables, None).map_or_else(|problem| Err(Refusal::TooLarge { problem: unplaceable(&problem) }), |_| Ok(()))
 }
 

@@ -13,7 +13,7 @@ pub(super) fn check(job: &Job) -> Checked {
         let waits = job.state == JobState::Running && job.servers().all(|server| server.reached == job.run_until);
         return ensure(!waits, id, "when all servers have reached the limit, an evaluation or the export begins");
     };
-    let (records, classes) = (job.manifest.eval_records, job.manifest.classes);
+    let (records, classes) = (job.manifest.eval_records, job.manifest.input.classes);
     ensure(job.state == JobState::Running && job.evaluates(), id, "only a job that runs is evaluated")?;
     ensure(evaluating.step == job.run_until, id, "evaluation is where all wait")?;
     ensure(evaluating.number as usize == job.evaluations.len(), id, "evaluations are numbered in order")?;

@@ -19,7 +19,7 @@ use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_client::CoordinatorClient;
 use tfcoord_proto::v1::task_session_client::TaskSessionClient;
 use tfcoord_types::id::{Attempt, Incarnation, JobId, TaskId};
-use tfcoord_types::job::Format;
+use tfcoord_types::job::{Format, Input};
 use tfcoord_types::manifest::{DataSet, Label, Manifest, ManifestSummary};
 use tfcoord_types::report::{Body, Exported, Fault, Report, WorkerReport};
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -97,7 +97,7 @@ impl Place {
             label_column: None,
             missing: vec![],
         };
-        let summary = ManifestSummary { digest: String::new(), train_records: 1000, eval_records: 0, input: vec![8], classes: 4 };
+        let summary = ManifestSummary { digest: String::new(), train_records: 1000, eval_records: 0, input: Input::plain(&[8], 4) };
         let output = serde_json::json!({"manifest": manifest, "summary": summary});
         self.program(&format!("cat > \"$7\" <<'END'\n{output}\nEND"));
     }

@@ -1,8 +1,7 @@
 //! Whether data and model fit.
 
 use crate::error::Error;
-use crate::prepare::summary;
-use tfcoord_types::job::{Format, JobFile, Loss, Metric, fits_loss, shapes};
+use tfcoord_types::job::{Format, Graph, Input, JobFile, Loss, Metric, fits_loss};
 use tfcoord_types::manifest::Manifest;
 use tfcoord_types::plan::TrainPlan;
 
@@ -12,21 +11,26 @@ const MICRO_BATCH_BYTES_MAX: u64 = 1 << 30;
 const CONFUSION_CLASSES_MAX: u32 = 1000;
 
 pub(super) fn check(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
-    let (_, found) = summary(manifest);
+    let input = Input::from(manifest);
+    let output = output(job, &input)?;
     if let Some(loss) = job.model.loss {
-        fits_loss(loss, &output(job, &manifest.input)?, found.classes)
+        fits_loss(loss, &output, &input)
             .map_err(|problem| Error::job("model.loss", format!("{} {problem}", name(loss)), data_say(manifest)))?;
     }
-    if job.model.metrics.contains(&Metric::ConfusionMatrix) && found.classes > CONFUSION_CLASSES_MAX {
-        let message = format!("a confusion matrix of {} classes is too large", found.classes);
+    if job.model.metrics.contains(&Metric::ConfusionMatrix) && input.classes > CONFUSION_CLASSES_MAX {
+        let message = format!("a confusion matrix of {} classes is too large", input.classes);
         return Err(Error::job("model.metrics", message, format!("remove it; it takes at most {CONFUSION_CLASSES_MAX}")));
     }
     check_batches(job, manifest)
 }
 
 /// How many classes the model can tell apart; nothing without a loss, or with one that takes no classes.
-pub(super) fn classes(job: &JobFile, input: &[u32]) -> Result<Option<usize>, Error> {
-    Ok(match (job.model.loss, output(job, input)?.as_slice()) {
+pub(super) fn classes(job: &JobFile, shape: &[u32]) -> Result<Option<usize>, Error> {
+    // What a preset gives follows from the classes, not the other way round.
+    if job.model.preset.is_some() {
+        return Ok(None);
+    }
+    Ok(match (job.model.loss, output(job, &Input::plain(shape, 0))?.as_slice()) {
         (Some(Loss::SoftmaxCrossEntropy), [units]) => Some(*units as usize),
         (Some(Loss::BinaryCrossEntropy), _) => Some(2),
         _ => None,
@@ -34,11 +38,10 @@ pub(super) fn classes(job: &JobFile, input: &[u32]) -> Result<Option<usize>, Err
 }
 
 // The shape of what the last layer gives.
-fn output(job: &JobFile, input: &[u32]) -> Result<Vec<u32>, Error> {
-    let layers = shapes(&job.model.layers, input).map_err(|error| {
-        Error::job(format!("model.layers[{}]", error.index), error.to_string(), format!("the data give {input:?} a record"))
-    })?;
-    Ok(layers.into_iter().next_back().map_or_else(|| input.to_vec(), |layer| layer.output))
+fn output(job: &JobFile, input: &Input) -> Result<Vec<u32>, Error> {
+    let graph = Graph::new(&job.model, input)
+        .map_err(|error| Error::job(error.path.clone(), error.to_string(), format!("the data give {:?} a record", input.shape)))?;
+    Ok(graph.output().unwrap_or(&input.shape).to_vec())
 }
 
 fn check_batches(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
@@ -66,6 +69,7 @@ fn name(loss: Loss) -> &'static str {
         Loss::SoftmaxCrossEntropy => "softmax_cross_entropy",
         Loss::BinaryCrossEntropy => "binary_cross_entropy",
         Loss::Mse => "mse",
+        Loss::Reconstruction => "reconstruction",
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixture::{BINARY, Dir, REGRESSION, gzip, idx, softmax};
-use tfcoord_types::manifest::{Column, ColumnKind};
+use tfcoord_types::manifest::{Column, ColumnKind, Label};
 
 mod examples;
 mod pictures;
@@ -175,7 +175,7 @@ fn models_that_do_not_fit_the_data() {
     let pool = r#"{"layers": [{"max_pool2d": {"size": 2}}], "loss": "mse"}"#;
     assert_eq!(
         said(pool, FILES, two, two),
-        "model.layers[0]: layer 0 (max_pool2d) takes pictures: three dimensions (channels, height, width); its input is [1]\n  help: the data give [1] a record"
+        "model.layers[0]: max_pool2d takes pictures: three dimensions (channels, height, width); its input is [1]\n  help: the data give [1] a record"
     );
     let label = FILES.replace("train.csv\"", "train.csv\", \"records\": [0, 1]").replace(r#", "eval": {"files": "DIR/eval.csv"}"#, "");
     assert_eq!(
@@ -192,7 +192,10 @@ fn models_that_do_not_fit_the_data() {
 fn the_summary_names_the_manifest_by_its_bytes() {
     let manifest = table(BINARY, FILES, "x,y\n0.1,0\n0.7,1\n", "x,y\n1,0\n").unwrap();
     let (json, summary) = summary(&manifest);
-    assert_eq!((summary.train_records, summary.eval_records, summary.classes, summary.input.as_slice()), (2, 1, 2, &[1u32][..]));
+    assert_eq!(
+        (summary.train_records, summary.eval_records, summary.input.classes, summary.input.shape.as_slice()),
+        (2, 1, 2, &[1u32][..])
+    );
     let read: Manifest = serde_json::from_slice(&json).unwrap();
     assert_eq!(read, manifest, "the moments must keep every bit");
     assert_eq!(super::summary(&read).1, summary);

@@ -12,7 +12,7 @@ use proptest::test_runner::RngSeed;
 use reference::Reference;
 use std::collections::BTreeMap;
 use tfcoord_types::draw::Stream;
-use tfcoord_types::job::{self, Activation, LayerShape, Padding, Pair, shapes};
+use tfcoord_types::job::{self, Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Variable};
 
 const KEY: StepKey = StepKey { seed: 1, epoch: 2, step: 3, lane: 4 };
@@ -41,7 +41,7 @@ struct Back {
 impl Case {
     /// `None` if the layer does not take such records.
     fn new(spec: &job::Layer, input: &[u32], records: usize, seed: u64) -> Option<Self> {
-        let shape = shapes(std::slice::from_ref(spec), input).ok()?.remove(0);
+        let shape = LayerShape::new(spec, &format!("{}_0", spec.kind()), input).ok()?;
         let mut variables = Vec::new();
         let layer = build(spec, 0, &shape, &mut variables).unwrap()?;
         let mut parameters = Parameters::new(&variables).unwrap();

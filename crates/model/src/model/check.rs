@@ -1,9 +1,8 @@
 //! Whether batches and parameters fit a model, and which value is not finite first.
 
-use super::{Model, Placed};
+use super::{Model, Network};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::layer::values_of;
 use crate::parameters::Parameters;
 use crate::workspace::Workspace;
 use tfcoord_types::job::Loss;
@@ -11,7 +10,7 @@ use tfcoord_types::job::Loss;
 impl Model {
     /// Whether a record of `batch` has as many features as the model takes.
     pub(super) fn check_features(&self, batch: &Batch) -> Result<(), Error> {
-        let (have, each) = (batch.features.len() / batch.records, values_of(&self.input));
+        let (have, each) = (batch.features.len() / batch.records, self.features());
         if have == each {
             return Ok(());
         }
@@ -29,10 +28,10 @@ impl Model {
     /// Whether the labels are of the kind that `loss` takes.
     pub(super) fn check_labels(&self, loss: Loss, batch: &Batch) -> Result<(), Error> {
         match (loss, &batch.labels) {
-            (Loss::Mse, Labels::Numbers(_)) => Ok(()),
-            (Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy, Labels::Classes(labels)) => {
-                match labels.iter().position(|label| *label >= self.classes) {
-                    Some(record) => Err(Error::Label { record, label: labels[record], classes: self.classes }),
+            (Loss::Mse, Labels::Numbers(_)) | (Loss::Reconstruction, Labels::Numbers(_) | Labels::None) => Ok(()),
+            (Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy | Loss::Reconstruction, Labels::Classes(labels)) => {
+                match labels.iter().position(|label| *label >= self.input.classes) {
+                    Some(record) => Err(Error::Label { record, label: labels[record], classes: self.input.classes }),
                     None => Ok(()),
                 }
             }
@@ -45,7 +44,7 @@ impl Model {
     pub(super) fn culprit(
         &self,
         parameters: &Parameters,
-        layers: &[Placed],
+        network: &Network,
         (features, labels): (&[f32], &Labels),
         workspace: &Workspace,
     ) -> Error {
@@ -58,8 +57,8 @@ impl Model {
         {
             return found("labels".into());
         }
-        let records = features.len() / values_of(&self.input);
-        for (placed, slot) in layers.iter().zip(&workspace.slots) {
+        let records = features.len() / self.features();
+        for (placed, slot) in network.placed().iter().zip(&workspace.slots) {
             if let Some(variable) = placed.variables.clone().find(|variable| !finite(parameters.values(*variable))) {
                 return found(self.variables[variable].name.clone());
             }

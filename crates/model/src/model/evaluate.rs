@@ -1,11 +1,11 @@
 //! Evaluation and prediction.
 
-use super::train::{forward, judge_record, outputs};
-use super::{Body, Model, Placed};
+use super::train::judge_record;
+use super::{Body, Model, Network};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
-use crate::layer::{Mode, Pass, values_of};
-use crate::loss::softmax;
+use crate::layer::{Mode, Pass};
+use crate::loss::{Judgement, reconstruction, softmax};
 use crate::math::sigmoid;
 use crate::parameters::Parameters;
 use crate::workspace::Workspace;
@@ -29,6 +29,8 @@ pub enum Prediction {
     },
     /// A number.
     Number(f32),
+    /// The mean squared error of the features' reconstruction.
+    Error(f32),
 }
 
 impl Model {
@@ -38,22 +40,19 @@ impl Model {
     /// # Errors
     /// If parameters or batch do not fit, or a value is not finite.
     pub fn evaluate(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Counts, Error> {
-        let (layers, loss) = self.layers()?;
+        let (network, loss) = self.network()?;
         self.check_labels(loss, batch)?;
         let mut counts = Counts { records: batch.records as u64, ..Counts::default() };
         let mut bins = BTreeMap::new();
-        let classes = self.classes as usize;
+        let classes = self.input.classes as usize;
         if self.asks_for(Metric::ConfusionMatrix) && classes > 0 {
             counts.confusion = vec![0; classes * classes];
         }
         let (mut sum, mut gradient, mut record) = (0.0, Vec::new(), 0);
         self.pieces(parameters, batch, workspace, |features, workspace| {
-            let records = features.len() / values_of(&self.input);
-            let outputs = outputs(layers, &workspace.slots, features, records);
-            let width = outputs.len() / records;
-            gradient.resize(width, 0.0);
-            for row in outputs.chunks_exact(width) {
-                let (judgement, right) = judge_record(loss, row, &batch.labels, record, &mut gradient);
+            gradient.resize(network.outputs(), 0.0);
+            for row in network.output(features, workspace).chunks_exact(network.outputs()) {
+                let (judgement, right) = judge_record(loss, row, batch, record, &mut gradient);
                 sum += judgement.loss;
                 counts.correct += u64::from(right);
                 record += 1;
@@ -62,12 +61,12 @@ impl Model {
                 if let Some(count) = counts.confusion.get_mut(label as usize * classes + judgement.prediction as usize) {
                     *count += 1;
                 }
-                if loss == Loss::BinaryCrossEntropy && self.asks_for(Metric::Auc) {
-                    let (negatives, positives) = bins.entry(bin(sigmoid(row[0]))).or_insert((0, 0));
+                if let Some(score) = score(loss, row, &judgement).filter(|_| self.asks_for(Metric::Auc)) {
+                    let (negatives, positives) = bins.entry(bin(score)).or_insert((0, 0));
                     *(if label == 1 { positives } else { negatives }) += 1;
                 }
             }
-            if sum.is_finite() { Ok(()) } else { Err(self.culprit(parameters, layers, (features, &batch.labels), workspace)) }
+            if sum.is_finite() { Ok(()) } else { Err(self.culprit(parameters, network, (features, &batch.labels), workspace)) }
         })?;
         counts.loss_sum_bits = sum.to_bits();
         counts.bins = bins.into_iter().map(|(bin, (negatives, positives))| (bin, negatives, positives)).collect();
@@ -79,20 +78,21 @@ impl Model {
     /// # Errors
     /// If parameters or batch do not fit.
     pub fn predict(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Vec<Prediction>, Error> {
-        let (layers, loss) = self.layers()?;
+        let (network, loss) = self.network()?;
         let mut predictions = Vec::with_capacity(batch.records);
+        let mut gradient = vec![0.0; network.outputs()];
         self.pieces(parameters, batch, workspace, |features, workspace| {
-            let records = features.len() / values_of(&self.input);
-            let outputs = outputs(layers, &workspace.slots, features, records);
-            predictions.extend(outputs.chunks_exact(outputs.len() / records).map(|row| prediction(loss, row)));
+            let rows = network.output(features, workspace).chunks_exact(network.outputs());
+            let records = features.chunks_exact(self.features());
+            predictions.extend(rows.zip(records).map(|(row, features)| prediction(loss, row, features, &mut gradient)));
             Ok(())
         })?;
         Ok(predictions)
     }
 
-    fn layers(&self) -> Result<(&[Placed], Loss), Error> {
+    fn network(&self) -> Result<(&Network, Loss), Error> {
         match &self.body {
-            Body::Layers { layers, loss } => Ok((layers, *loss)),
+            Body::Layers { network, loss } => Ok((network, *loss)),
             Body::Counting => Err(Error::Spec { problem: "the counting model cannot be evaluated".into() }),
         }
     }
@@ -105,14 +105,14 @@ impl Model {
         workspace: &mut Workspace,
         mut use_outputs: impl FnMut(&[f32], &Workspace) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (layers, _) = self.layers()?;
+        let (network, _) = self.network()?;
         self.check_parameters(parameters)?;
         self.check_features(batch)?;
         let piece = batch.records.min(workspace.records().max(PIECE));
-        workspace.fit(layers, self.outputs(), piece)?;
+        workspace.fit(network, piece)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
-        for features in batch.features.chunks(piece * values_of(&self.input)) {
-            forward(&pass, layers, features, workspace);
+        for features in batch.features.chunks(piece * self.features()) {
+            network.forward(&pass, features, workspace);
             use_outputs(features, workspace)?;
         }
         Ok(())
@@ -123,7 +123,17 @@ impl Model {
     }
 }
 
-fn prediction(loss: Loss, outputs: &[f32]) -> Prediction {
+// What says how much a record is of class 1, from 0 to 1; nothing with a loss that has no such score. The worse a record is
+// reconstructed, the stranger it is.
+fn score(loss: Loss, outputs: &[f32], judgement: &Judgement) -> Option<f32> {
+    match loss {
+        Loss::BinaryCrossEntropy => Some(sigmoid(outputs[0])),
+        Loss::Reconstruction => Some((judgement.loss / (1.0 + judgement.loss)) as f32),
+        Loss::SoftmaxCrossEntropy | Loss::Mse => None,
+    }
+}
+
+fn prediction(loss: Loss, outputs: &[f32], features: &[f32], gradient: &mut [f32]) -> Prediction {
     match loss {
         Loss::SoftmaxCrossEntropy => {
             let (scores, class) = softmax(outputs);
@@ -134,6 +144,7 @@ fn prediction(loss: Loss, outputs: &[f32]) -> Prediction {
             Prediction::Class { class: u32::from(outputs[0] > 0.0), scores: vec![1.0 - score, score] }
         }
         Loss::Mse => Prediction::Number(outputs[0]),
+        Loss::Reconstruction => Prediction::Error(reconstruction(outputs, features, gradient).loss as f32),
     }
 }
 

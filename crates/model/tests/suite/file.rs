@@ -2,13 +2,13 @@ use super::{EVERYTHING, batch, initial, model, spec};
 use std::path::Path;
 use tfcoord_model::file::{DESCRIPTION, Error, FORMAT, TENSORS, read, write};
 use tfcoord_model::{Model, ModelFile, Parameters, Workspace};
+use tfcoord_types::job::Input;
 
 fn described() -> ModelFile<Vec<String>> {
     ModelFile {
         format: FORMAT,
         model: spec(EVERYTHING),
-        input: vec![2, 10, 11],
-        classes: 5,
+        input: Input::plain(&[2, 10, 11], 5),
         evaluation_batch_size: 40,
         preprocessing: vec!["some".into(), "texts".into()],
         tensors_sha256: None,
@@ -115,11 +115,11 @@ fn files_that_do_not_belong_together_are_refused() {
         std::fs::write(dir.path().join(DESCRIPTION), serde_json::to_vec(&file).unwrap()).unwrap();
         error(dir.path()).to_string()
     };
-    let swapped = problem(&|file| file.input = vec![3, 10, 11]);
+    let swapped = problem(&|file| file.input.shape = vec![3, 10, 11]);
     assert!(swapped.contains(TENSORS) && swapped.contains("conv2d_0/kernel"), "{swapped}");
-    assert!(problem(&|file| file.input = vec![2, 400_000, 400_000]).contains(DESCRIPTION));
+    assert!(problem(&|file| file.input.shape = vec![2, 400_000, 400_000]).contains(DESCRIPTION));
     assert!(problem(&|file| file.model.layers.truncate(11)).contains("loss"));
-    assert!(problem(&|file| file.format = 2).contains("format 2"));
+    assert!(problem(&|file| file.format = 1).contains("format 1"));
     assert!(problem(&|file| file.evaluation_batch_size = 0).contains("evaluation_batch_size"));
     assert!(problem(&|file| file.model = spec(r#"{"kind": "counting"}"#)).contains("counting"));
     let no_norm = problem(&|file| {

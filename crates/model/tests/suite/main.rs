@@ -3,13 +3,14 @@
 
 mod evaluate;
 mod file;
+mod graph;
 mod learn;
 mod train;
 
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey};
 use tfcoord_types::draw::{Stream, text_key};
-use tfcoord_types::job;
+use tfcoord_types::job::{self, Input};
 use tfcoord_types::variable::Initializer;
 
 const KEY: StepKey = StepKey { seed: 1, epoch: 0, step: 0, lane: 0 };
@@ -30,7 +31,7 @@ fn model(json: &str, input: &[u32], classes: u32) -> Model {
 }
 
 fn with_threads(json: &str, input: &[u32], classes: u32, threads: usize) -> Model {
-    Model::new(&spec(json), input, classes, Options { threads, train_records: 12, isa: Isa::detect() }).unwrap()
+    Model::new(&spec(json), &Input::plain(input, classes), Options { threads, train_records: 12, isa: Isa::detect() }).unwrap()
 }
 
 fn initial(model: &Model) -> Parameters {

@@ -1,6 +1,7 @@
 use super::{EVERYTHING, KEY, batch, features, initial, model, spec, with_threads};
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Error, Isa, Labels, Model, Options, Parameters, StepKey, Workspace};
+use tfcoord_types::job::Input;
 use tfcoord_types::variable::Group;
 
 // A model, its parameters and batches go from thread to thread.
@@ -174,7 +175,7 @@ fn what_does_not_fit_is_refused() {
 fn models_that_cannot_be_are_refused() {
     let refused = |json: &str, input: &[u32], classes: u32| {
         let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-        Model::new(&spec(json), input, classes, options).err().unwrap().to_string()
+        Model::new(&spec(json), &Input::plain(input, classes), options).err().unwrap().to_string()
     };
     assert!(refused(TWO, &[3, 3], 2).contains("flatten"));
     assert!(refused(TWO, &[3], 3).contains("one output a class"));

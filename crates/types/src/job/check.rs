@@ -1,7 +1,7 @@
 //! What can be wrong with a job file that is well-formed.
 
 use super::shape::Fault;
-use super::{Format, JobFile, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
+use super::{Format, JobFile, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
 
 /// The longest time that a start may take, in seconds: a day.
@@ -39,7 +39,7 @@ fn check_model(job: &JobFile, found: &mut Found) {
     let adds = matches!(job.train.optimizer, Optimizer::Add {});
     if model.kind == ModelKind::Counting {
         found.unless(
-            model.layers.is_empty() && model.loss.is_none(),
+            model.layers.is_empty() && model.preset.is_none() && model.loss.is_none(),
             "model",
             "the counting model has no layers and no loss",
             "remove them",
@@ -48,37 +48,71 @@ fn check_model(job: &JobFile, found: &mut Found) {
         found.unless(job.data.eval.is_none(), "data.eval", "the counting model cannot be evaluated", "remove data.eval");
         return;
     }
-    found.unless(
-        !model.layers.is_empty(),
-        "model.layers",
-        "there are no layers",
-        "name at least one, such as {\"dense\": {\"units\": 10}}",
-    );
+    match &model.preset {
+        Some(preset) => {
+            let message = "there are layers beside a preset, which has layers of its own";
+            found.unless(model.layers.is_empty(), "model.layers", message, "keep one of them");
+            for Fault { field, value, expected } in preset.faults() {
+                let path = format!("model.preset.{}.{field}", preset.kind());
+                found.at(&path, format!("{value} is not {expected}"), "choose a value in that range, or leave it out");
+            }
+        }
+        None => found.unless(
+            !model.layers.is_empty(),
+            "model.layers",
+            "there are no layers",
+            "name at least one, such as {\"dense\": {\"units\": 10}}, or a preset",
+        ),
+    }
     found.unless(
         model.loss.is_some(),
         "model.loss",
         "there is no loss",
-        "add \"loss\": \"softmax_cross_entropy\", \"binary_cross_entropy\" or \"mse\"",
+        "add \"loss\": \"softmax_cross_entropy\", \"binary_cross_entropy\", \"mse\" or \"reconstruction\"",
     );
     found.unless(!adds, "train.optimizer", "\"add\" is for the counting model only", "use \"adam\" or \"sgd\"");
-    for (index, layer) in model.layers.iter().enumerate() {
-        for Fault { field, value, expected } in layer.faults() {
-            let path = format!("model.layers[{index}].{}.{field}", layer.kind());
-            found.at(&path, format!("{value} is not {expected}"), "choose a value in that range");
+    for (index, entry) in model.layers.iter().enumerate() {
+        let path = format!("model.layers[{index}]");
+        check_layer(&entry.layer, &path, found);
+        if let Some(name) = &entry.name {
+            check_name(name, &format!("{path}.name"), found);
         }
     }
     for (index, metric) in model.metrics.iter().enumerate() {
         let path = format!("model.metrics[{index}]");
         match (metric, model.loss) {
             (Metric::Auc, Some(Loss::SoftmaxCrossEntropy | Loss::Mse)) => {
-                found.at(&path, "auc needs one output", "use the loss \"binary_cross_entropy\", or remove it");
+                found.at(
+                    &path,
+                    "auc needs one score a record",
+                    "use the loss \"binary_cross_entropy\" or \"reconstruction\", or remove it",
+                );
             }
-            (Metric::Accuracy | Metric::ConfusionMatrix, Some(Loss::Mse)) => {
-                found.at(&path, "with mse there are no classes", "remove it");
+            (Metric::Accuracy | Metric::ConfusionMatrix, Some(Loss::Mse | Loss::Reconstruction)) => {
+                found.at(&path, "with this loss no classes are predicted", "remove it");
             }
             _ => {}
         }
     }
+}
+
+fn check_layer(layer: &Layer, path: &str, found: &mut Found) {
+    for Fault { field, value, expected } in layer.faults() {
+        found.at(&format!("{path}.{}.{field}", layer.kind()), format!("{value} is not {expected}"), "choose a value in that range");
+    }
+    if let Layer::Residual { layers } = layer {
+        for (index, layer) in layers.iter().enumerate() {
+            check_layer(layer, &format!("{path}.residual.layers[{index}]"), found);
+        }
+    }
+}
+
+// It begins the names of variables.
+fn check_name(name: &str, path: &str, found: &mut Found) {
+    let fine = (1..=63).contains(&name.len()) && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-'));
+    let taken = ["features", "numbers", "categories"].contains(&name);
+    found.unless(fine, path, format!("{name:?} cannot name a layer"), "use 1 to 63 of a-z, A-Z, 0-9, _ and -");
+    found.unless(!taken, path, format!("{name:?} stands for what the data give"), "use another name");
 }
 
 fn check_data(job: &JobFile, found: &mut Found) {

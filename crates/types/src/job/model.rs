@@ -1,17 +1,22 @@
 //! `model`: what is trained. Data only; the layers themselves are in `crates/model`.
 
+use super::entry::LayerEntry;
+use super::preset::Preset;
 use serde::{Deserialize, Serialize};
 
-/// What is trained: layers one behind the other, a loss, metrics.
+/// What is trained: layers, a loss, metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// What kind of model it is.
     #[serde(default)]
     pub kind: ModelKind,
-    /// The layers, the one that sees the features first.
+    /// A model by name, instead of `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// The layers, in the order of computing.
     #[serde(default)]
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerEntry>,
     /// What is made small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -91,6 +96,15 @@ pub enum Layer {
     },
     /// A function of each value.
     Activation(Activation),
+    /// The layers' output plus what comes in.
+    Residual {
+        /// One behind the other; the last one gives the shape that comes in.
+        layers: Vec<Layer>,
+    },
+    /// The sum of several inputs of one shape.
+    Add {},
+    /// Several inputs one behind the other.
+    Concatenate {},
     /// Mean 0 and deviation 1 over all features of a record, then scale and shift by feature.
     LayerNorm {
         /// Added to the variance.
@@ -133,6 +147,15 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Mean squared error of one output, against a number.
     Mse,
+    /// Mean squared error of the outputs, against the features; as many as those.
+    Reconstruction,
+}
+
+impl Loss {
+    /// Whether a model with it predicts classes.
+    pub fn predicts_classes(self) -> bool {
+        matches!(self, Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy)
+    }
 }
 
 /// What is reported besides the loss.

@@ -1,5 +1,6 @@
 //! Whether a model's layers chain: shapes without values.
 
+use super::input::Input;
 use super::model::{Layer, Loss, Padding, Pair};
 use std::fmt::Display;
 
@@ -14,26 +15,22 @@ pub struct LayerShape {
     pub output: Vec<u32>,
 }
 
-/// A layer that does not fit what comes before it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("layer {index} ({kind}) {problem}; its input is {input:?}")]
-pub struct ShapeError {
-    /// The layer's place; as many as there are layers where the loss does not fit.
-    pub index: usize,
-    /// The layer's kind, as in the job file.
-    pub kind: &'static str,
-    /// What comes to it.
-    pub input: Vec<u32>,
-    /// What is wrong, and what would be right.
-    pub problem: String,
-}
-
 /// A field of a layer that is wrong whatever comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) field: &'static str,
     pub(super) value: String,
     pub(super) expected: &'static str,
+}
+
+impl LayerShape {
+    /// The shapes of a layer called `name` that sees `input`.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn new(layer: &Layer, name: &str, input: &[u32]) -> Result<Self, String> {
+        Ok(Self { name: name.to_owned(), input: input.to_vec(), output: layer.output(input)? })
+    }
 }
 
 impl Layer {
@@ -47,6 +44,9 @@ impl Layer {
             Layer::AveragePool2d { .. } => "average_pool2d",
             Layer::Dropout { .. } => "dropout",
             Layer::Activation(_) => "activation",
+            Layer::Residual { .. } => "residual",
+            Layer::Add {} => "add",
+            Layer::Concatenate {} => "concatenate",
             Layer::LayerNorm { .. } => "layer_norm",
             Layer::BatchNorm { .. } => "batch_norm",
         }
@@ -68,7 +68,11 @@ impl Layer {
             (!fine).then(|| fault(field, &x, "above 0 and within 32 bits: 1.2e-38 to 3.4e38"))
         };
         let all = match *self {
-            Layer::Flatten {} | Layer::Activation(_) => [None, None, None],
+            Layer::Flatten {} | Layer::Activation(_) | Layer::Add {} | Layer::Concatenate {} => [None, None, None],
+            Layer::Residual { ref layers } => {
+                let empty = layers.is_empty().then(|| fault("layers", &"[]", "a list with at least one layer"));
+                [empty, None, None]
+            }
             Layer::Dense { units, .. } => [least("units", units), None, None],
             Layer::Conv2d { filters, kernel, stride, .. } => [least("filters", filters), pair("kernel", kernel), pair("stride", stride)],
             Layer::MaxPool2d { size, stride } | Layer::AveragePool2d { size, stride } => {
@@ -112,31 +116,35 @@ impl Layer {
                 let (size, stride) = (size.get(), stride.unwrap_or(size).get());
                 Ok(vec![channels, window(height, size.0, stride.0)?, window(width, size.1, stride.1)?])
             }
-            Layer::Dropout { .. } | Layer::Activation(_) | Layer::LayerNorm { .. } | Layer::BatchNorm { .. } => Ok(input.to_vec()),
+            Layer::Dropout { .. }
+            | Layer::Activation(_)
+            | Layer::LayerNorm { .. }
+            | Layer::BatchNorm { .. }
+            | Layer::Residual { .. }
+            | Layer::Add {}
+            | Layer::Concatenate {} => Ok(input.to_vec()),
         }
     }
 }
 
-/// The shapes of all layers for records of shape `input`.
-///
-/// # Errors
-/// The first layer that does not fit.
-pub fn shapes(layers: &[Layer], input: &[u32]) -> Result<Vec<LayerShape>, ShapeError> {
-    let mut input = input.to_vec();
-    let mut all = Vec::with_capacity(layers.len());
-    for (index, layer) in layers.iter().enumerate() {
-        let output = layer.output(&input).map_err(|problem| ShapeError { index, kind: layer.kind(), input: input.clone(), problem })?;
-        all.push(LayerShape { name: format!("{}_{index}", layer.kind()), input, output: output.clone() });
-        input = output;
-    }
-    Ok(all)
-}
-
-/// Whether the last layer's `output` fits `loss` with this many `classes` (0: the label is a number).
+/// Whether what the last layer gives, `output`, fits `loss` on records as `input` has them.
 ///
 /// # Errors
 /// What is wrong, and what would be right.
-pub fn fits_loss(loss: Loss, output: &[u32], classes: u32) -> Result<(), String> {
+pub fn fits_loss(loss: Loss, output: &[u32], input: &Input) -> Result<(), String> {
+    if loss == Loss::Reconstruction {
+        let values = |shape: &[u32]| shape.iter().map(|d| u64::from(*d)).product::<u64>();
+        return match (values(output), values(&input.shape)) {
+            (outputs, features) if outputs != features => {
+                Err(format!("needs as many outputs as there are features: {features}, but the last layer gives {outputs}"))
+            }
+            _ if input.columns.iter().any(|column| column.categories > 0) => {
+                Err("takes features that are numbers, but there are columns of categories: take {\"category\": …} for them".into())
+            }
+            _ => Ok(()),
+        };
+    }
+    let classes = input.classes;
     let [units] = *output else {
         return Err(format!("takes one dimension, but the last layer gives {output:?}: put a flatten layer before it"));
     };
@@ -171,33 +179,13 @@ fn window(input: u32, size: u32, stride: u32) -> Result<u32, String> {
 mod tests {
     use super::*;
 
-    fn layer(json: &str) -> Layer {
-        serde_json::from_str(json).unwrap()
-    }
-
     #[test]
-    fn a_small_cnn_chains() {
-        let layers = [
-            layer(r#"{"conv2d": {"filters": 32, "kernel": 3, "activation": "relu"}}"#),
-            layer(r#"{"conv2d": {"filters": 64, "kernel": [3, 3], "stride": 2, "padding": "same"}}"#),
-            layer(r#"{"max_pool2d": {"size": 2}}"#),
-            layer(r#"{"flatten": {}}"#),
-            layer(r#"{"dense": {"units": 10}}"#),
-        ];
-        let shapes = shapes(&layers, &[1, 28, 28]).unwrap();
-        let outputs: Vec<_> = shapes.iter().map(|s| s.output.clone()).collect();
-        assert_eq!(outputs, [vec![32, 26, 26], vec![64, 13, 13], vec![64, 6, 6], vec![2304], vec![10]]);
-        assert_eq!(shapes[4].name, "dense_4");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let error = shapes(&[layer(r#"{"dense": {"units": 10}}"#)], &[1, 28, 28]).unwrap_err();
-        assert!(error.to_string().contains("flatten"), "{error}");
-        let error = shapes(&[layer(r#"{"max_pool2d": {"size": 9}}"#)], &[1, 8, 8]).unwrap_err();
-        assert!(error.to_string().contains("larger than its input"), "{error}");
-        assert!(fits_loss(Loss::SoftmaxCrossEntropy, &[9], 10).is_err());
-        assert!(fits_loss(Loss::BinaryCrossEntropy, &[1], 10).is_err());
-        assert!(fits_loss(Loss::Mse, &[1], 0).is_ok());
+    fn losses_take_their_shape() {
+        let classes = |n| Input::plain(&[1, 28, 28], n);
+        assert!(fits_loss(Loss::SoftmaxCrossEntropy, &[9], &classes(10)).is_err());
+        assert!(fits_loss(Loss::BinaryCrossEntropy, &[1], &classes(10)).is_err());
+        assert!(fits_loss(Loss::Mse, &[1], &classes(0)).is_ok());
+        assert!(fits_loss(Loss::Reconstruction, &[784], &classes(10)).is_ok());
+        assert!(fits_loss(Loss::Reconstruction, &[783], &classes(10)).is_err());
     }
 }

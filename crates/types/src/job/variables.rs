@@ -28,26 +28,29 @@ impl Layer {
                 let all = [("scale", Group::Train), ("shift", Group::Train), ("moving_mean", average), ("moving_variance", average)];
                 all.map(|(name, group)| named(name, one, group)).into()
             }
-            Layer::Flatten {} | Layer::MaxPool2d { .. } | Layer::AveragePool2d { .. } | Layer::Dropout { .. } | Layer::Activation(_) => {
-                Vec::new()
-            }
+            Layer::Flatten {}
+            | Layer::MaxPool2d { .. }
+            | Layer::AveragePool2d { .. }
+            | Layer::Dropout { .. }
+            | Layer::Activation(_)
+            | Layer::Residual { .. }
+            | Layer::Add {}
+            | Layer::Concatenate {} => Vec::new(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::job::shapes;
+    use crate::job::{Graph, Input, Model};
 
     #[test]
     fn sizes_are_those_of_the_layers() {
-        let layers: Vec<Layer> = serde_json::from_str(
-            r#"[{"conv2d": {"filters": 8, "kernel": [3, 2], "bias": false}}, {"batch_norm": {}}, {"flatten": {}}, {"dense": {"units": 10}}, {"layer_norm": {}}]"#,
+        let model: Model = serde_json::from_str(
+            r#"{"layers": [{"conv2d": {"filters": 8, "kernel": [3, 2], "bias": false}}, {"batch_norm": {}}, {"flatten": {}}, {"dense": {"units": 10}}, {"layer_norm": {}}]}"#,
         )
         .unwrap();
-        let of = shapes(&layers, &[3, 5, 5]).unwrap();
-        let all: Vec<_> = layers.iter().zip(&of).flat_map(|(layer, shape)| layer.variables(shape)).collect();
+        let all: Vec<_> = Graph::new(&model, &Input::plain(&[3, 5, 5], 0)).unwrap().variables().collect();
         let names: Vec<&str> = all.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!((names[0], names[4], names[6]), ("conv2d_0/kernel", "batch_norm_1/moving_variance", "dense_3/bias"));
         let sizes: Vec<_> = all.into_iter().map(|(_, shape, _)| shape).collect();

@@ -82,7 +82,10 @@ impl Walk {
             (Kind::Pair, Value::Array(list)) if list.elements.len() == 2 => self.list(Kind::Whole(u32::MAX.into()), &list.elements, place),
             (Kind::Range, Value::Array(list)) if list.elements.len() == 2 => self.list(Kind::Whole(u64::MAX), &list.elements, place),
             (Kind::Object(fields), Value::Object(object)) => self.object(fields, object, place),
-            (Kind::OneOf(kinds, word), Value::Object(object)) => self.one_of(kinds, word, object, place),
+            (Kind::OneOf(kinds, word), Value::Object(object)) => {
+                self.one_of(kinds, word, &object.properties.iter().collect::<Vec<_>>(), place)
+            }
+            (Kind::Beside(fields, kinds), Value::Object(object)) => self.beside(fields, kinds, object, place),
             (Kind::OneOf(_, Some(word)), Value::StringLit(text)) if text.value == word => json!(word),
             _ => self.mistyped(kind, value, place),
         }
@@ -124,10 +127,12 @@ impl Walk {
                 Some(word) => format!("did you mean \"{word}\"?"),
                 None => "write one of them".into(),
             },
-            (Kind::OneOf(kinds, _), Value::StringLit(text)) => match nearest(&text.value, kinds.iter().map(|kind| kind.0)) {
-                Some(name) => format!("write {}", named(kinds, name)),
-                None => such_as(kind, place),
-            },
+            (Kind::OneOf(kinds, _) | Kind::Beside(_, kinds), Value::StringLit(text)) => {
+                match nearest(&text.value, kinds.iter().map(|kind| kind.0)) {
+                    Some(name) => format!("write {}", named(kinds, name)),
+                    None => such_as(kind, place),
+                }
+            }
             (Kind::List(_), Value::Object(_) | Value::StringLit(_)) => format!("put it into [ ]: {}", such_as(kind, place)),
             _ => such_as(kind, place),
         };
@@ -182,11 +187,39 @@ impl Walk {
         likely.filter(|name| !there(name))
     }
 
-    fn one_of(&mut self, kinds: &'static [(&'static str, Kind)], word: Option<&'static str>, object: &Object<'_>, place: &Place) -> Json {
+    // The fields that may stand beside, and what is left.
+    fn beside(&mut self, fields: &'static [Field], kinds: &'static [(&'static str, Kind)], object: &Object<'_>, place: &Place) -> Json {
+        let mut json = Map::new();
+        let mut rest = Vec::new();
+        for property in &object.properties {
+            let name = property.name.as_str();
+            let Some(field) = fields.iter().find(|field| field.name == name) else {
+                rest.push(property);
+                continue;
+            };
+            let at = place.field(name, property.start(), Some(field.example));
+            if json.contains_key(name) {
+                self.problem(&at, "occurs twice".into(), "remove one of them".into());
+            } else if !matches!(property.value, Value::NullKeyword(_)) {
+                json.insert(name.to_owned(), self.value(field.kind, &property.value, &at));
+            }
+        }
+        if let Json::Object(one) = self.one_of(kinds, None, &rest, place) {
+            json.extend(one);
+        }
+        Json::Object(json)
+    }
+
+    fn one_of(
+        &mut self,
+        kinds: &'static [(&'static str, Kind)],
+        word: Option<&'static str>,
+        properties: &[&ObjectProp<'_>],
+        place: &Place,
+    ) -> Json {
         let whole = Kind::OneOf(kinds, word);
-        let [property] = object.properties.as_slice() else {
-            let names: Vec<String> =
-                object.properties.iter().take(9).map(|property| format!("\"{}\"", clipped(property.name.as_str()))).collect();
+        let [property] = properties else {
+            let names: Vec<String> = properties.iter().take(9).map(|property| format!("\"{}\"", clipped(property.name.as_str()))).collect();
             let (message, remedy) = if names.is_empty() {
                 (format!("expected {}, found no key", whole.words()), such_as(whole, place))
             } else if place.path.ends_with(']') {
@@ -240,7 +273,7 @@ fn stand_in(kind: Kind, which: StandIn) -> Json {
             let needed = fields.iter().filter(|field| field.needed);
             needed.map(|field| (field.name.to_owned(), stand_in(field.kind, which))).collect::<Map<_, _>>().into()
         }
-        Kind::OneOf(kinds, _) => {
+        Kind::OneOf(kinds, _) | Kind::Beside(_, kinds) => {
             let chosen = if first { kinds.first() } else { kinds.last() };
             chosen.map_or(Json::Null, |(name, kind)| json!({ *name: stand_in(*kind, which) }))
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::path::{Path, PathBuf};
-use tfcoord_types::job::{JobFile, parse};
+use tfcoord_types::job::{Graph, Input, JobFile, parse};
 
 fn example(name: &str) -> (JobFile, PathBuf) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
@@ -19,7 +19,7 @@ fn fashion_mnist_prepares() {
     let manifest = dir.prepare(&example("fashion-mnist/job.json").0).unwrap();
     assert_eq!((manifest.train.records, manifest.input.as_slice()), (8000, &[1u32, 28, 28][..]));
     let eval = manifest.eval.as_ref().unwrap();
-    assert_eq!((eval.first, eval.records, summary(&manifest).1.classes), (8000, 2000, 10));
+    assert_eq!((eval.first, eval.records, summary(&manifest).1.input.classes), (8000, 2000, 10));
     // Both sets are of the same two files: they are unpacked once.
     assert_eq!(dir.scratch_names().len(), 2);
 }
@@ -31,8 +31,8 @@ fn full_fashion_mnist_parses() {
     let images = job.data.train.images.unwrap().iter().next().unwrap().clone();
     assert_eq!(images, format!("{}/../../data/fashion-mnist/train-images-idx3-ubyte.gz", base.display()));
     assert!(root.join("Cargo.toml").exists(), "data/ lies at the root");
-    let shapes = tfcoord_types::job::shapes(&job.model.layers, &[1, 28, 28]).unwrap();
-    assert_eq!(shapes.last().unwrap().output, [10]);
+    let graph = Graph::new(&job.model, &Input::plain(&[1, 28, 28], 10)).unwrap();
+    assert_eq!(graph.output(), Some(&[10][..]));
 }
 
 #[test]

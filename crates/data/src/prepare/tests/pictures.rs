@@ -51,7 +51,7 @@ fn the_number_of_classes_does_not_depend_on_the_split() {
     given.labels = idx(&[4], [0, 0, 1, 2]);
     given.data = PAIR.replacen("\"DIR/l\"", "\"DIR/l\", \"records\": [0, 2]", 1);
     let manifest = given.prepare().unwrap();
-    assert_eq!((manifest.train.records, summary(&manifest).1.classes), (2, 3));
+    assert_eq!((manifest.train.records, summary(&manifest).1.input.classes), (2, 3));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_label_without_an_output_is_placed_wherever_it_is_used() {
     let mut given = Given { images: idx(&[6, 2, 2], 0..24), model: softmax(5), data: both.to_owned(), ..Given::fine() };
     let mut prepare = |labels: [u8; 6]| {
         given.labels = gzip(&idx(&[6], labels));
-        given.prepare().map(|manifest| summary(&manifest).1.classes)
+        given.prepare().map(|manifest| summary(&manifest).1.input.classes)
     };
     let at = |record: u64| {
         let byte = record + 8;

@@ -28,6 +28,7 @@ impl Reference {
             Layer::LayerNorm { epsilon } => self.layer_norm(epsilon),
             Layer::BatchNorm { epsilon, .. } => self.batch_norm(epsilon),
             Layer::Dropout { .. } => unreachable!("tested by its mask"),
+            Layer::Residual { .. } | Layer::Add {} | Layer::Concatenate {} => unreachable!("no single layer"),
         }
     }
 

@@ -1,0 +1,304 @@
+//! From entries to nodes.
+
+use super::{Graph, GraphError, Node, Operation, Source};
+use crate::job::entry::LayerEntry;
+use crate::job::input::{Input, InputColumn};
+use crate::job::model::Layer;
+use crate::job::shape::LayerShape;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// All features of a record.
+const FEATURES: &str = "features";
+/// The columns whose features are numbers.
+const NUMBERS: &str = "numbers";
+/// The columns whose feature is a category's number.
+const CATEGORIES: &str = "categories";
+
+pub(super) struct Builder<'a> {
+    input: &'a Input,
+    nodes: Vec<Node>,
+    // Where each node comes from.
+    entries: Vec<(String, &'static str)>,
+    names: BTreeMap<String, Seen>,
+    // What an entry sees that names nothing.
+    previous: Seen,
+}
+
+// Something that a layer may see.
+#[derive(Debug, Clone)]
+struct Seen {
+    source: Source,
+    shape: Vec<u32>,
+    // As in `LayerShape`.
+    categories: Vec<u32>,
+}
+
+// The entry that is added: where problems are, and what it is.
+struct At<'a> {
+    path: &'a str,
+    kind: &'static str,
+}
+
+impl At<'_> {
+    fn problem(&self, input: Option<&[u32]>, problem: impl Into<String>) -> GraphError {
+        GraphError { path: self.path.to_owned(), kind: self.kind, input: input.map(<[u32]>::to_vec), problem: problem.into() }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// For records as `input` has them.
+    ///
+    /// # Errors
+    /// Its parts do not fit each other: it comes from a foreign file.
+    pub fn new(input: &'a Input) -> Result<Self, GraphError> {
+        let (columns, all) = (&input.columns, input.shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)));
+        let features = columns.iter().try_fold(0u32, |sum, column| sum.checked_add(column.features));
+        let fits = columns.is_empty() || features == all && columns.iter().all(|column| column.categories == 0 || column.features == 1);
+        if !fits {
+            let problem = "sees columns that do not make the features: use the model.json that the training job wrote";
+            return Err(At { path: "model", kind: "the first layer" }.problem(Some(&input.shape), problem));
+        }
+        let previous = all_features(input);
+        Ok(Self { input, nodes: Vec::new(), entries: Vec::new(), names: BTreeMap::new(), previous })
+    }
+
+    /// Adds an entry, which stands at `path` as number `index` of its list.
+    pub fn entry(&mut self, entry: &LayerEntry, index: usize, path: &str) -> Result<(), GraphError> {
+        let at = At { path, kind: entry.layer.kind() };
+        let name = entry.name.clone().unwrap_or_else(|| format!("{}_{index}", at.kind));
+        let seen = match &entry.input {
+            None => vec![self.previous.clone()],
+            Some(names) => self.named(&names.iter().map(String::as_str).collect::<Vec<_>>(), &name, &at)?,
+        };
+        self.layer(&entry.layer, &name, seen, &at)?;
+        if self.names.insert(name.clone(), self.previous.clone()).is_some() {
+            return Err(at.problem(None, format!("is called {name:?}, as another layer is: use another name")));
+        }
+        Ok(())
+    }
+
+    /// The graph, if every node's output is used.
+    pub fn end(self) -> Result<Graph, GraphError> {
+        let mut used = vec![false; self.nodes.len()];
+        used.last_mut().into_iter().for_each(|last| *last = true);
+        for source in self.nodes.iter().flat_map(|node| &node.sources) {
+            if let Source::Node(at) = source {
+                used[*at] = true;
+            }
+        }
+        match used.iter().position(|used| !used) {
+            None => Ok(Graph { nodes: self.nodes }),
+            Some(node) => {
+                let (path, kind) = &self.entries[node];
+                let problem =
+                    format!("({:?}) gives what nothing sees: name it in the input of a layer after it", self.nodes[node].shape.name);
+                Err(At { path, kind }.problem(None, problem))
+            }
+        }
+    }
+
+    fn layer(&mut self, layer: &Layer, name: &str, mut seen: Vec<Seen>, at: &At<'_>) -> Result<(), GraphError> {
+        if let Layer::Add {} = layer {
+            return self.add(name, &seen, at);
+        }
+        if let Layer::Concatenate {} = layer {
+            if seen.len() < 2 {
+                let problem = "needs several inputs: name them, as in {\"input\": [\"a\", \"b\"], \"concatenate\": {}}";
+                return Err(at.problem(Some(&seen[0].shape), problem));
+            }
+            return self.concatenate(name, &seen, at);
+        }
+        if seen.len() > 1 {
+            self.concatenate(&format!("{name}.input"), &seen, at)?;
+            seen = vec![self.previous.clone()];
+        }
+        let seen = seen.remove(0);
+        match layer {
+            Layer::Residual { layers } => self.residual(layers, name, seen, at),
+            _ => self.plain(layer, name, seen, at),
+        }
+    }
+
+    fn plain(&mut self, layer: &Layer, name: &str, seen: Seen, at: &At<'_>) -> Result<(), GraphError> {
+        let Seen { source, shape: input, categories } = seen;
+        let passes = matches!(layer, Layer::Flatten {});
+        if !passes && categories.iter().any(|n| *n > 0) {
+            let problem =
+                "takes numbers, but sees columns of categories: put an embedding before it, or take {\"category\": …} for the columns";
+            return Err(at.problem(Some(&input), problem));
+        }
+        let output = layer.output(&input).map_err(|problem| at.problem(Some(&input), problem))?;
+        let after = if passes { categories } else { Vec::new() };
+        let shape = LayerShape { name: name.to_owned(), input, output };
+        self.push(Node { operation: Operation::Layer(layer.clone()), sources: vec![source], shape }, after, at);
+        Ok(())
+    }
+
+    fn push(&mut self, node: Node, categories: Vec<u32>, at: &At<'_>) {
+        self.entries.push((at.path.to_owned(), at.kind));
+        self.previous = Seen { source: Source::Node(self.nodes.len()), shape: node.shape.output.clone(), categories };
+        self.nodes.push(node);
+    }
+
+    fn add(&mut self, name: &str, seen: &[Seen], at: &At<'_>) -> Result<(), GraphError> {
+        let shape = seen[0].shape.clone();
+        if seen.len() < 2 {
+            let problem = "needs several inputs: name them, as in {\"input\": [\"a\", \"b\"], \"add\": {}}";
+            return Err(at.problem(Some(&shape), problem));
+        }
+        if let Some(other) = seen.iter().find(|other| other.shape != shape) {
+            return Err(at.problem(None, format!("needs inputs of one shape, but sees {shape:?} and {:?}", other.shape)));
+        }
+        if seen.iter().any(|seen| seen.categories.iter().any(|n| *n > 0)) {
+            return Err(at.problem(Some(&shape), "takes numbers, but sees columns of categories: put an embedding before it"));
+        }
+        let shape = LayerShape { name: name.to_owned(), input: shape.clone(), output: shape };
+        self.push(Node { operation: Operation::Add, sources: seen.iter().map(|seen| seen.source).collect(), shape }, Vec::new(), at);
+        Ok(())
+    }
+
+    fn concatenate(&mut self, name: &str, seen: &[Seen], at: &At<'_>) -> Result<(), GraphError> {
+        let shapes: Vec<&[u32]> = seen.iter().map(|seen| &seen.shape[..]).collect();
+        let output = concatenated(&shapes).ok_or_else(|| {
+            let problem = format!("cannot see {shapes:?} one behind the other: all but one dimension must be equal (of pictures the channels may differ, else the last one)");
+            at.problem(None, problem)
+        })?;
+        let categories = if seen.iter().all(|seen| seen.categories.is_empty()) {
+            Vec::new()
+        } else {
+            // Only vectors have categories.
+            seen.iter()
+                .flat_map(|seen| {
+                    if seen.categories.is_empty() { vec![0; seen.shape.iter().product::<u32>() as usize] } else { seen.categories.clone() }
+                })
+                .collect()
+        };
+        let shape = LayerShape { name: name.to_owned(), input: output.clone(), output };
+        let sources = seen.iter().map(|seen| seen.source).collect();
+        self.push(Node { operation: Operation::Concatenate, sources, shape }, categories, at);
+        Ok(())
+    }
+
+    // What comes in, and what becomes of it through the layers, are added.
+    fn residual(&mut self, layers: &[Layer], name: &str, seen: Seen, at: &At<'_>) -> Result<(), GraphError> {
+        let mut inner = seen.clone();
+        for (index, layer) in layers.iter().enumerate() {
+            let path = format!("{}.residual.layers[{index}]", at.path);
+            let at = At { path: &path, kind: layer.kind() };
+            self.layer(layer, &format!("{name}.{}_{index}", at.kind), vec![inner], &at)?;
+            inner = self.previous.clone();
+        }
+        if inner.shape != seen.shape {
+            let problem = format!("gives {:?}: its layers must give what comes in, so that both can be added", inner.shape);
+            return Err(at.problem(Some(&seen.shape), problem));
+        }
+        self.add(name, &[seen, inner], at)
+    }
+
+    // What `names` stand for; neighbouring columns are taken together.
+    fn named(&mut self, names: &[&str], layer: &str, at: &At<'_>) -> Result<Vec<Seen>, GraphError> {
+        let mut all = Vec::new();
+        let mut runs: Vec<Range<u32>> = Vec::new();
+        for name in names {
+            if let Some(seen) = self.names.get(*name).cloned() {
+                all.extend(self.select(std::mem::take(&mut runs), layer, at));
+                all.push(seen);
+                continue;
+            }
+            if *name == FEATURES && self.input.columns.is_empty() {
+                all.push(all_features(self.input));
+                continue;
+            }
+            let found = self.columns(name);
+            if found.is_empty() {
+                return Err(at.problem(None, self.unknown(name)));
+            }
+            runs.extend(found);
+        }
+        all.extend(self.select(runs, layer, at));
+        if all.is_empty() { Err(at.problem(None, "has an empty list of inputs: name at least one, or leave it out")) } else { Ok(all) }
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        match name {
+            NUMBERS | CATEGORIES if self.input.columns.is_empty() => {
+                format!("sees {name:?}, but the data have no columns: use \"{FEATURES}\"")
+            }
+            NUMBERS => "sees \"numbers\", but no column holds any".into(),
+            CATEGORIES => "sees \"categories\", but no column is an index: use {\"index\": …} in data.features".into(),
+            _ => format!(
+                "sees {name:?}, which is neither a layer before it nor a column: name one, or \"{FEATURES}\", \"{NUMBERS}\", \"{CATEGORIES}\""
+            ),
+        }
+    }
+
+    // The features that a column, or a kind of columns, becomes.
+    fn columns(&self, name: &str) -> Vec<Range<u32>> {
+        let mut first = 0;
+        let ranges = self.input.columns.iter().map(|column| {
+            first += column.features;
+            (column, first - column.features..first)
+        });
+        let is_named = |column: &InputColumn| match name {
+            FEATURES => true,
+            NUMBERS => column.categories == 0,
+            CATEGORIES => column.categories > 0,
+            _ => column.name == name,
+        };
+        ranges.filter(|(column, _)| is_named(column)).map(|(_, range)| range).collect()
+    }
+
+    // The features of some runs: a node of its own, unless they are all there are.
+    fn select(&mut self, runs: Vec<Range<u32>>, layer: &str, at: &At<'_>) -> Option<Seen> {
+        let mut merged: Vec<Range<u32>> = Vec::new();
+        for run in runs {
+            match merged.last_mut() {
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ => merged.push(run),
+            }
+        }
+        let features: u32 = merged.iter().map(|run| run.end - run.start).sum();
+        let all = all_features(self.input);
+        if merged.is_empty() {
+            return None;
+        }
+        if merged[..] == [0..self.input.shape.iter().product()] {
+            return Some(all);
+        }
+        let of = |values: &[u32]| merged.iter().flat_map(|run| values[run.start as usize..run.end as usize].to_vec()).collect::<Vec<u32>>();
+        let categories = if all.categories.is_empty() { Vec::new() } else { of(&all.categories) };
+        let categories = if categories.iter().all(|n| *n == 0) { Vec::new() } else { categories };
+        let shape = LayerShape { name: format!("{layer}.input"), input: self.input.shape.clone(), output: vec![features] };
+        self.push(Node { operation: Operation::Select(merged), sources: vec![Source::Features], shape }, categories, at);
+        Some(self.previous.clone())
+    }
+}
+
+// All of a record.
+fn all_features(input: &Input) -> Seen {
+    let numbers = input.columns.iter().all(|column| column.categories == 0);
+    let of = |column: &InputColumn| std::iter::repeat_n(column.categories, column.features as usize);
+    let categories = if numbers { Vec::new() } else { input.columns.iter().flat_map(of).collect() };
+    Seen { source: Source::Features, shape: input.shape.clone(), categories }
+}
+
+// The dimension that grows is the only one of vectors, the last one of sequences, the first one of pictures.
+fn concatenated(shapes: &[&[u32]]) -> Option<Vec<u32>> {
+    let (first, rest) = shapes.split_first()?;
+    let grows = match first.len() {
+        1 => 0,
+        2 => 1,
+        3 => 0,
+        _ => return None,
+    };
+    let mut all = first.to_vec();
+    for shape in rest {
+        let others_equal = shape.len() == all.len() && (0..all.len()).all(|d| d == grows || shape[d] == all[d]);
+        if !others_equal {
+            return None;
+        }
+        all[grows] = all[grows].checked_add(shape[grows])?;
+    }
+    Some(all)
+}

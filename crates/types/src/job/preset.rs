@@ -1,0 +1,153 @@
+//! Models by name: each stands for a list of layers that could be written out.
+
+use super::entry::LayerEntry;
+use super::input::Input;
+use super::model::{Activation, Layer, Loss, Padding, Pair};
+use super::shape::Fault;
+use serde::{Deserialize, Serialize};
+
+/// A model by name. The last layer gives what the loss takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Preset {
+    /// One dense layer.
+    Softmax {},
+    /// Dense layers.
+    Mlp {
+        /// Units of each layer before the last.
+        #[serde(default = "hidden")]
+        hidden: Vec<u32>,
+        /// Applied to their outputs.
+        #[serde(default = "relu")]
+        activation: Activation,
+        /// Dropped after each of them.
+        #[serde(default)]
+        dropout: f32,
+    },
+    /// Convolutions of 3 x 3, each with a pooling of 2 x 2 behind it, and dense layers.
+    Cnn {
+        /// Output channels of each convolution.
+        #[serde(default = "filters")]
+        filters: Vec<u32>,
+        /// Units of each dense layer before the last.
+        #[serde(default = "dense")]
+        hidden: Vec<u32>,
+        /// Dropped before the first dense layer.
+        #[serde(default)]
+        dropout: f32,
+    },
+    /// Dense layers down to a code and up again, for the loss `reconstruction`.
+    Autoencoder {
+        /// Units of each layer down to the code; up again in reverse.
+        #[serde(default)]
+        hidden: Vec<u32>,
+        /// Units of the code.
+        #[serde(default = "code")]
+        code: u32,
+        /// Applied to all outputs but the last layer's.
+        #[serde(default = "relu")]
+        activation: Activation,
+        /// Applied to the last layer's output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Activation>,
+    },
+}
+
+fn hidden() -> Vec<u32> {
+    vec![128]
+}
+
+fn filters() -> Vec<u32> {
+    vec![32, 64]
+}
+
+fn dense() -> Vec<u32> {
+    vec![128]
+}
+
+fn code() -> u32 {
+    32
+}
+
+fn relu() -> Activation {
+    Activation::Relu
+}
+
+impl Preset {
+    /// Its name, as in the job file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Preset::Softmax {} => "softmax",
+            Preset::Mlp { .. } => "mlp",
+            Preset::Cnn { .. } => "cnn",
+            Preset::Autoencoder { .. } => "autoencoder",
+        }
+    }
+
+    /// What is wrong with it whatever the data are.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let fault = |field, value: String, expected| Fault { field, value, expected };
+        let each = |field, numbers: &[u32]| numbers.contains(&0).then(|| fault(field, format!("{numbers:?}"), "at least 1 in each place"));
+        let some = |field, numbers: &[u32]| {
+            each(field, numbers).or_else(|| numbers.is_empty().then(|| fault(field, "[]".into(), "a list with at least one number")))
+        };
+        let one = |field, number: u32| (number == 0).then(|| fault(field, "0".into(), "at least 1"));
+        let share = |x: f32| (!(0.0..1.0).contains(&x)).then(|| fault("dropout", x.to_string(), "from 0 to below 1"));
+        let all = match self {
+            Preset::Softmax {} => [None, None, None],
+            Preset::Mlp { hidden, dropout, .. } => [each("hidden", hidden), share(*dropout), None],
+            Preset::Cnn { filters, hidden, dropout } => [some("filters", filters), each("hidden", hidden), share(*dropout)],
+            Preset::Autoencoder { hidden, code, .. } => [each("hidden", hidden), one("code", *code), None],
+        };
+        all.into_iter().flatten().collect()
+    }
+
+    /// The layers that it stands for.
+    pub fn layers(&self, loss: Option<Loss>, input: &Input) -> Vec<LayerEntry> {
+        let outputs = match loss {
+            Some(Loss::SoftmaxCrossEntropy) => input.classes,
+            Some(Loss::Reconstruction) => input.shape.iter().fold(1, |n: u32, d| n.saturating_mul(*d)),
+            Some(Loss::BinaryCrossEntropy | Loss::Mse) | None => 1,
+        };
+        let last = dense_of(outputs, None);
+        match self {
+            Preset::Softmax {} => vec![flatten(), last],
+            Preset::Mlp { hidden, activation, dropout } => {
+                let middle = hidden.iter().flat_map(|units| with_dropout(dense_of(*units, Some(*activation)), *dropout));
+                std::iter::once(flatten()).chain(middle).chain([last]).collect()
+            }
+            Preset::Cnn { filters, hidden, dropout } => {
+                let pictures = filters.iter().flat_map(|filters| [convolution(*filters), pool()]);
+                let dense = hidden.iter().map(|units| dense_of(*units, Some(Activation::Relu)));
+                pictures.chain(with_dropout(flatten(), *dropout)).chain(dense).chain([last]).collect()
+            }
+            Preset::Autoencoder { hidden, code, activation, output } => {
+                let down = hidden.iter().chain([code]);
+                let middle = down.chain(hidden.iter().rev()).map(|units| dense_of(*units, Some(*activation)));
+                std::iter::once(flatten()).chain(middle).chain([dense_of(outputs, *output)]).collect()
+            }
+        }
+    }
+}
+
+fn flatten() -> LayerEntry {
+    Layer::Flatten {}.into()
+}
+
+fn dense_of(units: u32, activation: Option<Activation>) -> LayerEntry {
+    Layer::Dense { units, activation, bias: true }.into()
+}
+
+fn with_dropout(entry: LayerEntry, rate: f32) -> impl Iterator<Item = LayerEntry> {
+    let dropout = (rate > 0.0).then(|| Layer::Dropout { rate }.into());
+    std::iter::once(entry).chain(dropout)
+}
+
+fn convolution(filters: u32) -> LayerEntry {
+    let (kernel, stride, padding) = (Pair::Both(3), Pair::Both(1), Padding::Same);
+    Layer::Conv2d { filters, kernel, stride, padding, activation: Some(Activation::Relu), bias: true }.into()
+}
+
+fn pool() -> LayerEntry {
+    Layer::MaxPool2d { size: Pair::Both(2), stride: None }.into()
+}
