@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix bench bench-peers bench-training data data-adult
+.PHONY: help demo setup test verify fix bench bench-peers bench-training data data-adult data-stocks
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,3 +48,6 @@ data: ## fetch all of Fashion-MNIST into data/fashion-mnist (for full.json)
 
 data-adult: ## fetch Adult into data/adult (for examples/adult)
 	examples/adult/fetch.sh data/adult
+
+data-stocks: ## fetch prices of stocks into data/stocks (for examples/stocks)
+	examples/stocks/fetch.sh data/stocks
