@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix bench bench-peers bench-training data
+.PHONY: help demo setup test verify fix bench bench-peers bench-training data data-adult data-stocks data-anomaly
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,3 +45,12 @@ bench-training: ## our kernels and models beside torch's, in the same run
 
 data: ## fetch all of Fashion-MNIST into data/fashion-mnist (for full.json)
 	examples/fashion-mnist/fetch.sh data/fashion-mnist
+
+data-adult: ## fetch Adult into data/adult (for examples/adult)
+	examples/adult/fetch.sh data/adult
+
+data-stocks: ## fetch prices of stocks into data/stocks (for examples/stocks)
+	examples/stocks/fetch.sh data/stocks
+
+data-anomaly: data ## write Fashion-MNIST without one class into data/anomaly (for examples/anomaly)
+	python3 examples/anomaly/hold_out.py data/fashion-mnist data/anomaly

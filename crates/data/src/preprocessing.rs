@@ -75,6 +75,6 @@ impl Preprocessing {
 fn sound(kind: &ColumnKind) -> bool {
     match kind {
         ColumnKind::Number { mean, deviation } => mean.is_finite() && deviation.is_finite() && *deviation > 0.0,
-        ColumnKind::Category { names } => names.is_sorted(),
+        ColumnKind::Category { names } | ColumnKind::Index { names } => names.is_sorted(),
     }
 }

@@ -102,14 +102,29 @@ pub enum ColumnKind {
         /// The categories of the training records, sorted.
         names: Vec<String>,
     },
+    /// One feature: the category's place among `names`, their count for categories not seen in training.
+    /// A missing value is the category `""`.
+    Index {
+        /// The categories of the training records, sorted.
+        names: Vec<String>,
+    },
 }
 
 impl Column {
     /// How many features it becomes.
     pub fn width(&self) -> usize {
         match &self.kind {
-            ColumnKind::Number { .. } => 1,
+            ColumnKind::Number { .. } | ColumnKind::Index { .. } => 1,
             ColumnKind::Category { names } => names.len() + 1,
+        }
+    }
+
+    /// How many different whole numbers, from 0, its single feature may be: what an embedding needs rows for. Nothing
+    /// where its features are no index.
+    pub fn categories(&self) -> Option<usize> {
+        match &self.kind {
+            ColumnKind::Index { names } => Some(names.len() + 1),
+            ColumnKind::Number { .. } | ColumnKind::Category { .. } => None,
         }
     }
 }

@@ -122,10 +122,10 @@ impl Table {
                 ColumnKind::Category { names } => {
                     let first = batch.features.len();
                     batch.features.resize(first + column.width(), 0.0);
-                    let other = names.len();
-                    let hot = names.binary_search_by(|name| name.as_str().cmp(text)).unwrap_or(other);
-                    batch.features[first + hot] = 1.0;
+                    batch.features[first + place_among(names, text)] = 1.0;
                 }
+                // Exact: there are fewer categories than whole numbers that 32 bits hold.
+                ColumnKind::Index { names } => batch.features.push(place_among(names, text) as f32),
             }
         }
         self.label.as_ref().map_or(Ok(()), |label| label.read(self.fields.text(row, label.place)?, batch))
@@ -147,6 +147,11 @@ impl LabelColumn {
         }
         Ok(())
     }
+}
+
+// After all of them where it is none of them.
+fn place_among(names: &[String], text: &str) -> usize {
+    names.binary_search_by(|name| name.as_str().cmp(text)).unwrap_or(names.len())
 }
 
 fn finite(column: &str, text: &str, feature: f32) -> Result<f32, RowProblem> {

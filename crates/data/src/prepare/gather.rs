@@ -56,6 +56,7 @@ impl Names {
 enum Seen {
     Number(Moments),
     Category(Names),
+    Index(Names),
 }
 
 /// What the feature columns hold.
@@ -67,6 +68,7 @@ impl Features {
         let seen = |feature: &Feature| match feature {
             Feature::Number(_) => Seen::Number(Moments::default()),
             Feature::Category(_) => Seen::Category(Names::default()),
+            Feature::Index(_) => Seen::Index(Names::default()),
         };
         Self(features.iter().map(|feature| (feature.column().to_owned(), seen(feature))).collect())
     }
@@ -88,7 +90,7 @@ impl Features {
                         return Err(RowProblem::OutOfRange { column: column.clone(), value: text.to_owned() });
                     }
                 }
-                Seen::Category(names) => {
+                Seen::Category(names) | Seen::Index(names) => {
                     if !names.add(text, CATEGORIES_MAX) {
                         return Err(RowProblem::ManyCategories { column: column.clone(), max: CATEGORIES_MAX });
                     }
@@ -102,6 +104,7 @@ impl Features {
         let kind = |seen| match seen {
             Seen::Number(moments) => ColumnKind::Number { mean: moments.mean, deviation: moments.deviation() },
             Seen::Category(names) => ColumnKind::Category { names: names.names.into_iter().collect() },
+            Seen::Index(names) => ColumnKind::Index { names: names.names.into_iter().collect() },
         };
         self.0.into_iter().map(|(name, seen)| Column { name, kind: kind(seen) }).collect()
     }

@@ -67,7 +67,7 @@ fn width(columns: &[Column]) -> Result<u32, Error> {
         _ => {
             let widest = columns.iter().max_by_key(|column| column.width()).map_or("", |column| &column.name);
             let message = format!("the columns make {width} features, at most {FEATURES_MAX} are possible; most come from {widest:?}");
-            Err(Error::job("data.features", message, "leave it out, or make it a number"))
+            Err(Error::job("data.features", message, "leave it out, or make it a number or an index"))
         }
     }
 }

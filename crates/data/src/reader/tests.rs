@@ -184,6 +184,35 @@ fn what_a_prediction_cannot_use_is_named_as_its_command_line_does() {
 }
 
 #[test]
+fn an_index_is_one_feature_of_its_column() {
+    let dir = Dir::new();
+    dir.write("train.csv", TABLE);
+    dir.write("eval.csv", "y,kind,size,note\nno,b,5,x\nno,c,3,y\nyes,?,4,\nno,A,1,x\n");
+    let features = r#""features": [{"index": "size"}, {"index": "kind"}, {"category": "note"}], "missing": ["?"]"#;
+    let data = r#"{"format": "csv", "label": "y", FEATURES, "train": {"files": "DIR/train.csv"}, "eval": {"files": "DIR/eval.csv"}}"#;
+    let manifest = dir.prepare(&dir.job(BINARY, &data.replace("FEATURES", features))).unwrap();
+    let index = |name: &str, names: &[&str]| Column {
+        name: name.into(),
+        kind: ColumnKind::Index { names: names.iter().map(|n| (*n).to_owned()).collect() },
+    };
+    assert_eq!(manifest.columns[..2], [index("size", &["", "1", "3", "5"]), index("kind", &["", "a", "b"])]);
+    let counts: Vec<_> = manifest.columns.iter().map(Column::categories).collect();
+    assert_eq!((counts.as_slice(), manifest.input.as_slice()), (&[Some(5), Some(4), None][..], &[5u32][..]));
+    // The first two features: the indices.
+    let indices = |reader: &mut Reader| {
+        let mut batch = RecordBatch::default();
+        reader.read(&[0, 1, 2, 3], &mut batch).unwrap();
+        batch.features.chunks(5).map(|record| [record[0], record[1]]).collect::<Vec<_>>()
+    };
+    assert_eq!(indices(&mut dir.train(&manifest)), [[1.0, 2.0], [2.0, 1.0], [0.0, 0.0], [3.0, 1.0]]);
+    // Kept with a model and read back; of the sizes 4, of the kinds c and A are not seen in training.
+    let kept = serde_json::to_string(&Preprocessing::from(&manifest)).unwrap();
+    let preprocessing: Preprocessing = serde_json::from_str(&kept).unwrap();
+    let mut reader = Reader::open(&preprocessing, manifest.eval.as_ref().unwrap(), dir.scratch()).unwrap();
+    assert_eq!(indices(&mut reader), [[3.0, 2.0], [2.0, 3.0], [4.0, 0.0], [1.0, 3.0]]);
+}
+
+#[test]
 fn preprocessing_that_does_not_fit_itself_is_refused() {
     let dir = Dir::new();
     let sound = Preprocessing::from(&table(&dir));
@@ -198,6 +227,11 @@ fn preprocessing_that_does_not_fit_itself_is_refused() {
     check(|p| p.input = vec![], "the columns make 8 features");
     check(|p| p.columns[1].kind = ColumnKind::Number { mean: 0.0, deviation: 0.0 }, "column \"size\" has no usable mean");
     check(|p| p.columns[0].kind = ColumnKind::Category { names: vec!["b".into(), "a".into(), "c".into()] }, "column \"kind\"");
+    let index = |p: &mut Preprocessing| {
+        p.columns[0].kind = ColumnKind::Index { names: vec!["b".into(), "a".into()] };
+        p.input = vec![5];
+    };
+    check(index, "column \"kind\" has no usable");
     assert_eq!(sound.features().unwrap(), 8);
 }
 

@@ -90,18 +90,20 @@ impl OneOrMany {
 
 /// A column that becomes features.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", expecting = "expected {\"number\": \"column\"} or {\"category\": \"column\"}")]
+#[serde(rename_all = "snake_case", expecting = "expected {\"number\": \"column\"}, {\"category\": \"column\"} or {\"index\": \"column\"}")]
 pub enum Feature {
     /// A number: standardized to mean 0 and deviation 1.
     Number(String),
     /// A category: one feature for each value seen in training.
     Category(String),
+    /// A category: one feature, its place among the values seen in training.
+    Index(String),
 }
 
 impl Feature {
     /// The column's name in the header.
     pub fn column(&self) -> &str {
-        let (Feature::Number(name) | Feature::Category(name)) = self;
+        let (Feature::Number(name) | Feature::Category(name) | Feature::Index(name)) = self;
         name
     }
 }

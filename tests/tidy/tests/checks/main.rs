@@ -3,6 +3,7 @@
 
 mod blobs;
 mod code;
+mod commands;
 mod crate_docs;
 mod dependency_reasons;
 mod edges;
