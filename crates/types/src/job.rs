@@ -16,7 +16,7 @@ mod walk;
 
 pub use check::check;
 pub use data::{Data, Feature, Format, OneOrMany, Source};
-pub use model::{Activation, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
+pub use model::{Activation, BagMode, Init, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
 pub use parse::{Problem, Problems, parse, place_of};
 pub use shape::{LayerShape, ShapeError, fits_loss, shapes};
 pub use train::{Optimizer, Schedule, Train};

@@ -1,6 +1,6 @@
 //! Whether batches and parameters fit a model, and which value is not finite first.
 
-use super::{Model, Placed};
+use super::{Body, Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
 use crate::layer::values_of;
@@ -9,13 +9,16 @@ use crate::workspace::Workspace;
 use tfcoord_types::job::Loss;
 
 impl Model {
-    /// Whether a record of `batch` has as many features as the model takes.
+    /// Whether a record of `batch` has as many features as the model takes, and the layer that sees them takes each.
     pub(super) fn check_features(&self, batch: &Batch) -> Result<(), Error> {
         let (have, each) = (batch.features.len() / batch.records, values_of(&self.input));
-        if have == each {
-            return Ok(());
+        if have != each {
+            return Err(Error::Batch { records: batch.records, problem: format!("{have} features a record, but the model takes {each}") });
         }
-        Err(Error::Batch { records: batch.records, problem: format!("{have} features a record, but the model takes {each}") })
+        match &self.body {
+            Body::Layers { layers, .. } => layers.first().map_or(Ok(()), |first| first.layer.check(&batch.features)),
+            Body::Counting => Ok(()),
+        }
     }
 
     /// Whether each variable has its values.

@@ -73,13 +73,19 @@ const ACTIVATION: Kind = Kind::Word(&["relu", "tanh", "sigmoid", "gelu"]);
 const UNITS: Field = needed("units", COUNT, "10");
 const FUNCTION: Field = optional("activation", ACTIVATION, "\"relu\"");
 const BIAS: Field = optional("bias", Kind::Truth, "true");
+const INIT: Field = optional("init", Kind::Word(&["glorot", "he", "normal", "uniform", "zeros"]), "\"he\"");
+const DIM: Field = needed("dim", COUNT, "8");
+const VOCABULARY: Field = optional("vocabulary", COUNT, "1000");
 const EPSILON: Field = optional("epsilon", Kind::Number, "1e-5");
 const WINDOW: Kind = Kind::Object(&[needed("size", Kind::Pair, "2"), optional("stride", Kind::Pair, "2")]);
 
 const LAYER: Kind = Kind::OneOf(
     &[
         ("flatten", Kind::Object(&[])),
-        ("dense", Kind::Object(&[UNITS, FUNCTION, BIAS])),
+        ("reshape", Kind::Object(&[needed("shape", Kind::List(&COUNT), "[30, 20]")])),
+        ("embedding", Kind::Object(&[DIM, VOCABULARY, INIT])),
+        ("embedding_bag", Kind::Object(&[DIM, VOCABULARY, optional("mode", Kind::Word(&["sum", "mean"]), "\"mean\""), INIT])),
+        ("dense", Kind::Object(&[UNITS, FUNCTION, BIAS, INIT])),
         (
             "conv2d",
             Kind::Object(&[
@@ -89,6 +95,7 @@ const LAYER: Kind = Kind::OneOf(
                 optional("padding", Kind::Word(&["valid", "same"]), "\"same\""),
                 FUNCTION,
                 BIAS,
+                INIT,
             ]),
         ),
         ("max_pool2d", WINDOW),
@@ -249,7 +256,7 @@ mod tests {
 
     #[test]
     fn serde_has_the_same_fields_and_kinds() {
-        for number in 0..12 {
+        for number in 0..24 {
             let value = full(JOB, number);
             let job: JobFile = serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
             let (mut here, mut there) = (Vec::new(), Vec::new());
@@ -301,7 +308,7 @@ mod tests {
     fn the_page_has_every_field() {
         let page = include_str!("../../../../docs/job-file.md");
         let mut all = Vec::new();
-        (0..12).for_each(|number| names(&full(JOB, number), "", &mut all));
+        (0..24).for_each(|number| names(&full(JOB, number), "", &mut all));
         for name in all.iter().filter_map(|path| path.rsplit('.').next()).filter(|name| !name.is_empty()) {
             let named = page.contains(&format!("`{name}`")) || page.contains(&format!("`{{\"{name}\": "));
             assert!(named, "docs/job-file.md does not name {name}");
