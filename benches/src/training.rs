@@ -5,11 +5,11 @@ use clap::ValueEnum;
 use std::time::{Duration, Instant};
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::kernel::{Buffer, Grid, Isa, Left, Out, Right, Start, product};
-use tfcoord_model::layer::{Backward, Conv2d, Forward, Kept, Layer, Mode, Pass};
+use tfcoord_model::layer::{Backward, Conv2d, Convolution, Forward, Kept, Layer, Mode, Pass};
 use tfcoord_model::threads::Threads;
 use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey, Workspace};
 use tfcoord_types::draw::Stream;
-use tfcoord_types::job::{Activation, Input, LayerShape, Padding, Pair};
+use tfcoord_types::job::{Init, Input, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Initializer, Variable};
 
 const MLP: &str = r#"{"layers": [{"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}},
@@ -110,9 +110,16 @@ fn predict(threads: usize, window: Duration) -> anyhow::Result<f64> {
 
 fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, window: Duration) -> anyhow::Result<f64> {
     const RECORDS: usize = 32;
-    let shape = LayerShape { name: "conv".into(), input: vec![channels, side, side], output: vec![filters, side - 2, side - 2] };
+    let shape = LayerShape {
+        name: "conv".into(),
+        input: vec![channels, side, side],
+        output: vec![filters, side - 2, side - 2],
+        categories: vec![],
+    };
+    let (kernel, stride, padding) = (Pair::Both(3), Pair::Both(1), Padding::Valid);
+    let convolution = Convolution { kernel, stride, padding, bias: true, activation: None, init: Init::Glorot };
     let mut variables = Vec::new();
-    let layer = Conv2d::new(&shape, Pair::Both(3), Pair::Both(1), Padding::Valid, true, None::<Activation>, &mut variables)?;
+    let layer = Conv2d::new(&shape, convolution, &mut variables)?;
     let (parameters, threads) = (drawn(&variables)?, Threads::new(threads)?);
     let values = |shape: &[u32]| Buffer::new(RECORDS * shape.iter().map(|d| *d as usize).product::<usize>()).context("memory");
     let (mut input, mut output, mut gradient, mut back) =

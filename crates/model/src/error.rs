@@ -40,6 +40,22 @@ pub enum Error {
         /// How many classes there are.
         classes: u32,
     },
+    /// A value that names no row of an embedding's table.
+    #[error(
+        "record {record} of the batch has {value} at place {place}, but {layer} takes whole numbers from 0 to {last} there: look at the data"
+    )]
+    Row {
+        /// The embedding.
+        layer: String,
+        /// Its place in the batch.
+        record: usize,
+        /// The value's place in the record, from 0.
+        place: usize,
+        /// The value.
+        value: f32,
+        /// The last row that it may name.
+        last: u32,
+    },
     /// Parameters that do not fit the model's variables.
     #[error("parameters: {problem}")]
     Parameters {

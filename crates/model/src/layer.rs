@@ -6,8 +6,11 @@ mod batch_norm;
 mod conv2d;
 mod dense;
 mod dropout;
+mod embedding;
+mod embedding_bag;
 mod layer_norm;
 mod max_pool2d;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -16,9 +19,11 @@ mod window;
 pub use activation::Activation;
 pub use average_pool2d::AveragePool2d;
 pub use batch_norm::BatchNorm;
-pub use conv2d::Conv2d;
+pub use conv2d::{Conv2d, Convolution};
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use embedding_bag::EmbeddingBag;
 pub use layer_norm::LayerNorm;
 pub use max_pool2d::MaxPool2d;
 pub(crate) use turn::{Order, Turn};
@@ -27,7 +32,7 @@ use crate::error::Error;
 use crate::kernel::{Buffer, Grid, Isa, LINE, Left, Out, Right, Start, product};
 use crate::parameters::Parameters;
 use crate::threads::Threads;
-use tfcoord_types::job::{self, LayerShape};
+use tfcoord_types::job::{self, Init, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// Which micro-batch is computed: what random numbers come from, beside the layer's place in the model.
@@ -89,6 +94,8 @@ pub struct Needs {
     pub kept: usize,
     /// [`Kept::places`].
     pub places: usize,
+    /// [`Kept::zeros`].
+    pub zeros: usize,
     /// Scratch, whose content is lost between calls.
     pub scratch: usize,
 }
@@ -100,6 +107,9 @@ pub struct Kept {
     pub values: Buffer,
     /// Places of values, as the layer has them.
     pub places: Vec<u32>,
+    /// Zeros between calls, whichever layer had them: one that makes some of them another value makes those zero again
+    /// before it returns, so that sums over few places of many cost what the few do.
+    pub zeros: Buffer,
 }
 
 /// What a forward pass works on; records outermost.
@@ -133,10 +143,19 @@ pub struct Backward<'a> {
 /// Takes a variable's place in the model's list and its gradient: the sum over the micro-batch's records.
 pub type Emit<'a> = dyn FnMut(usize, &[f32]) + 'a;
 
-/// A layer of a model. All lengths are those of the shape that it was made for, times the records; other ones panic.
+/// A layer of a model. All lengths are those of the shape that it was made for, times the records; other ones panic, and so
+/// do inputs that [`Layer::check`] refuses.
 pub trait Layer: Send + Sync {
     /// What it needs for so many records.
     fn needs(&self, records: usize) -> Needs;
+
+    /// Whether it can compute with an input; asked before anything is computed with it.
+    ///
+    /// # Errors
+    /// The first value that it cannot take.
+    fn check(&self, _input: &[f32]) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Computes the output of an input.
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>);
@@ -154,10 +173,15 @@ pub(crate) fn build(
     variables: &mut Vec<Variable>,
 ) -> Result<Option<Box<dyn Layer>>, Error> {
     Ok(Some(match *layer {
-        job::Layer::Flatten {} => return Ok(None),
-        job::Layer::Dense { activation, bias, .. } => Box::new(Dense::new(shape, bias, activation, variables)),
-        job::Layer::Conv2d { kernel, stride, padding, activation, bias, .. } => {
-            Box::new(Conv2d::new(shape, kernel, stride, padding, bias, activation, variables)?)
+        job::Layer::Flatten {} | job::Layer::Reshape { .. } => return Ok(None),
+        job::Layer::Embedding { dim, vocabulary, init } => Box::new(Embedding::new(shape, dim, vocabulary, init, variables)),
+        job::Layer::EmbeddingBag { dim, vocabulary, mode, init } => {
+            Box::new(EmbeddingBag::new(shape, dim, vocabulary, mode, init, variables))
+        }
+        job::Layer::Dense { activation, bias, init, .. } => Box::new(Dense::new(shape, bias, activation, init, variables)),
+        job::Layer::Conv2d { kernel, stride, padding, activation, bias, init, .. } => {
+            let convolution = Convolution { kernel, stride, padding, bias, activation, init };
+            Box::new(Conv2d::new(shape, convolution, variables)?)
         }
         job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)),
         job::Layer::AveragePool2d { size, stride } => Box::new(AveragePool2d::new(shape, size, stride)),
@@ -177,7 +201,12 @@ pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
         job::Layer::Conv2d { .. } | job::Layer::MaxPool2d { .. } | job::Layer::AveragePool2d { .. } | job::Layer::BatchNorm { .. } => {
             Some(Order::Places)
         }
-        job::Layer::Flatten {} | job::Layer::Dense { .. } | job::Layer::LayerNorm { .. } => Some(Order::Channels),
+        job::Layer::Flatten {}
+        | job::Layer::Reshape { .. }
+        | job::Layer::Embedding { .. }
+        | job::Layer::EmbeddingBag { .. }
+        | job::Layer::Dense { .. }
+        | job::Layer::LayerNorm { .. } => Some(Order::Channels),
         job::Layer::Dropout { .. }
         | job::Layer::Activation(_)
         | job::Layer::Residual { .. }
@@ -192,9 +221,15 @@ fn variable(variables: &mut Vec<Variable>, layer: &str, name: &str, shape: &[u32
     variables.len() - 1
 }
 
-/// Glorot and Bengio 2010: uniform in ±sqrt(6 / (fan in + fan out)).
-fn glorot(fan_in: f64, fan_out: f64) -> Initializer {
-    Initializer::Uniform { limit: (6.0 / (fan_in + fan_out)).sqrt() as f32 }
+/// The first values of weights by which so many inputs go into one output, and one input into so many outputs.
+fn initializer(init: Init, fan_in: f64, fan_out: f64) -> Initializer {
+    match init {
+        Init::Glorot => Initializer::Uniform { limit: (6.0 / (fan_in + fan_out)).sqrt() as f32 },
+        Init::He => Initializer::Normal { deviation: (2.0 / fan_in).sqrt() as f32 },
+        Init::Normal => Initializer::Normal { deviation: (1.0 / fan_in).sqrt() as f32 },
+        Init::Uniform => Initializer::Uniform { limit: (1.0 / fan_in).sqrt() as f32 },
+        Init::Zeros => Initializer::Zeros,
+    }
 }
 
 /// A dimension as a length; `u32` always fits.

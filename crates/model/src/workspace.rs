@@ -42,6 +42,7 @@ impl Workspace {
             let Step::Layer(layer) = step else { continue };
             let needs = layer.needs(records);
             slot.kept.values.grow(needs.kept).map_err(full(records, name, needs.kept))?;
+            slot.kept.zeros.grow(needs.zeros).map_err(full(records, name, needs.zeros))?;
             let places = &mut slot.kept.places;
             places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(records, name, needs.places))?;
             places.resize(needs.places.max(places.len()), 0);

@@ -140,7 +140,11 @@ impl Input {
     pub fn of(shape: &[u32], columns: &[Column], label: &Label) -> Self {
         // More than u32 holds is refused before; a foreign model file that has them fits no shape.
         let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let column = |column: &Column| InputColumn { name: column.name.clone(), features: saturated(column.width()), categories: 0 };
+        let column = |column: &Column| InputColumn {
+            name: column.name.clone(),
+            features: saturated(column.width()),
+            categories: saturated(column.categories().unwrap_or(0)),
+        };
         let classes = match label {
             Label::Class { names } => saturated(names.len()),
             Label::Number => 0,

@@ -56,7 +56,7 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn needs(&self, records: usize) -> Needs {
         let kept = room(records * self.rows * self.channels) + 3 * room(self.channels);
-        Needs { kept, scratch: 2 * room(self.channels), places: 0 }
+        Needs { kept, scratch: 2 * room(self.channels), ..Needs::default() }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {

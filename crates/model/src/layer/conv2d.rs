@@ -14,13 +14,30 @@
 mod span;
 
 use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, room, take, variable};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, len, room, take, variable};
 use crate::error::Error;
 use crate::kernel::{Left, Out, Right, Start, product, transpose};
 use crate::sum::add_rows;
 use span::{Span, Window};
-use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
+use tfcoord_types::job::{Activation, Init, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
+
+/// What a convolution is, as in the job file.
+#[derive(Debug, Clone, Copy)]
+pub struct Convolution {
+    /// Height and width of the kernel.
+    pub kernel: Pair,
+    /// Step in height and width.
+    pub stride: Pair,
+    /// What is added around the input.
+    pub padding: Padding,
+    /// Whether a number is added to each output channel.
+    pub bias: bool,
+    /// Applied to the output.
+    pub activation: Option<Activation>,
+    /// The kernel's first values.
+    pub init: Init,
+}
 
 /// Cross-correlation over height and width; the kernel is \[out channels, in channels, height, width\].
 pub struct Conv2d {
@@ -54,11 +71,7 @@ impl Conv2d {
     /// If the kernel is larger than memory.
     pub fn new(
         shape: &LayerShape,
-        kernel: Pair,
-        stride: Pair,
-        padding: Padding,
-        bias: bool,
-        activation: Option<Activation>,
+        Convolution { kernel, stride, padding, bias, activation, init }: Convolution,
         variables: &mut Vec<Variable>,
     ) -> Result<Self, Error> {
         let (filters, channels, (height, width)) = (shape.output[0], shape.input[0], kernel.get());
@@ -68,9 +81,9 @@ impl Conv2d {
             return Err(Error::Spec { problem: format!("{} is larger than memory", shape.name) });
         }
         let area = f64::from(height) * f64::from(width);
-        let limit = glorot(f64::from(channels) * area, f64::from(filters) * area);
+        let first = initializer(init, f64::from(channels) * area, f64::from(filters) * area);
         let kernel_shape = [filters, channels, height, width];
-        let kernel_variable = variable(variables, &shape.name, "kernel", &kernel_shape, limit, Group::Train);
+        let kernel_variable = variable(variables, &shape.name, "kernel", &kernel_shape, first, Group::Train);
         let bias = bias.then(|| variable(variables, &shape.name, "bias", &[filters], Initializer::Zeros, Group::Train));
         let rows = Window::new(len(shape.input[1]), len(shape.output[1]), len(height), len(stride.get().0), padding);
         let columns = Window::new(len(shape.input[2]), len(shape.output[2]), len(width), len(stride.get().1), padding);
@@ -206,7 +219,7 @@ impl Layer for Conv2d {
         Needs {
             kept: kept(self.activation, records * self.outputs()),
             scratch: 2 * room(self.kernel_len()) + room(self.filters),
-            places: 0,
+            ..Needs::default()
         }
     }
 

@@ -1,10 +1,10 @@
 //! `y = activation(x W + b)`.
 
 use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, room, take, variable};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, len, room, take, variable};
 use crate::kernel::{Grid, Left, Right, Start, transpose};
 use crate::sum::add_rows;
-use tfcoord_types::job::{Activation, LayerShape};
+use tfcoord_types::job::{Activation, Init, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// `y = activation(x W + b)` on records of one dimension; W is \[in, out\].
@@ -18,10 +18,10 @@ pub struct Dense {
 
 impl Dense {
     /// For records of `shape`; adds its variables to the model's.
-    pub fn new(shape: &LayerShape, bias: bool, activation: Option<Activation>, variables: &mut Vec<Variable>) -> Self {
+    pub fn new(shape: &LayerShape, bias: bool, activation: Option<Activation>, init: Init, variables: &mut Vec<Variable>) -> Self {
         let (inputs, units) = (shape.input[0], shape.output[0]);
-        let limit = glorot(inputs.into(), units.into());
-        let kernel = variable(variables, &shape.name, "kernel", &[inputs, units], limit, Group::Train);
+        let first = initializer(init, inputs.into(), units.into());
+        let kernel = variable(variables, &shape.name, "kernel", &[inputs, units], first, Group::Train);
         let bias = bias.then(|| variable(variables, &shape.name, "bias", &[units], Initializer::Zeros, Group::Train));
         Self { inputs: len(inputs), units: len(units), kernel, bias, activation }
     }
@@ -54,7 +54,7 @@ impl Layer for Dense {
     fn needs(&self, records: usize) -> Needs {
         let variables = room(self.inputs * self.units) + room(self.units);
         let turned = room(records * self.units) + room(records * self.inputs);
-        Needs { kept: kept(self.activation, records * self.units), scratch: variables.max(turned), places: 0 }
+        Needs { kept: kept(self.activation, records * self.units), scratch: variables.max(turned), ..Needs::default() }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {

@@ -26,7 +26,7 @@ impl LayerNorm {
 impl Layer for LayerNorm {
     // Keeps each record's 1 / deviation and normalized values.
     fn needs(&self, records: usize) -> Needs {
-        Needs { kept: records * (1 + self.features), scratch: 2 * room(self.features), places: 0 }
+        Needs { kept: records * (1 + self.features), scratch: 2 * room(self.features), ..Needs::default() }
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {

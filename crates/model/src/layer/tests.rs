@@ -41,7 +41,23 @@ struct Back {
 impl Case {
     /// `None` if the layer does not take such records.
     fn new(spec: &job::Layer, input: &[u32], records: usize, seed: u64) -> Option<Self> {
-        let shape = LayerShape::new(spec, &format!("{}_0", spec.kind()), input).ok()?;
+        let shape = LayerShape::new(spec, &format!("{}_0", spec.kind()), input, &[]).ok()?;
+        let vocabulary = match *spec {
+            job::Layer::Embedding { vocabulary, .. } | job::Layer::EmbeddingBag { vocabulary, .. } => vocabulary,
+            _ => None,
+        };
+        let categories = vocabulary.map(|rows| vec![rows; values_of(input)]).unwrap_or_default();
+        Self::made(spec, shape, &categories, records, seed)
+    }
+
+    /// An embedding whose values name rows of their own.
+    fn of_columns(spec: &job::Layer, categories: &[u32], records: usize, seed: u64) -> Option<Self> {
+        let shape = LayerShape::new(spec, spec.kind(), &[categories.len() as u32], categories).unwrap();
+        Self::made(spec, shape, categories, records, seed)
+    }
+
+    // The input is of whole numbers below the `categories`, where there are any.
+    fn made(spec: &job::Layer, shape: LayerShape, categories: &[u32], records: usize, seed: u64) -> Option<Self> {
         let mut variables = Vec::new();
         let layer = build(spec, 0, &shape, &mut variables).unwrap()?;
         let mut parameters = Parameters::new(&variables).unwrap();
@@ -49,7 +65,13 @@ impl Case {
             let len = parameters.values(place).len();
             parameters.values_mut(place).copy_from_slice(&draw(len, &[seed, 1, place as u64]));
         }
-        let (input, gradient) = (draw(records * values_of(&shape.input), &[seed, 2]), draw(records * values_of(&shape.output), &[seed, 3]));
+        let (mut input, gradient) =
+            (draw(records * values_of(&shape.input), &[seed, 2]), draw(records * values_of(&shape.output), &[seed, 3]));
+        if !categories.is_empty() {
+            let whole = |(value, rows): (&mut f32, &u32)| *value = ((*value + 1.0) / 2.0 * *rows as f32).floor().min((*rows - 1) as f32);
+            input.iter_mut().zip(categories.iter().cycle()).for_each(whole);
+            layer.check(&input).unwrap();
+        }
         Some(Self { spec: spec.clone(), layer, shape, variables, parameters, records, input, gradient })
     }
 
@@ -73,8 +95,8 @@ impl Case {
 
     /// Room as a workspace would have it, but full of what another batch has left.
     fn room(&self) -> (Vec<f32>, Kept, Vec<f32>) {
-        let Needs { kept, places, scratch } = self.layer.needs(self.records);
-        let mut kept = Kept { values: Buffer::new(kept).unwrap(), places: vec![u32::MAX; places] };
+        let Needs { kept, places, zeros, scratch } = self.layer.needs(self.records);
+        let mut kept = Kept { values: Buffer::new(kept).unwrap(), places: vec![u32::MAX; places], zeros: Buffer::new(zeros).unwrap() };
         kept.values.fill(f32::NAN);
         (vec![f32::NAN; self.gradient.len()], kept, vec![f32::NAN; scratch])
     }
@@ -107,15 +129,16 @@ impl Case {
             let buffers = Backward {
                 input,
                 output: &output,
-                kept,
+                kept: &mut *kept,
                 output_gradient: &mut gradient,
                 input_gradient: wants.then_some(&mut input_gradient),
                 scratch,
             };
             self.layer.backward(&pass, buffers, &mut emit);
+            assert!(kept.zeros.iter().all(|value| value.to_bits() == 0), "zeros are left as they were");
             (emitted, self.turned(&input_gradient, &self.shape.input, Order::Channels))
         };
-        let mut again = Kept { values: kept.values.clone(), places: kept.places.clone() };
+        let mut again = Kept { values: kept.values.clone(), places: kept.places.clone(), zeros: kept.zeros.clone() };
         let (emitted, input_gradient) = back(true, &mut kept, &mut scratch);
         // The lowest layer's gradients are the same without that by its input.
         assert_eq!(emitted, back(false, &mut again, &mut scratch).0);
@@ -205,7 +228,7 @@ proptest! {
 
     #[test]
     fn dense(inputs in 1u32..9, units in 1u32..9, records in 1usize..6, bias: bool, activation in activations(), seed: u64) {
-        check(&job::Layer::Dense { units, activation, bias }, &[inputs], records, seed)?;
+        check(&job::Layer::Dense { units, activation, bias, init: job::Init::Glorot }, &[inputs], records, seed)?;
     }
 
     #[test]
@@ -214,8 +237,22 @@ proptest! {
         same: bool, bias: bool, activation in activations(), records in 1usize..4, seed: u64,
     ) {
         let padding = if same { Padding::Same } else { Padding::Valid };
-        let layer = job::Layer::Conv2d { filters, kernel, stride, padding, activation, bias };
+        let layer = job::Layer::Conv2d { filters, kernel, stride, padding, activation, bias, init: job::Init::Glorot };
         check(&layer, &[channels, sides.0, sides.1], records, seed)?;
+    }
+
+    #[test]
+    fn embeddings(
+        dim in 1u32..20, values in 1u32..6, vocabulary in 1u32..9, categories in proptest::collection::vec(1u32..7, 1..6),
+        mean: bool, records in 1usize..6, seed: u64,
+    ) {
+        let (init, mode) = (job::Init::Normal, if mean { job::BagMode::Mean } else { job::BagMode::Sum });
+        check(&job::Layer::Embedding { dim, vocabulary: Some(vocabulary), init }, &[values], records, seed)?;
+        check(&job::Layer::EmbeddingBag { dim, vocabulary: Some(vocabulary), mode, init }, &[values], records, seed)?;
+        let own = [job::Layer::Embedding { dim, vocabulary: None, init }, job::Layer::EmbeddingBag { dim, vocabulary: None, mode, init }];
+        for layer in own {
+            Case::of_columns(&layer, &categories, records, seed).unwrap().check()?;
+        }
     }
 
     #[test]
@@ -250,6 +287,8 @@ fn bits_are_the_same_again_and_with_more_threads() {
         (r#"{"dense": {"units": 130, "activation": "gelu"}}"#, &[900][..]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "activation": "relu"}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 20, "kernel": 1}}"#, &[10, 20, 20]),
+        (r#"{"embedding": {"dim": 100, "vocabulary": 50}}"#, &[40]),
+        (r#"{"embedding_bag": {"dim": 100, "vocabulary": 50, "mode": "mean"}}"#, &[40]),
         (r#"{"batch_norm": {}}"#, &[10, 20, 20]),
         (r#"{"layer_norm": {}}"#, &[10, 20, 20]),
         (r#"{"max_pool2d": {"size": 2}}"#, &[10, 20, 20]),
@@ -278,6 +317,8 @@ fn all_processors_agree() {
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "activation": "relu"}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "padding": "same", "activation": "tanh"}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": [2, 3], "stride": 2}}"#, &[2, 11, 13]),
+        (r#"{"embedding": {"dim": 37, "vocabulary": 9}}"#, &[11]),
+        (r#"{"embedding_bag": {"dim": 37, "vocabulary": 9, "mode": "mean"}}"#, &[11]),
         (r#"{"batch_norm": {}}"#, &[3, 10, 7]),
         (r#"{"layer_norm": {}}"#, &[3, 10, 7]),
         (r#"{"max_pool2d": {"size": 3, "stride": 2}}"#, &[3, 10, 7]),
@@ -348,6 +389,53 @@ fn batch_norm_emits_weighted_statistics_and_evaluates_with_moving_ones() {
         assert!((f64::from(*value) - expected).abs() < 1e-5);
     }
     assert_eq!(case.variables[2].group, Group::Average { momentum: 0.9 });
+}
+
+#[test]
+fn values_that_name_no_row_are_refused() {
+    let bag = spec(r#"{"embedding_bag": {"dim": 2}}"#);
+    let shared = Case::new(&spec(r#"{"embedding": {"dim": 2, "vocabulary": 16777216}}"#), &[3], 2, 1).unwrap();
+    let own = Case::of_columns(&bag, &[4, 1, 6], 2, 1).unwrap();
+    assert!(shared.layer.check(&[0.0, 16_777_215.0, -0.0]).is_ok());
+    for (case, value, place, last) in [
+        (&shared, 16_777_216.0, 1, 16_777_215),
+        (&shared, -1.0, 2, 16_777_215),
+        (&own, 1.0, 1, 0),
+        (&own, 5.5, 2, 5),
+        (&own, f32::NAN, 0, 3),
+    ] {
+        let mut input = vec![0.0; 6];
+        input[3 + place] = value;
+        let error = case.layer.check(&input).unwrap_err().to_string();
+        let has = format!("record 1 of the batch has {value} at place {place}");
+        assert!(error.contains(&has) && error.contains(&format!("from 0 to {last} ")), "{error}");
+    }
+}
+
+#[test]
+fn weights_begin_as_they_are_told() {
+    use tfcoord_types::variable::Initializer::{Normal, Uniform, Zeros};
+    let normal = |deviation: f64| Normal { deviation: deviation as f32 };
+    let uniform = |limit: f64| Uniform { limit: limit as f32 };
+    for (json, input, fan_in, fan_out) in [
+        (r#"{"dense": {"units": 20, "init": "INIT"}}"#, &[30][..], 30.0, 20.0),
+        (r#"{"conv2d": {"filters": 4, "kernel": [3, 2], "init": "INIT"}}"#, &[5, 9, 9], 30.0, 24.0),
+        (r#"{"embedding": {"dim": 8, "vocabulary": 100, "init": "INIT"}}"#, &[3], 8.0, 100.0),
+        (r#"{"embedding_bag": {"dim": 8, "vocabulary": 100, "init": "INIT"}}"#, &[3], 8.0, 100.0),
+    ] {
+        let first = |json: &str| Case::new(&spec(json), input, 1, 1).unwrap().variables[0].initializer;
+        for (name, expected) in [
+            ("glorot", uniform((6.0f64 / (fan_in + fan_out)).sqrt())),
+            ("he", normal((2.0f64 / fan_in).sqrt())),
+            ("normal", normal((1.0f64 / fan_in).sqrt())),
+            ("uniform", uniform((1.0f64 / fan_in).sqrt())),
+            ("zeros", Zeros),
+        ] {
+            assert_eq!(first(&json.replace("INIT", name)), expected, "{json}, {name}");
+        }
+        let default = if json.contains("embedding") { "normal" } else { "glorot" };
+        assert_eq!(first(&json.replace(r#", "init": "INIT""#, "")), first(&json.replace("INIT", default)));
+    }
 }
 
 #[test]

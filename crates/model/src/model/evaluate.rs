@@ -112,7 +112,7 @@ impl Model {
         workspace.fit(network, piece)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * self.features()) {
-            network.forward(&pass, features, workspace);
+            network.forward(&pass, features, workspace)?;
             use_outputs(features, workspace)?;
         }
         Ok(())

@@ -132,7 +132,7 @@ impl Network {
         }
         let Some(turn) = Turn::new(shape, order) else { return Wire { order, ..wire } };
         let variables = self.placed.last().map_or(0, |placed| placed.variables.end);
-        let shape = LayerShape { name: name.to_owned(), input: shape.to_vec(), output: shape.to_vec() };
+        let shape = LayerShape { name: name.to_owned(), input: shape.to_vec(), output: shape.to_vec(), categories: Vec::new() };
         Wire { order, ..self.place(&shape, Step::Layer(Box::new(turn)), &[wire], variables..variables) }
     }
 

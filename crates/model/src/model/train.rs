@@ -53,7 +53,7 @@ impl Model {
         self.check_features(batch)?;
         workspace.fit(network, batch.records)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
-        network.forward(&pass, &batch.features, workspace);
+        network.forward(&pass, &batch.features, workspace)?;
         let (outputs, gradients) = network.output_and_gradient(&batch.features, workspace);
         let (sum, correct) = judge(self.isa, loss, outputs, batch, gradients);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };

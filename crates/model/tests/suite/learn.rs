@@ -23,11 +23,11 @@ fn bars(step: u64) -> Batch {
     Batch::new(RECORDS, Buffers { features, labels: Labels::Classes(classes), indices: vec![] }).unwrap()
 }
 
-fn descend(model: &Model, parameters: &mut Parameters, steps: u64) {
+fn descend(model: &Model, parameters: &mut Parameters, batch: fn(u64) -> Batch, steps: u64) {
     for step in 0..steps {
         let mut updates = Vec::new();
         let mut emit = |variable: usize, gradient: &[f32]| updates.push((variable, gradient.to_vec()));
-        model.train(parameters, &bars(step), StepKey { step, ..KEY }, &mut Workspace::default(), &mut emit).unwrap();
+        model.train(parameters, &batch(step), StepKey { step, ..KEY }, &mut Workspace::default(), &mut emit).unwrap();
         for (variable, sums) in updates {
             for (value, sum) in parameters.values_mut(variable).iter_mut().zip(sums) {
                 let mean = sum / RECORDS as f32;
@@ -42,10 +42,14 @@ fn descend(model: &Model, parameters: &mut Parameters, steps: u64) {
 }
 
 fn check(json: &str) {
-    let model = model(json, &[1, 8, 8], 2);
+    check_with(json, &[1, 8, 8], bars, 150);
+}
+
+fn check_with(json: &str, input: &[u32], batch: fn(u64) -> Batch, steps: u64) {
+    let model = model(json, input, 2);
     let mut parameters = initial(&model);
-    descend(&model, &mut parameters, 150);
-    let counts = model.evaluate(&parameters, &bars(1_000_000), &mut Workspace::default()).unwrap();
+    descend(&model, &mut parameters, batch, steps);
+    let counts = model.evaluate(&parameters, &batch(1_000_000), &mut Workspace::default()).unwrap();
     assert!(counts.accuracy().unwrap() > 0.95, "{:?} {:?}", counts.accuracy(), counts.loss());
 }
 
@@ -56,6 +60,20 @@ fn a_cnn_with_norms_and_dropout_learns() {
         {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 8, "kernel": 3, "activation": "gelu"}}, {"average_pool2d": {"size": 2}},
         {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.1}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#,
     );
+}
+
+// Every feature of a bar's picture is a token: whether it is bright, and where it is.
+fn tokens(step: u64) -> Batch {
+    let Buffers { features, labels, indices } = bars(step).into_buffers();
+    let token = |(at, value): (usize, &f32)| (at % 64 * 2 + usize::from(*value == 1.0)) as f32;
+    Batch::new(RECORDS, Buffers { features: features.iter().enumerate().map(token).collect(), labels, indices }).unwrap()
+}
+
+#[test]
+fn a_bag_of_rows_learns() {
+    let json = r#"{"layers": [{"embedding_bag": {"dim": 16, "vocabulary": 128}}, {"dense": {"units": 32, "activation": "relu", "init": "he"}},
+        {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
+    check_with(json, &[64], tokens, 400);
 }
 
 #[test]

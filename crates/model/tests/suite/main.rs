@@ -5,6 +5,7 @@ mod evaluate;
 mod file;
 mod graph;
 mod learn;
+mod rows;
 mod train;
 
 use tfcoord_model::batch::Buffers;
@@ -42,7 +43,8 @@ fn initial(model: &Model) -> Parameters {
             Initializer::Zeros => 0.0,
             Initializer::Ones => 1.0,
             Initializer::Uniform { limit } => limit * (2.0 * stream.unit() - 1.0),
-            Initializer::Normal { .. } => panic!("no layer uses it"),
+            // Any values of that size will do.
+            Initializer::Normal { deviation } => 1.7 * deviation * (2.0 * stream.unit() - 1.0),
         });
     }
     parameters

@@ -76,6 +76,9 @@ const ACTIVATION: Kind = Kind::Word(&["relu", "tanh", "sigmoid", "gelu"]);
 const UNITS: Field = needed("units", COUNT, "10");
 const FUNCTION: Field = optional("activation", ACTIVATION, "\"relu\"");
 const BIAS: Field = optional("bias", Kind::Truth, "true");
+const INIT: Field = optional("init", Kind::Word(&["glorot", "he", "normal", "uniform", "zeros"]), "\"he\"");
+const DIM: Field = needed("dim", COUNT, "8");
+const VOCABULARY: Field = optional("vocabulary", COUNT, "1000");
 const EPSILON: Field = optional("epsilon", Kind::Number, "1e-5");
 const WINDOW: Kind = Kind::Object(&[needed("size", Kind::Pair, "2"), optional("stride", Kind::Pair, "2")]);
 
@@ -84,9 +87,12 @@ static LAYER: Kind = Kind::OneOf(&LAYERS, None);
 
 const ENTRY: Kind = Kind::Beside(&[optional("name", Kind::Text, "\"wide\""), optional("input", Kind::Paths, "\"features\"")], &LAYERS);
 
-static LAYERS: [(&str, Kind); 12] = [
+static LAYERS: [(&str, Kind); 15] = [
     ("flatten", Kind::Object(&[])),
-    ("dense", Kind::Object(&[UNITS, FUNCTION, BIAS])),
+    ("reshape", Kind::Object(&[needed("shape", Kind::List(&COUNT), "[30, 20]")])),
+    ("embedding", Kind::Object(&[DIM, VOCABULARY, INIT])),
+    ("embedding_bag", Kind::Object(&[DIM, VOCABULARY, optional("mode", Kind::Word(&["sum", "mean"]), "\"mean\""), INIT])),
+    ("dense", Kind::Object(&[UNITS, FUNCTION, BIAS, INIT])),
     (
         "conv2d",
         Kind::Object(&[
@@ -96,6 +102,7 @@ static LAYERS: [(&str, Kind); 12] = [
             optional("padding", Kind::Word(&["valid", "same"]), "\"same\""),
             FUNCTION,
             BIAS,
+            INIT,
         ]),
     ),
     ("max_pool2d", WINDOW),

@@ -43,6 +43,36 @@ pub enum ModelKind {
 pub enum Layer {
     /// All dimensions become one.
     Flatten {},
+    /// The same values in other dimensions, counted with the last one fastest.
+    Reshape {
+        /// The dimensions of a record.
+        shape: Vec<u32>,
+    },
+    /// A row of a table for each value: whole numbers name the rows, and each value's row stands beside the others'.
+    Embedding {
+        /// Values of a row.
+        dim: u32,
+        /// Rows of one table for all values; if absent, each value has rows of its own, one a category of its column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vocabulary: Option<u32>,
+        /// The table's first values.
+        #[serde(default = "normal")]
+        init: Init,
+    },
+    /// As `Embedding`, but the rows of a record become one.
+    EmbeddingBag {
+        /// Values of a row.
+        dim: u32,
+        /// As in `Embedding`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vocabulary: Option<u32>,
+        /// How they become one.
+        #[serde(default)]
+        mode: BagMode,
+        /// The table's first values.
+        #[serde(default = "normal")]
+        init: Init,
+    },
     /// `y = activation(x W + b)` on the last of one dimension.
     Dense {
         /// Outputs.
@@ -53,6 +83,9 @@ pub enum Layer {
         /// Whether there is a b.
         #[serde(default = "yes")]
         bias: bool,
+        /// The first values of W.
+        #[serde(default)]
+        init: Init,
     },
     /// Cross-correlation over height and width.
     Conv2d {
@@ -72,6 +105,9 @@ pub enum Layer {
         /// Whether a number is added to each output channel.
         #[serde(default = "yes")]
         bias: bool,
+        /// The kernel's first values.
+        #[serde(default)]
+        init: Init,
     },
     /// The largest value of each window; windows that do not fit are left out.
     MaxPool2d {
@@ -121,6 +157,35 @@ pub enum Layer {
         #[serde(default = "small")]
         epsilon: f32,
     },
+}
+
+/// The first values of a layer's weights. Fan in is how many inputs go into one output, fan out how many outputs one input
+/// goes into; of a table \[rows, dim\], dim and rows. A bias begins with 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// Uniform in ±√(6 / (fan in + fan out)): Glorot and Bengio 2010.
+    #[default]
+    Glorot,
+    /// Normal with deviation √(2 / fan in): He et al. 2015.
+    He,
+    /// Normal with deviation 1 / √(fan in): LeCun et al. 1998.
+    Normal,
+    /// Uniform in ±1 / √(fan in).
+    Uniform,
+    /// 0.
+    Zeros,
+}
+
+/// How the rows of a record become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BagMode {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their mean.
+    Mean,
 }
 
 /// A function of each value.
@@ -203,6 +268,10 @@ pub enum Padding {
 
 fn yes() -> bool {
     true
+}
+
+fn normal() -> Init {
+    Init::Normal
 }
 
 fn one() -> Pair {

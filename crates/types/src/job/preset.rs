@@ -2,7 +2,7 @@
 
 use super::entry::LayerEntry;
 use super::input::Input;
-use super::model::{Activation, Layer, Loss, Padding, Pair};
+use super::model::{Activation, Init, Layer, Loss, Padding, Pair};
 use super::shape::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +135,7 @@ fn flatten() -> LayerEntry {
 }
 
 fn dense_of(units: u32, activation: Option<Activation>) -> LayerEntry {
-    Layer::Dense { units, activation, bias: true }.into()
+    Layer::Dense { units, activation, bias: true, init: Init::default() }.into()
 }
 
 fn with_dropout(entry: LayerEntry, rate: f32) -> impl Iterator<Item = LayerEntry> {
@@ -145,7 +145,7 @@ fn with_dropout(entry: LayerEntry, rate: f32) -> impl Iterator<Item = LayerEntry
 
 fn convolution(filters: u32) -> LayerEntry {
     let (kernel, stride, padding) = (Pair::Both(3), Pair::Both(1), Padding::Same);
-    Layer::Conv2d { filters, kernel, stride, padding, activation: Some(Activation::Relu), bias: true }.into()
+    Layer::Conv2d { filters, kernel, stride, padding, activation: Some(Activation::Relu), bias: true, init: Init::default() }.into()
 }
 
 fn pool() -> LayerEntry {

@@ -13,6 +13,8 @@ pub struct LayerShape {
     pub input: Vec<u32>,
     /// What comes out.
     pub output: Vec<u32>,
+    /// For each value of the input, of how many categories it is the number; empty where values are just numbers.
+    pub categories: Vec<u32>,
 }
 
 /// A field of a layer that is wrong whatever comes in.
@@ -24,20 +26,27 @@ pub(super) struct Fault {
 }
 
 impl LayerShape {
-    /// The shapes of a layer called `name` that sees `input`.
+    /// The shapes of a layer called `name` that sees `input`, whose values are numbers of so many `categories` each.
     ///
     /// # Errors
     /// What is wrong, and what would be right.
-    pub fn new(layer: &Layer, name: &str, input: &[u32]) -> Result<Self, String> {
-        Ok(Self { name: name.to_owned(), input: input.to_vec(), output: layer.output(input)? })
+    pub fn new(layer: &Layer, name: &str, input: &[u32], categories: &[u32]) -> Result<Self, String> {
+        let output = layer.output(input, categories)?;
+        Ok(Self { name: name.to_owned(), input: input.to_vec(), output, categories: categories.to_vec() })
     }
 }
+
+/// The most rows that an embedding's value can name: larger whole numbers are not exact in 32 bits.
+const VOCABULARY_MAX: u32 = 1 << 24;
 
 impl Layer {
     /// Its kind, as in the job file.
     pub fn kind(&self) -> &'static str {
         match self {
             Layer::Flatten {} => "flatten",
+            Layer::Reshape { .. } => "reshape",
+            Layer::Embedding { .. } => "embedding",
+            Layer::EmbeddingBag { .. } => "embedding_bag",
             Layer::Dense { .. } => "dense",
             Layer::Conv2d { .. } => "conv2d",
             Layer::MaxPool2d { .. } => "max_pool2d",
@@ -67,11 +76,22 @@ impl Layer {
             let fine = (f32::MIN_POSITIVE..=f32::MAX).contains(&x);
             (!fine).then(|| fault(field, &x, "above 0 and within 32 bits: 1.2e-38 to 3.4e38"))
         };
+        let rows = |vocabulary: Option<u32>| {
+            let vocabulary = vocabulary.filter(|rows| !(1..=VOCABULARY_MAX).contains(rows))?;
+            Some(fault("vocabulary", &vocabulary, "from 1 to 16777216, the largest whole numbers that 32 bits hold exactly"))
+        };
         let all = match *self {
             Layer::Flatten {} | Layer::Activation(_) | Layer::Add {} | Layer::Concatenate {} => [None, None, None],
             Layer::Residual { ref layers } => {
                 let empty = layers.is_empty().then(|| fault("layers", &"[]", "a list with at least one layer"));
                 [empty, None, None]
+            }
+            Layer::Reshape { ref shape } => {
+                let bad = shape.is_empty() || shape.contains(&0);
+                [bad.then(|| fault("shape", &format_args!("{shape:?}"), "a list of dimensions of at least 1")), None, None]
+            }
+            Layer::Embedding { dim, vocabulary, .. } | Layer::EmbeddingBag { dim, vocabulary, .. } => {
+                [least("dim", dim), rows(vocabulary), None]
             }
             Layer::Dense { units, .. } => [least("units", units), None, None],
             Layer::Conv2d { filters, kernel, stride, .. } => [least("filters", filters), pair("kernel", kernel), pair("stride", stride)],
@@ -85,11 +105,12 @@ impl Layer {
         all.into_iter().flatten().collect()
     }
 
-    /// The shape of what comes out for one record of shape `input`.
+    /// The shape of what comes out for one record of shape `input`, whose values are numbers of so many `categories` each
+    /// (empty: just numbers).
     ///
     /// # Errors
     /// What is wrong, and what would be right.
-    pub fn output(&self, input: &[u32]) -> Result<Vec<u32>, String> {
+    pub fn output(&self, input: &[u32], categories: &[u32]) -> Result<Vec<u32>, String> {
         if let Some(Fault { field, value, expected }) = self.faults().first() {
             return Err(format!("has a {field} of {value}, which is not {expected}"));
         }
@@ -97,6 +118,25 @@ impl Layer {
             Layer::Flatten {} => {
                 let all = input.iter().try_fold(1u32, |n, d| n.checked_mul(*d));
                 Ok(vec![all.ok_or("makes more than 4,294,967,295 values")?])
+            }
+            Layer::Reshape { ref shape } => {
+                let values = |shape: &[u32]| shape.iter().try_fold(1u128, |n, d| n.checked_mul(u128::from(*d)));
+                match (values(input), values(shape)) {
+                    (Some(have), Some(values)) if have == values => Ok(shape.clone()),
+                    (Some(have), Some(values)) => {
+                        Err(format!("makes {values} values of {have}: choose dimensions whose product is {have}"))
+                    }
+                    _ => Err("has more values than can be counted".into()),
+                }
+            }
+            Layer::Embedding { dim, vocabulary, .. } => {
+                let values = named(input)?;
+                rows(vocabulary, values, categories)?;
+                Ok(vec![values, dim])
+            }
+            Layer::EmbeddingBag { dim, vocabulary, .. } => {
+                rows(vocabulary, named(input)?, categories)?;
+                Ok(vec![dim])
             }
             Layer::Dense { units, .. } => match input {
                 [_] => Ok(vec![units]),
@@ -163,6 +203,28 @@ pub fn fits_loss(loss: Loss, output: &[u32], input: &Input) -> Result<(), String
     }
 }
 
+/// The rows of an embedding's table for `values` values: the `vocabulary`, or those of all `categories`.
+pub(super) fn rows(vocabulary: Option<u32>, values: u32, categories: &[u32]) -> Result<u32, String> {
+    if let Some(rows) = vocabulary {
+        return Ok(rows);
+    }
+    if categories.len() as u64 != u64::from(values) || categories.contains(&0) {
+        return Err(
+            "does not know how many rows its table has: name a vocabulary, or give it columns of categories ({\"index\": …})".into()
+        );
+    }
+    let all = categories.iter().try_fold(0u32, |all, rows| all.checked_add(*rows));
+    all.ok_or_else(|| "would have a table of more than 4,294,967,295 rows".into())
+}
+
+// How many values name rows.
+fn named(input: &[u32]) -> Result<u32, String> {
+    match *input {
+        [values] => Ok(values),
+        _ => Err("takes one dimension: put a flatten layer before it".into()),
+    }
+}
+
 fn picture(input: &[u32]) -> Result<(u32, u32, u32), String> {
     match *input {
         [channels, height, width] => Ok((channels, height, width)),
@@ -179,6 +241,10 @@ fn window(input: u32, size: u32, stride: u32) -> Result<u32, String> {
 mod tests {
     use super::*;
 
+    fn layer(json: &str) -> Layer {
+        serde_json::from_str(json).unwrap()
+    }
+
     #[test]
     fn losses_take_their_shape() {
         let classes = |n| Input::plain(&[1, 28, 28], n);
@@ -187,5 +253,31 @@ mod tests {
         assert!(fits_loss(Loss::Mse, &[1], &classes(0)).is_ok());
         assert!(fits_loss(Loss::Reconstruction, &[784], &classes(10)).is_ok());
         assert!(fits_loss(Loss::Reconstruction, &[783], &classes(10)).is_err());
+    }
+
+    #[test]
+    fn embeddings_have_the_rows_of_a_vocabulary_or_of_the_columns() {
+        let [shared, own, bag] = [
+            r#"{"embedding": {"dim": 8, "vocabulary": 1000}}"#,
+            r#"{"embedding": {"dim": 8}}"#,
+            r#"{"embedding_bag": {"dim": 8, "mode": "mean"}}"#,
+        ]
+        .map(layer);
+        assert_eq!(shared.output(&[5], &[]), Ok(vec![5, 8]));
+        assert_eq!(own.output(&[3], &[10, 2, 5]), Ok(vec![3, 8]));
+        assert_eq!(bag.output(&[3], &[10, 2, 5]), Ok(vec![8]));
+        assert_eq!(rows(None, 3, &[10, 2, 5]), Ok(17));
+        assert_eq!(rows(Some(7), 3, &[]), Ok(7));
+        for (layer, input, categories, has) in [
+            (&own, &[3][..], &[][..], "name a vocabulary"),
+            (&own, &[3], &[10, 2], "name a vocabulary"),
+            (&own, &[2], &[u32::MAX, 1], "more than"),
+            (&shared, &[3, 5], &[], "flatten"),
+            (&bag, &[3, 5, 5], &[], "flatten"),
+            (&layer(r#"{"reshape": {"shape": [4, 5]}}"#), &[3, 7], &[], "makes 20 values of 21"),
+        ] {
+            let error = layer.output(input, categories).unwrap_err();
+            assert!(error.contains(has), "{error}");
+        }
     }
 }

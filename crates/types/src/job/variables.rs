@@ -1,7 +1,7 @@
 //! The variables that layers have, as far as their sizes go: known before anything is launched.
 
 use super::model::Layer;
-use super::shape::LayerShape;
+use super::shape::{LayerShape, rows};
 use crate::variable::Group;
 
 impl Layer {
@@ -20,6 +20,11 @@ impl Layer {
                 let channels = input.first().copied().unwrap_or(1);
                 with_bias(&[filters, channels, height, width], filters, bias)
             }
+            Layer::Embedding { dim, vocabulary, .. } | Layer::EmbeddingBag { dim, vocabulary, .. } => {
+                // The shapes are there, so the rows are known.
+                let values = input.first().copied().unwrap_or_default();
+                rows(vocabulary, values, &shape.categories).map(|rows| named("table", &[rows, dim], Group::Train)).into_iter().collect()
+            }
             Layer::LayerNorm { .. } => ["scale", "shift"].map(|name| named(name, input, Group::Train)).into(),
             Layer::BatchNorm { momentum, .. } => {
                 // One value a channel of a picture.
@@ -29,6 +34,7 @@ impl Layer {
                 all.map(|(name, group)| named(name, one, group)).into()
             }
             Layer::Flatten {}
+            | Layer::Reshape { .. }
             | Layer::MaxPool2d { .. }
             | Layer::AveragePool2d { .. }
             | Layer::Dropout { .. }
@@ -42,7 +48,8 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
-    use crate::job::{Graph, Input, Model};
+    use crate::job::{Graph, Input, Layer, LayerShape, Model};
+    use crate::variable::Group;
 
     #[test]
     fn sizes_are_those_of_the_layers() {
@@ -57,5 +64,8 @@ mod tests {
         let one = vec![8];
         let expected = [vec![8, 3, 3, 2], one.clone(), one.clone(), one.clone(), one, vec![96, 10], vec![10], vec![10], vec![10]];
         assert_eq!(sizes, expected);
+        let bag: Layer = serde_json::from_str(r#"{"embedding_bag": {"dim": 4}}"#).unwrap();
+        let shape = LayerShape::new(&bag, "bag", &[2], &[7, 3]).unwrap();
+        assert_eq!(bag.variables(&shape), [("bag/table".to_owned(), vec![10, 4], Group::Train)]);
     }
 }

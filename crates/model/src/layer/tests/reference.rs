@@ -1,6 +1,6 @@
 //! The layers in float64, written as plainly as can be.
 
-use tfcoord_types::job::{Activation, Layer, LayerShape, Padding, Pair};
+use tfcoord_types::job::{Activation, BagMode, Layer, LayerShape, Padding, Pair};
 
 pub struct Reference {
     pub spec: Layer,
@@ -13,7 +13,9 @@ pub struct Reference {
 impl Reference {
     pub fn output(&self) -> Vec<f64> {
         match self.spec {
-            Layer::Flatten {} => self.input.clone(),
+            Layer::Flatten {} | Layer::Reshape { .. } => self.input.clone(),
+            Layer::Embedding { dim, vocabulary, .. } => self.rows(dim, vocabulary).concat(),
+            Layer::EmbeddingBag { dim, vocabulary, mode, .. } => self.bags(dim, vocabulary, mode),
             Layer::Dense { activation, bias, .. } => activate(activation, self.dense(bias)),
             Layer::Conv2d { kernel, stride, padding, activation, bias, .. } => {
                 activate(activation, self.conv2d(kernel, stride, padding, bias))
@@ -39,6 +41,25 @@ impl Reference {
             sum + if bias { self.parameters[1][unit] } else { 0.0 }
         };
         (0..self.records * units).map(|at| value(at / units, at % units)).collect()
+    }
+
+    // The row that each value names; values may be a little off.
+    fn rows(&self, dim: u32, vocabulary: Option<u32>) -> Vec<Vec<f64>> {
+        let (values, dim) = (self.shape.input[0] as usize, dim as usize);
+        let row = |(at, value): (usize, &f64)| {
+            let before: u32 = if vocabulary.is_some() { 0 } else { self.shape.categories[..at % values].iter().sum() };
+            let row = before as usize + value.round() as usize;
+            self.parameters[0][row * dim..][..dim].to_vec()
+        };
+        self.input.iter().enumerate().map(row).collect()
+    }
+
+    fn bags(&self, dim: u32, vocabulary: Option<u32>, mode: BagMode) -> Vec<f64> {
+        let values = self.shape.input[0] as usize;
+        let divisor = if mode == BagMode::Mean { values as f64 } else { 1.0 };
+        let rows = self.rows(dim, vocabulary);
+        let bag = |rows: &[Vec<f64>]| (0..dim as usize).map(|d| rows.iter().map(|row| row[d]).sum::<f64>() / divisor).collect::<Vec<_>>();
+        rows.chunks(values).flat_map(bag).collect()
     }
 
     // Value of a plane at a place that may lie beside it.

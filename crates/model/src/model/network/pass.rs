@@ -2,6 +2,7 @@
 
 use super::join::add;
 use super::{Network, Step, Target};
+use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::{Backward, Emit, Forward, Pass};
 use crate::workspace::{Slot, Workspace};
@@ -9,7 +10,10 @@ use tfcoord_types::job::NodeSource;
 
 impl Network {
     /// Fills the slots of `workspace` for the records of `features`, for which it must have room.
-    pub fn forward(&self, pass: &Pass<'_>, features: &[f32], workspace: &mut Workspace) {
+    ///
+    /// # Errors
+    /// A layer cannot take a feature.
+    pub fn forward(&self, pass: &Pass<'_>, features: &[f32], workspace: &mut Workspace) -> Result<(), Error> {
         let records = features.len() / self.features;
         let Workspace { slots, scratch, .. } = workspace;
         for (at, placed) in self.placed.iter().enumerate() {
@@ -18,10 +22,14 @@ impl Network {
             let Slot { output, kept } = &mut rest[0];
             let output = &mut output[..records * placed.outputs];
             match &placed.step {
-                Step::Layer(layer) => layer.forward(pass, Forward { input: source(0), output, kept, scratch }),
+                Step::Layer(layer) => {
+                    layer.check(source(0))?;
+                    layer.forward(pass, Forward { input: source(0), output, kept, scratch });
+                }
                 Step::Join(join) => join.forward(pass.isa, placed.sources.len(), source, output),
             }
         }
+        Ok(())
     }
 
     /// What came out for the records of `features`.

@@ -15,6 +15,12 @@ const NUMBERS: &str = "numbers";
 /// The columns whose feature is a category's number.
 const CATEGORIES: &str = "categories";
 
+/// What is wrong where numbers are expected.
+const CATEGORIES_SEEN: &str =
+    "takes numbers, but sees columns of categories: put an embedding before it, or use {\"category\": …} for the columns";
+/// Records of a table have fewer features; so many are counted one by one.
+const FEATURES_MAX: u32 = 1 << 26;
+
 pub(super) struct Builder<'a> {
     input: &'a Input,
     nodes: Vec<Node>,
@@ -32,6 +38,14 @@ struct Seen {
     shape: Vec<u32>,
     // As in `LayerShape`.
     categories: Vec<u32>,
+    // Whether its values are features, however they lie.
+    raw: bool,
+}
+
+impl Seen {
+    fn has_categories(&self) -> bool {
+        self.categories.iter().any(|n| *n > 0)
+    }
 }
 
 // The entry that is added: where problems are, and what it is.
@@ -55,7 +69,8 @@ impl<'a> Builder<'a> {
         let (columns, all) = (&input.columns, input.shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)));
         let features = columns.iter().try_fold(0u32, |sum, column| sum.checked_add(column.features));
         let fits = columns.is_empty() || features == all && columns.iter().all(|column| column.categories == 0 || column.features == 1);
-        if !fits {
+        let countable = columns.is_empty() || features.is_some_and(|n| n <= FEATURES_MAX);
+        if !fits || !countable {
             let problem = "sees columns that do not make the features: use the model.json that the training job wrote";
             return Err(At { path: "model", kind: "the first layer" }.problem(Some(&input.shape), problem));
         }
@@ -121,23 +136,26 @@ impl<'a> Builder<'a> {
     }
 
     fn plain(&mut self, layer: &Layer, name: &str, seen: Seen, at: &At<'_>) -> Result<(), GraphError> {
-        let Seen { source, shape: input, categories } = seen;
-        let passes = matches!(layer, Layer::Flatten {});
-        if !passes && categories.iter().any(|n| *n > 0) {
-            let problem =
-                "takes numbers, but sees columns of categories: put an embedding before it, or take {\"category\": …} for the columns";
-            return Err(at.problem(Some(&input), problem));
+        let passes = matches!(layer, Layer::Flatten {} | Layer::Reshape { .. });
+        let embeds = matches!(layer, Layer::Embedding { .. } | Layer::EmbeddingBag { .. });
+        if !passes && !embeds && seen.has_categories() {
+            return Err(at.problem(Some(&seen.shape), CATEGORIES_SEEN));
         }
-        let output = layer.output(&input).map_err(|problem| at.problem(Some(&input), problem))?;
-        let after = if passes { categories } else { Vec::new() };
-        let shape = LayerShape { name: name.to_owned(), input, output };
-        self.push(Node { operation: Operation::Layer(layer.clone()), sources: vec![source], shape }, after, at);
+        if embeds && !seen.raw {
+            let problem = "takes features as they come: put nothing but flatten and reshape before it";
+            return Err(at.problem(Some(&seen.shape), problem));
+        }
+        let shape = LayerShape::new(layer, name, &seen.shape, &seen.categories);
+        let shape = shape.map_err(|problem| at.problem(Some(&seen.shape), problem))?;
+        let categories = if passes { seen.categories } else { Vec::new() };
+        let node = Node { operation: Operation::Layer(layer.clone()), sources: vec![seen.source], shape };
+        self.push(node, (categories, seen.raw && passes), at);
         Ok(())
     }
 
-    fn push(&mut self, node: Node, categories: Vec<u32>, at: &At<'_>) {
+    fn push(&mut self, node: Node, (categories, raw): (Vec<u32>, bool), at: &At<'_>) {
         self.entries.push((at.path.to_owned(), at.kind));
-        self.previous = Seen { source: Source::Node(self.nodes.len()), shape: node.shape.output.clone(), categories };
+        self.previous = Seen { source: Source::Node(self.nodes.len()), shape: node.shape.output.clone(), categories, raw };
         self.nodes.push(node);
     }
 
@@ -150,11 +168,11 @@ impl<'a> Builder<'a> {
         if let Some(other) = seen.iter().find(|other| other.shape != shape) {
             return Err(at.problem(None, format!("needs inputs of one shape, but sees {shape:?} and {:?}", other.shape)));
         }
-        if seen.iter().any(|seen| seen.categories.iter().any(|n| *n > 0)) {
-            return Err(at.problem(Some(&shape), "takes numbers, but sees columns of categories: put an embedding before it"));
+        if seen.iter().any(Seen::has_categories) {
+            return Err(at.problem(Some(&shape), CATEGORIES_SEEN));
         }
-        let shape = LayerShape { name: name.to_owned(), input: shape.clone(), output: shape };
-        self.push(Node { operation: Operation::Add, sources: seen.iter().map(|seen| seen.source).collect(), shape }, Vec::new(), at);
+        let sources = seen.iter().map(|seen| seen.source).collect();
+        self.push(Node { operation: Operation::Add, sources, shape: same(name, &shape) }, (Vec::new(), false), at);
         Ok(())
     }
 
@@ -164,19 +182,17 @@ impl<'a> Builder<'a> {
             let problem = format!("cannot see {shapes:?} one behind the other: all but one dimension must be equal (of pictures the channels may differ, else the last one)");
             at.problem(None, problem)
         })?;
-        let categories = if seen.iter().all(|seen| seen.categories.is_empty()) {
-            Vec::new()
-        } else {
-            // Only vectors have categories.
-            seen.iter()
-                .flat_map(|seen| {
-                    if seen.categories.is_empty() { vec![0; seen.shape.iter().product::<u32>() as usize] } else { seen.categories.clone() }
-                })
-                .collect()
+        // Of other shapes than vectors, values would have to be sorted by rows.
+        if seen.iter().any(Seen::has_categories) && !(seen.iter().all(|seen| seen.raw) && output.len() == 1) {
+            return Err(at.problem(None, CATEGORIES_SEEN));
+        }
+        let each = |seen: &Seen| match seen.categories.is_empty() {
+            true => vec![0; seen.shape[0] as usize],
+            false => seen.categories.clone(),
         };
-        let shape = LayerShape { name: name.to_owned(), input: output.clone(), output };
-        let sources = seen.iter().map(|seen| seen.source).collect();
-        self.push(Node { operation: Operation::Concatenate, sources, shape }, categories, at);
+        let categories = if seen.iter().any(Seen::has_categories) { seen.iter().flat_map(each).collect() } else { Vec::new() };
+        let (sources, raw) = (seen.iter().map(|seen| seen.source).collect(), seen.iter().all(|seen| seen.raw));
+        self.push(Node { operation: Operation::Concatenate, sources, shape: same(name, &output) }, (categories, raw), at);
         Ok(())
     }
 
@@ -258,7 +274,6 @@ impl<'a> Builder<'a> {
                 _ => merged.push(run),
             }
         }
-        let features: u32 = merged.iter().map(|run| run.end - run.start).sum();
         let all = all_features(self.input);
         if merged.is_empty() {
             return None;
@@ -269,8 +284,10 @@ impl<'a> Builder<'a> {
         let of = |values: &[u32]| merged.iter().flat_map(|run| values[run.start as usize..run.end as usize].to_vec()).collect::<Vec<u32>>();
         let categories = if all.categories.is_empty() { Vec::new() } else { of(&all.categories) };
         let categories = if categories.iter().all(|n| *n == 0) { Vec::new() } else { categories };
-        let shape = LayerShape { name: format!("{layer}.input"), input: self.input.shape.clone(), output: vec![features] };
-        self.push(Node { operation: Operation::Select(merged), sources: vec![Source::Features], shape }, categories, at);
+        // Saturated, it is more than any model can have.
+        let features = merged.iter().fold(0u32, |all, run| all.saturating_add(run.end - run.start));
+        let shape = LayerShape { input: self.input.shape.clone(), ..same(&format!("{layer}.input"), &[features]) };
+        self.push(Node { operation: Operation::Select(merged), sources: vec![Source::Features], shape }, (categories, true), at);
         Some(self.previous.clone())
     }
 }
@@ -280,7 +297,12 @@ fn all_features(input: &Input) -> Seen {
     let numbers = input.columns.iter().all(|column| column.categories == 0);
     let of = |column: &InputColumn| std::iter::repeat_n(column.categories, column.features as usize);
     let categories = if numbers { Vec::new() } else { input.columns.iter().flat_map(of).collect() };
-    Seen { source: Source::Features, shape: input.shape.clone(), categories }
+    Seen { source: Source::Features, shape: input.shape.clone(), categories, raw: true }
+}
+
+// The shape of what gives what it sees.
+fn same(name: &str, shape: &[u32]) -> LayerShape {
+    LayerShape { name: name.to_owned(), input: shape.to_vec(), output: shape.to_vec(), categories: Vec::new() }
 }
 
 // The dimension that grows is the only one of vectors, the last one of sequences, the first one of pictures.

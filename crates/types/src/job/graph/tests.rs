@@ -57,6 +57,19 @@ fn columns_are_seen_by_name_and_by_kind() {
 }
 
 #[test]
+fn embeddings_see_categories() {
+    let layers = r#"[{"name": "wide", "input": "categories", "embedding_bag": {"dim": 1}}, {"input": ["state", "job"], "embedding": {"dim": 2}},
+        {"flatten": {}}, {"name": "deep", "dense": {"units": 1}}, {"input": ["wide", "deep"], "add": {}}]"#;
+    let graph = Graph::new(&model(layers), &table()).unwrap();
+    let seen: Vec<_> = graph.nodes.iter().map(|node| node.shape.categories.clone()).filter(|categories| !categories.is_empty()).collect();
+    assert_eq!(seen, [[4, 3], [3, 4]]);
+    assert_eq!(graph.output(), Some(&[1][..]));
+    // A sequence of tokens needs no columns, and may be reshaped before.
+    let layers = r#"[{"reshape": {"shape": [2, 2]}}, {"flatten": {}}, {"embedding": {"dim": 3, "vocabulary": 9}}]"#;
+    assert_eq!(Graph::new(&model(layers), &Input::plain(&[4], 2)).unwrap().output(), Some(&[4, 3][..]));
+}
+
+#[test]
 fn a_residual_adds_what_comes_in() {
     let layers =
         r#"[{"flatten": {}}, {"residual": {"layers": [{"dense": {"units": 9}}, {"dense": {"units": 784}}]}}, {"dense": {"units": 1}}]"#;
@@ -94,6 +107,16 @@ fn what_does_not_fit_is_named() {
             "model.layers[0]: max_pool2d has a window of 29, larger than its input of 28; its input is [1, 28, 28]",
         ),
         (r#"[{"dense": {"units": 1}}]"#, table(), "model.layers[0]: dense takes numbers, but sees columns of categories"),
+        (
+            r#"[{"dense": {"units": 4}}, {"embedding": {"dim": 2, "vocabulary": 9}}]"#,
+            Input::plain(&[4], 2),
+            "model.layers[1]: embedding takes features as they come",
+        ),
+        (
+            r#"[{"input": "numbers", "embedding": {"dim": 2}}]"#,
+            table(),
+            "model.layers[0]: embedding does not know how many rows its table has",
+        ),
         (
             r#"[{"input": "ages", "dense": {"units": 1}}]"#,
             table(),

@@ -1,0 +1,54 @@
+//! A row of a table for each value.
+
+use super::rows::Rows;
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, variable};
+use crate::error::Error;
+use tfcoord_types::job::{Init, LayerShape};
+use tfcoord_types::variable::{Group, Variable};
+
+/// The row of a table \[rows, dim\] that each value of a record names: \[n\] becomes \[n, dim\].
+pub struct Embedding {
+    rows: Rows,
+    table: usize,
+}
+
+impl Embedding {
+    /// For records of `shape`, in which values name rows of one table of `vocabulary` rows, or each one those of its own
+    /// categories; adds its variable to the model's.
+    pub fn new(shape: &LayerShape, dim: u32, vocabulary: Option<u32>, init: Init, variables: &mut Vec<Variable>) -> Self {
+        let (rows, table) = table(shape, dim, vocabulary, init, variables);
+        Self { rows, table }
+    }
+}
+
+/// The rows of an embedding of `shape`, and the place of their variable, which is added to the model's.
+pub(super) fn table(shape: &LayerShape, dim: u32, vocabulary: Option<u32>, init: Init, variables: &mut Vec<Variable>) -> (Rows, usize) {
+    let rows = Rows::new(shape, dim, vocabulary);
+    // A model of more rows than that is refused.
+    let count = u32::try_from(rows.count).unwrap_or(u32::MAX);
+    let first = initializer(init, dim.into(), count.into());
+    (rows, variable(variables, &shape.name, "table", &[count, dim], first, Group::Train))
+}
+
+impl Layer for Embedding {
+    fn needs(&self, _: usize) -> Needs {
+        Needs { zeros: self.rows.table(), ..Needs::default() }
+    }
+
+    fn check(&self, input: &[f32]) -> Result<(), Error> {
+        self.rows.check(input)
+    }
+
+    fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
+        self.rows.copy(pass.parameters.values(self.table), buffers.input, buffers.output);
+    }
+
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
+        let Backward { input, kept, output_gradient, input_gradient, .. } = buffers;
+        self.rows.backward(pass, input, (output_gradient, 1), kept, |sums| emit(self.table, sums));
+        // A name has no slope.
+        if let Some(input_gradient) = input_gradient {
+            input_gradient.fill(0.0);
+        }
+    }
+}
