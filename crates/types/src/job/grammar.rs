@@ -93,6 +93,7 @@ const LAYER: Kind = Kind::OneOf(
                 needed("kernel", Kind::Pair, "3"),
                 optional("stride", Kind::Pair, "1"),
                 optional("padding", Kind::Word(&["valid", "same"]), "\"same\""),
+                optional("groups", COUNT, "1"),
                 FUNCTION,
                 BIAS,
                 INIT,
