@@ -17,6 +17,8 @@ const MLP: &str = r#"{"layers": [{"flatten": {}}, {"dense": {"units": 256, "acti
 const CNN: &str = r#"{"layers": [{"conv2d": {"filters": 32, "kernel": 3, "activation": "relu"}},
     {"conv2d": {"filters": 64, "kernel": 3, "activation": "relu"}}, {"max_pool2d": {"size": 2}}, {"flatten": {}},
     {"dense": {"units": 128, "activation": "relu"}}, {"dense": {"units": 10}}], "loss": "softmax_cross_entropy"}"#;
+const BAG: &str = r#"{"layers": [{"embedding_bag": {"dim": 64, "vocabulary": 100000, "mode": "mean"}},
+    {"dense": {"units": 64, "activation": "relu"}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
 const LOSS: &str = r#"{"layers": [{"flatten": {}}], "loss": "softmax_cross_entropy"}"#;
 const KEY: StepKey = StepKey { seed: 1, epoch: 0, step: 0, lane: 0 };
 
@@ -33,6 +35,10 @@ pub enum Case {
     Conv26,
     /// Convolution 64 -> 64, 3 x 3, on 56 x 56, 32 records, forward and backward
     Conv56,
+    /// Convolution of 64 channels, each with a filter of its own, 3 x 3, on 56 x 56, 32 records, forward and backward
+    Depthwise,
+    /// Gradients of the mean of 32 rows of 100,000 x 64, then 64-2, 256 records
+    EmbeddingBag,
     /// Softmax and cross-entropy of 4,096 x 1,024, forward and backward
     Softmax,
     /// A product of 512 x 512 x 512
@@ -49,8 +55,10 @@ pub fn least_ms(case: Case, threads: usize, window: Duration) -> anyhow::Result<
         Case::Cnn => gradients(CNN, &[1, 28, 28], 10, 64, (threads, window)),
         Case::Softmax => gradients(LOSS, &[1024], 1024, 4096, (threads, window)),
         Case::Predict => predict(threads, window),
-        Case::Conv26 => convolution((32, 64, 26), threads, window),
-        Case::Conv56 => convolution((64, 64, 56), threads, window),
+        Case::Conv26 => convolution((32, 64, 26), 1, threads, window),
+        Case::Conv56 => convolution((64, 64, 56), 1, threads, window),
+        Case::Depthwise => convolution((64, 64, 56), 64, threads, window),
+        Case::EmbeddingBag => bag(threads, window),
         Case::Product => Ok(multiply(window)),
     }
 }
@@ -75,8 +83,8 @@ fn draw(values: &mut [f32], key: u64, scale: f32) {
 fn drawn(variables: &[Variable]) -> anyhow::Result<Parameters> {
     let mut parameters = Parameters::new(variables)?;
     for (place, variable) in variables.iter().enumerate() {
-        if let Initializer::Uniform { limit } = variable.initializer {
-            draw(parameters.values_mut(place), place as u64, limit);
+        if let Initializer::Uniform { limit: scale } | Initializer::Normal { deviation: scale } = variable.initializer {
+            draw(parameters.values_mut(place), place as u64, scale);
         }
     }
     Ok(parameters)
@@ -108,7 +116,19 @@ fn predict(threads: usize, window: Duration) -> anyhow::Result<f64> {
     Ok(least(window, || drop(model.predict(&parameters, &batch, &mut workspace))))
 }
 
-fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, window: Duration) -> anyhow::Result<f64> {
+fn bag(threads: usize, window: Duration) -> anyhow::Result<f64> {
+    const RECORDS: usize = 256;
+    let (model, parameters, batch) = made(BAG, &[32], 2, RECORDS, threads)?;
+    let mut stream = Stream::new("bench", &[400]);
+    let mut buffers = batch.into_buffers();
+    buffers.features.fill_with(|| stream.below(100_000) as f32);
+    let (batch, mut workspace) = (Batch::new(RECORDS, buffers)?, Workspace::default());
+    let mut train = || model.train(&parameters, &batch, KEY, &mut workspace, &mut |_, _| ());
+    train()?;
+    Ok(least(window, || drop(train())))
+}
+
+fn convolution((channels, filters, side): (u32, u32, u32), groups: u32, threads: usize, window: Duration) -> anyhow::Result<f64> {
     const RECORDS: usize = 32;
     let shape = LayerShape {
         name: "conv".into(),
@@ -117,7 +137,7 @@ fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, windo
         categories: vec![],
     };
     let (kernel, stride, padding) = (Pair::Both(3), Pair::Both(1), Padding::Valid);
-    let convolution = Convolution { kernel, stride, padding, bias: true, activation: None, init: Init::Glorot };
+    let convolution = Convolution { kernel, stride, padding, groups, bias: true, activation: None, init: Init::Glorot };
     let mut variables = Vec::new();
     let layer = Conv2d::new(&shape, convolution, &mut variables)?;
     let (parameters, threads) = (drawn(&variables)?, Threads::new(threads)?);

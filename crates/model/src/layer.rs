@@ -179,8 +179,8 @@ pub(crate) fn build(
             Box::new(EmbeddingBag::new(shape, dim, vocabulary, mode, init, variables))
         }
         job::Layer::Dense { activation, bias, init, .. } => Box::new(Dense::new(shape, bias, activation, init, variables)),
-        job::Layer::Conv2d { kernel, stride, padding, activation, bias, init, .. } => {
-            let convolution = Convolution { kernel, stride, padding, bias, activation, init };
+        job::Layer::Conv2d { kernel, stride, padding, groups, activation, bias, init, .. } => {
+            let convolution = Convolution { kernel, stride, padding, groups, bias, activation, init };
             Box::new(Conv2d::new(shape, convolution, variables)?)
         }
         job::Layer::MaxPool2d { size, stride } => Box::new(MaxPool2d::new(shape, size, stride)),

@@ -35,6 +35,7 @@ static ALLOCATOR: Counting = Counting;
 // Every layer, in three models: an embedding is the first one.
 const PICTURES: &str = r#"{"layers": [
     {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "activation": "relu"}}, {"batch_norm": {}},
+    {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "groups": 4}}, {"conv2d": {"filters": 6, "kernel": 1, "groups": 2}},
     {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 3, "kernel": [2, 3], "stride": [1, 2]}}, {"activation": "tanh"},
     {"average_pool2d": {"size": 2, "stride": 1}}, {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.2}},
     {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;

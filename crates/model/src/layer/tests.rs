@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use reference::Reference;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::{self, Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Variable};
@@ -233,11 +234,13 @@ proptest! {
 
     #[test]
     fn conv2d(
-        filters in 1u32..4, channels in 1u32..4, sides in (1u32..7, 1u32..7), kernel in pair(4), stride in pair(3),
-        same: bool, bias: bool, activation in activations(), records in 1usize..4, seed: u64,
+        filters in 1u32..4, channels in 1u32..4, groups in prop_oneof![Just(1u32), 2u32..5], sides in (1u32..7, 1u32..7),
+        kernel in pair(4), stride in pair(3), same: bool, bias: bool, activation in activations(), records in 1usize..4, seed: u64,
     ) {
+        // Of a group, where there are several: not seldom one of each.
+        let (filters, channels) = if groups == 1 { (filters, channels) } else { (filters.div_ceil(2) * groups, channels.div_ceil(2) * groups) };
         let padding = if same { Padding::Same } else { Padding::Valid };
-        let layer = job::Layer::Conv2d { filters, kernel, stride, padding, activation, bias, init: job::Init::Glorot };
+        let layer = job::Layer::Conv2d { filters, kernel, stride, padding, groups, activation, bias, init: job::Init::Glorot };
         check(&layer, &[channels, sides.0, sides.1], records, seed)?;
     }
 
@@ -287,6 +290,8 @@ fn bits_are_the_same_again_and_with_more_threads() {
         (r#"{"dense": {"units": 130, "activation": "gelu"}}"#, &[900][..]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "activation": "relu"}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 20, "kernel": 1}}"#, &[10, 20, 20]),
+        (r#"{"conv2d": {"filters": 20, "kernel": 3, "groups": 5}}"#, &[10, 20, 20]),
+        (r#"{"conv2d": {"filters": 10, "kernel": 3, "groups": 10}}"#, &[10, 20, 20]),
         (r#"{"embedding": {"dim": 100, "vocabulary": 50}}"#, &[40]),
         (r#"{"embedding_bag": {"dim": 100, "vocabulary": 50, "mode": "mean"}}"#, &[40]),
         (r#"{"batch_norm": {}}"#, &[10, 20, 20]),
@@ -317,6 +322,8 @@ fn all_processors_agree() {
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "activation": "relu"}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "padding": "same", "activation": "tanh"}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": [2, 3], "stride": 2}}"#, &[2, 11, 13]),
+        (r#"{"conv2d": {"filters": 6, "kernel": 3, "padding": "same", "groups": 2}}"#, &[4, 11, 13]),
+        (r#"{"conv2d": {"filters": 37, "kernel": [3, 2], "stride": 2, "padding": "same", "groups": 37}}"#, &[37, 11, 13]),
         (r#"{"embedding": {"dim": 37, "vocabulary": 9}}"#, &[11]),
         (r#"{"embedding_bag": {"dim": 37, "vocabulary": 9, "mode": "mean"}}"#, &[11]),
         (r#"{"batch_norm": {}}"#, &[3, 10, 7]),
@@ -391,6 +398,44 @@ fn batch_norm_emits_weighted_statistics_and_evaluates_with_moving_ones() {
     assert_eq!(case.variables[2].group, Group::Average { momentum: 0.9 });
 }
 
+// The values of some planes of each record.
+fn planes(values: &[f32], of: usize, places: usize, some: Range<usize>) -> Vec<f32> {
+    values.chunks(of * places).flat_map(|record| &record[some.start * places..some.end * places]).copied().collect()
+}
+
+#[test]
+fn groups_have_the_bits_of_convolutions_beside_each_other() {
+    for (groups, channels, filters, rest) in [
+        (3, 1, 1, r#""kernel": 3"#),
+        (40, 1, 1, r#""kernel": [2, 3], "stride": [2, 1], "padding": "same", "activation": "relu""#),
+        (5, 1, 1, r#""kernel": 9, "stride": 3, "padding": "same", "bias": false"#),
+        (3, 2, 4, r#""kernel": 3, "stride": 2, "activation": "tanh""#),
+        (2, 1, 3, r#""kernel": 2, "padding": "same""#),
+        (4, 3, 1, r#""kernel": [1, 4]"#),
+    ] {
+        let json = |filters: usize, groups: usize| spec(&format!(r#"{{"conv2d": {{"filters": {filters}, "groups": {groups}, {rest}}}}}"#));
+        let case = Case::new(&json(groups * filters, groups), &[(groups * channels) as u32, 8, 7], 3, 5).unwrap();
+        let together = case.run(&ONE);
+        let outputs = values_of(&case.shape.output[1..]);
+        for group in 0..groups {
+            let mut alone = Case::new(&json(filters, 1), &[channels as u32, 8, 7], 3, 5).unwrap();
+            let (ins, outs) = (group * channels..(group + 1) * channels, group * filters..(group + 1) * filters);
+            alone.input = planes(&case.input, groups * channels, 56, ins.clone());
+            alone.gradient = planes(&case.gradient, groups * filters, outputs, outs.clone());
+            let part = |values: &[f32]| values[values.len() / groups * group..][..values.len() / groups].to_vec();
+            for variable in 0..case.variables.len() {
+                alone.parameters.values_mut(variable).copy_from_slice(&part(case.parameters.values(variable)));
+            }
+            let apart = alone.run(&ONE);
+            assert_eq!(bits(&apart.output), bits(&planes(&together.output, groups * filters, outputs, outs)), "{rest}");
+            assert_eq!(bits(&apart.input_gradient), bits(&planes(&together.input_gradient, groups * channels, 56, ins)), "{rest}");
+            for (variable, gradient) in &apart.emitted {
+                assert_eq!(bits(gradient), bits(&part(&together.emitted[variable])), "{rest}, variable {variable}");
+            }
+        }
+    }
+}
+
 #[test]
 fn values_that_name_no_row_are_refused() {
     let bag = spec(r#"{"embedding_bag": {"dim": 2}}"#);
@@ -420,6 +465,7 @@ fn weights_begin_as_they_are_told() {
     for (json, input, fan_in, fan_out) in [
         (r#"{"dense": {"units": 20, "init": "INIT"}}"#, &[30][..], 30.0, 20.0),
         (r#"{"conv2d": {"filters": 4, "kernel": [3, 2], "init": "INIT"}}"#, &[5, 9, 9], 30.0, 24.0),
+        (r#"{"conv2d": {"filters": 4, "kernel": 3, "groups": 2, "init": "INIT"}}"#, &[6, 9, 9], 27.0, 18.0),
         (r#"{"embedding": {"dim": 8, "vocabulary": 100, "init": "INIT"}}"#, &[3], 8.0, 100.0),
         (r#"{"embedding_bag": {"dim": 8, "vocabulary": 100, "init": "INIT"}}"#, &[3], 8.0, 100.0),
     ] {

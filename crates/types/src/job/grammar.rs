@@ -100,6 +100,7 @@ static LAYERS: [(&str, Kind); 15] = [
             needed("kernel", Kind::Pair, "3"),
             optional("stride", Kind::Pair, "1"),
             optional("padding", Kind::Word(&["valid", "same"]), "\"same\""),
+            optional("groups", COUNT, "1"),
             FUNCTION,
             BIAS,
             INIT,

@@ -99,6 +99,9 @@ pub enum Layer {
         /// What is added around the input.
         #[serde(default)]
         padding: Padding,
+        /// Groups of neighbouring channels, in and out: an output channel sees the input channels of its group.
+        #[serde(default = "whole")]
+        groups: u32,
         /// Applied to the output.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activation: Option<Activation>,
@@ -272,6 +275,10 @@ fn yes() -> bool {
 
 fn normal() -> Init {
     Init::Normal
+}
+
+fn whole() -> u32 {
+    1
 }
 
 fn one() -> Pair {

@@ -145,7 +145,8 @@ fn with_dropout(entry: LayerEntry, rate: f32) -> impl Iterator<Item = LayerEntry
 
 fn convolution(filters: u32) -> LayerEntry {
     let (kernel, stride, padding) = (Pair::Both(3), Pair::Both(1), Padding::Same);
-    Layer::Conv2d { filters, kernel, stride, padding, activation: Some(Activation::Relu), bias: true, init: Init::default() }.into()
+    Layer::Conv2d { filters, kernel, stride, padding, groups: 1, activation: Some(Activation::Relu), bias: true, init: Init::default() }
+        .into()
 }
 
 fn pool() -> LayerEntry {

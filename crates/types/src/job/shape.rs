@@ -81,26 +81,28 @@ impl Layer {
             Some(fault("vocabulary", &vocabulary, "from 1 to 16777216, the largest whole numbers that 32 bits hold exactly"))
         };
         let all = match *self {
-            Layer::Flatten {} | Layer::Activation(_) | Layer::Add {} | Layer::Concatenate {} => [None, None, None],
+            Layer::Flatten {} | Layer::Activation(_) | Layer::Add {} | Layer::Concatenate {} => vec![],
             Layer::Residual { ref layers } => {
-                let empty = layers.is_empty().then(|| fault("layers", &"[]", "a list with at least one layer"));
-                [empty, None, None]
+                vec![layers.is_empty().then(|| fault("layers", &"[]", "a list with at least one layer"))]
             }
             Layer::Reshape { ref shape } => {
                 let bad = shape.is_empty() || shape.contains(&0);
-                [bad.then(|| fault("shape", &format_args!("{shape:?}"), "a list of dimensions of at least 1")), None, None]
+                vec![bad.then(|| fault("shape", &format_args!("{shape:?}"), "a list of dimensions of at least 1"))]
             }
             Layer::Embedding { dim, vocabulary, .. } | Layer::EmbeddingBag { dim, vocabulary, .. } => {
-                [least("dim", dim), rows(vocabulary), None]
+                vec![least("dim", dim), rows(vocabulary)]
             }
-            Layer::Dense { units, .. } => [least("units", units), None, None],
-            Layer::Conv2d { filters, kernel, stride, .. } => [least("filters", filters), pair("kernel", kernel), pair("stride", stride)],
+            Layer::Dense { units, .. } => vec![least("units", units)],
+            Layer::Conv2d { filters, kernel, stride, groups, .. } => {
+                let parts = (groups == 0 || !filters.is_multiple_of(groups)).then(|| fault("groups", &groups, "a divisor of the filters"));
+                vec![least("filters", filters), pair("kernel", kernel), pair("stride", stride), parts]
+            }
             Layer::MaxPool2d { size, stride } | Layer::AveragePool2d { size, stride } => {
-                [pair("size", size), stride.and_then(|stride| pair("stride", stride)), None]
+                vec![pair("size", size), stride.and_then(|stride| pair("stride", stride))]
             }
-            Layer::Dropout { rate } => [share("rate", rate), None, None],
-            Layer::LayerNorm { epsilon } => [above("epsilon", epsilon), None, None],
-            Layer::BatchNorm { momentum, epsilon } => [share("momentum", momentum), above("epsilon", epsilon), None],
+            Layer::Dropout { rate } => vec![share("rate", rate)],
+            Layer::LayerNorm { epsilon } => vec![above("epsilon", epsilon)],
+            Layer::BatchNorm { momentum, epsilon } => vec![share("momentum", momentum), above("epsilon", epsilon)],
         };
         all.into_iter().flatten().collect()
     }
@@ -142,8 +144,11 @@ impl Layer {
                 [_] => Ok(vec![units]),
                 _ => Err("takes one dimension: put a flatten layer before it".into()),
             },
-            Layer::Conv2d { filters, kernel, stride, padding, .. } => {
-                let (_, height, width) = picture(input)?;
+            Layer::Conv2d { filters, kernel, stride, padding, groups, .. } => {
+                let (channels, height, width) = picture(input)?;
+                if !channels.is_multiple_of(groups) {
+                    return Err(format!("has {groups} groups, which do not divide its {channels} channels: choose one of their divisors"));
+                }
                 let (kernel, stride) = (kernel.get(), stride.get());
                 let side = |input: u32, kernel: u32, stride: u32| match padding {
                     Padding::Same => Ok(input.div_ceil(stride)),
@@ -274,6 +279,12 @@ mod tests {
             (&own, &[2], &[u32::MAX, 1], "more than"),
             (&shared, &[3, 5], &[], "flatten"),
             (&bag, &[3, 5, 5], &[], "flatten"),
+            (
+                &layer(r#"{"conv2d": {"filters": 8, "kernel": 1, "groups": 4}}"#),
+                &[6, 8, 8],
+                &[],
+                "has 4 groups, which do not divide its 6 channels",
+            ),
             (&layer(r#"{"reshape": {"shape": [4, 5]}}"#), &[3, 7], &[], "makes 20 values of 21"),
         ] {
             let error = layer.output(input, categories).unwrap_err();

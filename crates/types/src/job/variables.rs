@@ -15,10 +15,10 @@ impl Layer {
         };
         match *self {
             Layer::Dense { units, bias, .. } => with_bias(&[input, &[units][..]].concat(), units, bias),
-            Layer::Conv2d { filters, kernel, bias, .. } => {
+            Layer::Conv2d { filters, kernel, groups, bias, .. } => {
                 let (height, width) = kernel.get();
                 let channels = input.first().copied().unwrap_or(1);
-                with_bias(&[filters, channels, height, width], filters, bias)
+                with_bias(&[filters, channels / groups.max(1), height, width], filters, bias)
             }
             Layer::Embedding { dim, vocabulary, .. } | Layer::EmbeddingBag { dim, vocabulary, .. } => {
                 // The shapes are there, so the rows are known.
@@ -66,6 +66,8 @@ mod tests {
         assert_eq!(sizes, expected);
         let bag: Layer = serde_json::from_str(r#"{"embedding_bag": {"dim": 4}}"#).unwrap();
         let shape = LayerShape::new(&bag, "bag", &[2], &[7, 3]).unwrap();
+        let grouped: Layer = serde_json::from_str(r#"{"conv2d": {"filters": 8, "kernel": [3, 2], "bias": false, "groups": 4}}"#).unwrap();
+        assert_eq!(grouped.variables(&LayerShape::new(&grouped, "conv", &[12, 5, 5], &[]).unwrap())[0].1, [8, 3, 3, 2]);
         assert_eq!(bag.variables(&shape), [("bag/table".to_owned(), vec![10, 4], Group::Train)]);
     }
 }

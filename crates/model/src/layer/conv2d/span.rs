@@ -3,6 +3,7 @@
 
 use super::Plane;
 use crate::kernel::Grid;
+use std::ops::Range;
 use tfcoord_types::job::Padding;
 
 /// A window sliding along one side.
@@ -12,7 +13,8 @@ pub(super) struct Window {
     pub input: usize,
     /// Places of the output.
     pub output: usize,
-    size: usize,
+    /// Values of the window.
+    pub size: usize,
     stride: usize,
     // Places before the input that the first window covers.
     before: usize,
@@ -54,15 +56,40 @@ impl Window {
         Self { input, output, size, stride, before }
     }
 
+    /// The values of the window that lie on the input at place `o` of the output.
+    #[inline(always)]
+    pub fn values_at(&self, o: usize) -> Range<usize> {
+        let begin = o * self.stride;
+        self.before.saturating_sub(begin)..(self.input + self.before).saturating_sub(begin).min(self.size)
+    }
+
+    /// The places of the output whose window covers place `i` of the input.
+    #[inline(always)]
+    pub fn outputs_over(&self, i: usize) -> Range<usize> {
+        let reach = i + self.before;
+        (reach + 1).saturating_sub(self.size).div_ceil(self.stride)..(reach / self.stride + 1).min(self.output)
+    }
+
+    /// The place of the input under value `t` of the window at place `o` of the output; it must lie on it.
+    #[inline(always)]
+    pub fn input_at(&self, o: usize, t: usize) -> usize {
+        o * self.stride + t - self.before
+    }
+
+    /// The value of the window at place `o` of the output that lies on place `i` of the input; it must lie there.
+    #[inline(always)]
+    pub fn value_on(&self, o: usize, i: usize) -> usize {
+        i + self.before - o * self.stride
+    }
+
     /// Rows are places of the output, steps values of the window.
     pub fn forward(&self) -> Vec<Span> {
         let met = |o: usize| {
-            let from = self.before.saturating_sub(o * self.stride);
-            let to = (self.input + self.before).saturating_sub(o * self.stride).min(self.size);
-            if from >= to {
+            let values = self.values_at(o);
+            if values.is_empty() {
                 return NOTHING;
             }
-            Met { left: o * self.stride + from - self.before, right: from, steps: to - from }
+            Met { left: self.input_at(o, values.start), right: values.start, steps: values.len() }
         };
         spans(self.output, (1, 1), met)
     }
@@ -70,13 +97,11 @@ impl Window {
     /// Rows are places of the input, steps places of the output, on the right values of the window from the last one on.
     pub fn by_input(&self) -> Vec<Span> {
         let met = |i: usize| {
-            let reach = i + self.before;
-            let from = (reach + 1).saturating_sub(self.size).div_ceil(self.stride);
-            let to = (reach / self.stride + 1).min(self.output);
-            if from >= to {
+            let outputs = self.outputs_over(i);
+            if outputs.is_empty() {
                 return NOTHING;
             }
-            Met { left: from, right: self.size - 1 + from * self.stride - reach, steps: to - from }
+            Met { left: outputs.start, right: self.size - 1 - self.value_on(outputs.start, i), steps: outputs.len() }
         };
         spans(self.input, (1, self.stride), met)
     }

@@ -55,6 +55,14 @@ fn conv2d() {
 }
 
 #[test]
+fn grouped_conv2d() {
+    for (groups, filters, stride, records) in [(2, 6, 1, 3), (4, 4, 1, 2), (4, 4, 2, 1), (4, 8, 1, 2)] {
+        let json = format!(r#"{{"conv2d": {{"filters": {filters}, "kernel": 3, "stride": {stride}, "groups": {groups}, "bias": false}}}}"#);
+        compare(&json, &[4, 13, 11], records, |x, variables| x.conv2d(&variables[0], 0, stride, 1, groups));
+    }
+}
+
+#[test]
 fn dense() {
     compare(r#"{"dense": {"units": 7}}"#, &[20], 5, |x, variables| x.matmul(&variables[0])?.broadcast_add(&variables[1]));
     compare(r#"{"dense": {"units": 7, "bias": false, "activation": "relu"}}"#, &[20], 5, |x, variables| x.matmul(&variables[0])?.relu());

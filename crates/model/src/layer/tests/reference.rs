@@ -17,8 +17,8 @@ impl Reference {
             Layer::Embedding { dim, vocabulary, .. } => self.rows(dim, vocabulary).concat(),
             Layer::EmbeddingBag { dim, vocabulary, mode, .. } => self.bags(dim, vocabulary, mode),
             Layer::Dense { activation, bias, .. } => activate(activation, self.dense(bias)),
-            Layer::Conv2d { kernel, stride, padding, activation, bias, .. } => {
-                activate(activation, self.conv2d(kernel, stride, padding, bias))
+            Layer::Conv2d { kernel, stride, padding, groups, activation, bias, .. } => {
+                activate(activation, self.conv2d(kernel, stride, padding, groups, bias))
             }
             Layer::MaxPool2d { size, stride } => {
                 self.pool(size, stride.unwrap_or(size), |values| values.iter().fold(f64::MIN, |a, b| a.max(*b)))
@@ -69,7 +69,7 @@ impl Reference {
         if inside { self.input[plane * (height * width) as usize + (y * width + x) as usize] } else { 0.0 }
     }
 
-    fn conv2d(&self, kernel: Pair, stride: Pair, padding: Padding, bias: bool) -> Vec<f64> {
+    fn conv2d(&self, kernel: Pair, stride: Pair, padding: Padding, groups: u32, bias: bool) -> Vec<f64> {
         let [channels, height, width] = [0, 1, 2].map(|d| self.shape.input[d]);
         let [filters, rows, columns] = [0, 1, 2].map(|d| self.shape.output[d]);
         let ((kh, kw), (sh, sw)) = (kernel.get(), stride.get());
@@ -82,8 +82,10 @@ impl Reference {
         for record in 0..self.records {
             for (f, oy, ox) in triples(filters, rows, columns) {
                 let mut sum = if bias { self.parameters[1][f as usize] } else { 0.0 };
-                for (c, ky, kx) in triples(channels, kh, kw) {
-                    let weight = self.parameters[0][(((f * channels + c) * kh + ky) * kw + kx) as usize];
+                let each = channels / groups;
+                for (c, ky, kx) in triples(each, kh, kw) {
+                    let weight = self.parameters[0][(((f * each + c) * kh + ky) * kw + kx) as usize];
+                    let c = f / (filters / groups) * each + c;
                     let (y, x) = (i64::from(oy * sh + ky) - above, i64::from(ox * sw + kx) - left);
                     sum += weight * self.at(record * channels as usize + c as usize, y, x);
                 }

@@ -202,7 +202,7 @@ fn what_hangs_on_a_wrong_field_is_not_judged() {
 #[test]
 fn layers_are_checked_without_data() {
     let layers = r#"[ {"dropout": {"rate": 1}}, {"dense": {"units": 0}},
-        {"conv2d": {"filters": 0, "kernel": [3, 0], "stride": 0}}, {"batch_norm": {"momentum": 1, "epsilon": 0}},
+        {"conv2d": {"filters": 0, "kernel": [3, 0], "stride": 0, "groups": 0}}, {"batch_norm": {"momentum": 1, "epsilon": 0}},
         {"max_pool2d": {"size": 0}}, {"layer_norm": {"epsilon": 1e39}},
         {"reshape": {"shape": [2, 0]}}, {"reshape": {"shape": []}}, {"embedding": {"dim": 0, "vocabulary": 16777217}},
         {"embedding_bag": {"dim": 1, "vocabulary": 0}} ]"#;
@@ -210,7 +210,7 @@ fn layers_are_checked_without_data() {
     assert!(GOOD.contains(good));
     let problems = parse("job.json", &GOOD.replace(good, layers)).unwrap_err();
     let paths: Vec<&str> = problems.problems.iter().map(|problem| problem.path.as_str()).collect();
-    let expected = ["0].dropout.rate", "1].dense.units", "2].conv2d.filters", "2].conv2d.kernel", "2].conv2d.stride"];
+    let expected = ["0].dropout.rate", "1].dense.units", "2].conv2d.filters", "2].conv2d.kernel", "2].conv2d.stride", "2].conv2d.groups"];
     let expected =
         expected.iter().chain(&["3].batch_norm.momentum", "3].batch_norm.epsilon", "4].max_pool2d.size", "5].layer_norm.epsilon"]);
     let expected = expected.chain(&["6].reshape.shape", "7].reshape.shape", "8].embedding.dim", "8].embedding.vocabulary"]);
