@@ -8,6 +8,7 @@ mod dense;
 mod dropout;
 mod layer_norm;
 mod max_pool2d;
+mod recurrent;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -21,6 +22,7 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use layer_norm::LayerNorm;
 pub use max_pool2d::MaxPool2d;
+pub use recurrent::{Gru, Lstm, Recurrent};
 pub(crate) use turn::{Order, Turn};
 
 use crate::error::Error;
@@ -165,6 +167,8 @@ pub(crate) fn build(
         job::Layer::Activation(function) => Box::new(Activation::new(function, shape)),
         job::Layer::LayerNorm { epsilon } => Box::new(LayerNorm::new(shape, epsilon, variables)),
         job::Layer::BatchNorm { momentum, epsilon } => Box::new(BatchNorm::new(shape, momentum, epsilon, variables)),
+        job::Layer::Lstm { units, sequences } => Box::new(Recurrent::<Lstm>::new(shape, units, sequences, variables)),
+        job::Layer::Gru { units, sequences } => Box::new(Recurrent::<Gru>::new(shape, units, sequences, variables)),
     }))
 }
 
@@ -175,6 +179,7 @@ pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
             Some(Order::Places)
         }
         job::Layer::Flatten {} | job::Layer::Dense { .. } | job::Layer::LayerNorm { .. } => Some(Order::Channels),
+        job::Layer::Lstm { .. } | job::Layer::Gru { .. } => Some(Order::Channels),
         job::Layer::Dropout { .. } | job::Layer::Activation(_) => None,
     }
 }

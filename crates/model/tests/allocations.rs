@@ -31,12 +31,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// Every layer.
+// Every layer that takes pictures, and what follows it.
 const MODEL: &str = r#"{"layers": [
     {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "activation": "relu"}}, {"batch_norm": {}},
     {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 3, "kernel": [2, 3], "stride": [1, 2]}}, {"activation": "tanh"},
     {"average_pool2d": {"size": 2, "stride": 1}}, {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.2}},
     {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
+
+const RECURRENT: &str =
+    r#"{"layers": [{"lstm": {"units": 9, "sequences": true}}, {"gru": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
 
 fn batch(records: usize) -> Batch {
     let features = (0..records * 220).map(|n| (n % 17) as f32 / 17.0).collect();
@@ -46,10 +49,15 @@ fn batch(records: usize) -> Batch {
 
 #[test]
 fn a_step_allocates_nothing() {
+    check(MODEL, &[2, 10, 11]);
+    check(RECURRENT, &[22, 10]);
+}
+
+fn check(model: &str, input: &[u32]) {
     let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-    let model = Model::new(&serde_json::from_str(MODEL).unwrap(), &[2, 10, 11], 5, options).unwrap();
+    let model = Model::new(&serde_json::from_str(model).unwrap(), input, 5, options).unwrap();
     let parameters = Parameters::new(model.variables()).unwrap();
-    let (large, small) = (batch(8), batch(3));
+    let (large, small) = (batch(18), batch(3));
     let mut workspace = Workspace::default();
     let mut train = |batch: &Batch, step: u64| {
         let key = StepKey { seed: 1, epoch: 0, step, lane: 0 };

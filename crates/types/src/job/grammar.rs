@@ -74,6 +74,7 @@ const UNITS: Field = needed("units", COUNT, "10");
 const FUNCTION: Field = optional("activation", ACTIVATION, "\"relu\"");
 const BIAS: Field = optional("bias", Kind::Truth, "true");
 const EPSILON: Field = optional("epsilon", Kind::Number, "1e-5");
+const RECURRENT: Kind = Kind::Object(&[UNITS, optional("sequences", Kind::Truth, "true")]);
 const WINDOW: Kind = Kind::Object(&[needed("size", Kind::Pair, "2"), optional("stride", Kind::Pair, "2")]);
 
 const LAYER: Kind = Kind::OneOf(
@@ -97,6 +98,8 @@ const LAYER: Kind = Kind::OneOf(
         ("activation", ACTIVATION),
         ("layer_norm", Kind::Object(&[EPSILON])),
         ("batch_norm", Kind::Object(&[optional("momentum", Kind::Number, "0.9"), EPSILON])),
+        ("lstm", RECURRENT),
+        ("gru", RECURRENT),
     ],
     None,
 );

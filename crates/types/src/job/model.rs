@@ -107,6 +107,22 @@ pub enum Layer {
         #[serde(default = "small")]
         epsilon: f32,
     },
+    /// Long short-term memory over the steps of \[steps, features\].
+    Lstm {
+        /// Outputs of a step.
+        units: u32,
+        /// Whether every step's output is given, or the last one's.
+        #[serde(default)]
+        sequences: bool,
+    },
+    /// Gated recurrent units over the steps of \[steps, features\].
+    Gru {
+        /// Outputs of a step.
+        units: u32,
+        /// Whether every step's output is given, or the last one's.
+        #[serde(default)]
+        sequences: bool,
+    },
 }
 
 /// A function of each value.

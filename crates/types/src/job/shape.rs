@@ -49,6 +49,8 @@ impl Layer {
             Layer::Activation(_) => "activation",
             Layer::LayerNorm { .. } => "layer_norm",
             Layer::BatchNorm { .. } => "batch_norm",
+            Layer::Lstm { .. } => "lstm",
+            Layer::Gru { .. } => "gru",
         }
     }
 
@@ -56,6 +58,7 @@ impl Layer {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let fault = |field, value: &dyn Display, expected| Fault { field, value: value.to_string(), expected };
         let least = |field, n: u32| (n == 0).then(|| fault(field, &n, "at least 1"));
+        let most = |field, n: u32, times: u32, expected| (n == 0 || n.checked_mul(times).is_none()).then(|| fault(field, &n, expected));
         let pair = |field, pair: Pair| match pair {
             Pair::Both(n) => least(field, n),
             Pair::Each([height, width]) => {
@@ -77,6 +80,9 @@ impl Layer {
             Layer::Dropout { rate } => [share("rate", rate), None, None],
             Layer::LayerNorm { epsilon } => [above("epsilon", epsilon), None, None],
             Layer::BatchNorm { momentum, epsilon } => [share("momentum", momentum), above("epsilon", epsilon), None],
+            // The gates lie side by side.
+            Layer::Lstm { units, .. } => [most("units", units, 4, "from 1 to 1,073,741,823"), None, None],
+            Layer::Gru { units, .. } => [most("units", units, 3, "from 1 to 1,431,655,765"), None, None],
         };
         all.into_iter().flatten().collect()
     }
@@ -113,6 +119,11 @@ impl Layer {
                 Ok(vec![channels, window(height, size.0, stride.0)?, window(width, size.1, stride.1)?])
             }
             Layer::Dropout { .. } | Layer::Activation(_) | Layer::LayerNorm { .. } | Layer::BatchNorm { .. } => Ok(input.to_vec()),
+            Layer::Lstm { units, sequences } | Layer::Gru { units, sequences } => match *input {
+                [steps, _] if sequences => Ok(vec![steps, units]),
+                [_, _] => Ok(vec![units]),
+                _ => Err("takes two dimensions (steps, features)".into()),
+            },
         }
     }
 }
@@ -191,11 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn steps_stay_where_sequences_are_asked_for() {
+        let layers = [layer(r#"{"lstm": {"units": 7, "sequences": true}}"#), layer(r#"{"gru": {"units": 5}}"#)];
+        let shapes = shapes(&layers, &[9, 4]).unwrap();
+        assert_eq!((&shapes[0].output, &shapes[1].output), (&vec![9, 7], &vec![5]));
+        for layer in
+            [layer(r#"{"lstm": {"units": 0}}"#), layer(r#"{"lstm": {"units": 1073741824}}"#), layer(r#"{"gru": {"units": 1431655766}}"#)]
+        {
+            assert!(layer.output(&[9, 4]).unwrap_err().contains("has a units of"), "{layer:?}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let error = shapes(&[layer(r#"{"dense": {"units": 10}}"#)], &[1, 28, 28]).unwrap_err();
         assert!(error.to_string().contains("flatten"), "{error}");
         let error = shapes(&[layer(r#"{"max_pool2d": {"size": 9}}"#)], &[1, 8, 8]).unwrap_err();
         assert!(error.to_string().contains("larger than its input"), "{error}");
+        let error = shapes(&[layer(r#"{"gru": {"units": 3}}"#)], &[8]).unwrap_err();
+        assert!(error.to_string().contains("two dimensions"), "{error}");
         assert!(fits_loss(Loss::SoftmaxCrossEntropy, &[9], 10).is_err());
         assert!(fits_loss(Loss::BinaryCrossEntropy, &[1], 10).is_err());
         assert!(fits_loss(Loss::Mse, &[1], 0).is_ok());
