@@ -20,6 +20,8 @@ const CNN: &str = r#"{"layers": [{"conv2d": {"filters": 32, "kernel": 3, "activa
 const BAG: &str = r#"{"layers": [{"embedding_bag": {"dim": 64, "vocabulary": 100000, "mode": "mean"}},
     {"dense": {"units": 64, "activation": "relu"}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
 const LOSS: &str = r#"{"layers": [{"flatten": {}}], "loss": "softmax_cross_entropy"}"#;
+const LSTM: &str = r#"{"layers": [{"lstm": {"units": 128}}, {"dense": {"units": 1}}], "loss": "mse"}"#;
+const GRU: &str = r#"{"layers": [{"gru": {"units": 128}}, {"dense": {"units": 1}}], "loss": "mse"}"#;
 const KEY: StepKey = StepKey { seed: 1, epoch: 0, step: 0, lane: 0 };
 
 /// What is timed; torch computes the same in `benches/training/torch_case.py`.
@@ -43,6 +45,10 @@ pub enum Case {
     Softmax,
     /// A product of 512 x 512 x 512
     Product,
+    /// Gradients of an lstm of 128 units on 30 steps of 20 features, and a dense unit on its last output, 64 records
+    Lstm,
+    /// The same with a gru
+    Gru,
 }
 
 /// The least milliseconds that `case` takes within `window`.
@@ -60,6 +66,8 @@ pub fn least_ms(case: Case, threads: usize, window: Duration) -> anyhow::Result<
         Case::Depthwise => convolution((64, 64, 56), 64, threads, window),
         Case::EmbeddingBag => bag(threads, window),
         Case::Product => Ok(multiply(window)),
+        Case::Lstm => gradients(LSTM, &[30, 20], 0, 64, (threads, window)),
+        Case::Gru => gradients(GRU, &[30, 20], 0, 64, (threads, window)),
     }
 }
 
@@ -96,7 +104,10 @@ fn made(json: &str, input: &[u32], classes: u32, records: usize, threads: usize)
     let parameters = drawn(model.variables())?;
     let mut features = vec![0.0; records * input.iter().map(|d| *d as usize).product::<usize>()];
     draw(&mut features, 100, 1.0);
-    let labels = Labels::Classes((0..classes).cycle().take(records).collect());
+    let labels = match classes {
+        0 => Labels::Numbers(vec![0.0; records]),
+        _ => Labels::Classes((0..classes).cycle().take(records).collect()),
+    };
     let batch = Batch::new(records, Buffers { features, labels, indices: Vec::new() })?;
     Ok((model, parameters, batch))
 }

@@ -50,6 +50,24 @@ def convolution(channels, filters, side, groups=1):
     return once
 
 
+class Recurrent(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.recurrent, self.dense = layer(20, 128, batch_first=True), nn.Linear(128, 1)
+
+    def forward(self, features):
+        return self.dense(self.recurrent(features)[0][:, -1])
+
+
+def recurrent(layer):
+    model, features, labels = Recurrent(layer), torch.rand(64, 30, 20), torch.zeros(64, 1)
+
+    def once():
+        model.zero_grad(set_to_none=True)
+        functional.mse_loss(model(features), labels, reduction="sum").backward()
+    return once
+
+
 def softmax():
     features, labels = torch.rand(4096, 1024, requires_grad=True), torch.arange(4096) % 1024
 
@@ -75,6 +93,8 @@ CASES = {
     "embedding-bag": lambda: (bag(False), bag(True)),
     "softmax": softmax,
     "product": product,
+    "lstm": lambda: recurrent(nn.LSTM),
+    "gru": lambda: recurrent(nn.GRU),
 }
 
 case, threads, window = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) / 1e3

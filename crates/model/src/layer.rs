@@ -10,6 +10,7 @@ mod embedding;
 mod embedding_bag;
 mod layer_norm;
 mod max_pool2d;
+mod recurrent;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use embedding::Embedding;
 pub use embedding_bag::EmbeddingBag;
 pub use layer_norm::LayerNorm;
 pub use max_pool2d::MaxPool2d;
+pub use recurrent::{Gru, Lstm, Recurrent};
 pub(crate) use turn::{Order, Turn};
 
 use crate::error::Error;
@@ -189,6 +191,8 @@ pub(crate) fn build(
         job::Layer::Activation(function) => Box::new(Activation::new(function, shape)),
         job::Layer::LayerNorm { epsilon } => Box::new(LayerNorm::new(shape, epsilon, variables)),
         job::Layer::BatchNorm { momentum, epsilon } => Box::new(BatchNorm::new(shape, momentum, epsilon, variables)),
+        job::Layer::Lstm { units, sequences, init } => Box::new(Recurrent::<Lstm>::new(shape, units, sequences, init, variables)),
+        job::Layer::Gru { units, sequences, init } => Box::new(Recurrent::<Gru>::new(shape, units, sequences, init, variables)),
         job::Layer::Residual { .. } | job::Layer::Add {} | job::Layer::Concatenate {} => {
             return Err(Error::Spec { problem: format!("{} is no single layer", shape.name) });
         }
@@ -206,6 +210,8 @@ pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
         | job::Layer::Embedding { .. }
         | job::Layer::EmbeddingBag { .. }
         | job::Layer::Dense { .. }
+        | job::Layer::Lstm { .. }
+        | job::Layer::Gru { .. }
         | job::Layer::LayerNorm { .. } => Some(Order::Channels),
         job::Layer::Dropout { .. }
         | job::Layer::Activation(_)

@@ -40,6 +40,8 @@ const PICTURES: &str = r#"{"layers": [
     {"average_pool2d": {"size": 2, "stride": 1}}, {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.2}},
     {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
 
+const RECURRENT: &str =
+    r#"{"layers": [{"lstm": {"units": 9, "sequences": true}}, {"gru": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
 const TOKENS: &str = r#"{"layers": [{"reshape": {"shape": [20, 11]}}, {"flatten": {}}, {"embedding": {"dim": 3, "vocabulary": 17}},
     {"reshape": {"shape": [1, 60, 11]}}, {"max_pool2d": {"size": 5}}, {"flatten": {}}, {"dense": {"units": 5, "init": "he"}}],
     "loss": "softmax_cross_entropy"}"#;
@@ -56,6 +58,7 @@ fn batch(records: usize, scale: f32) -> Batch {
 #[test]
 fn a_step_allocates_nothing() {
     check(PICTURES, &[2, 10, 11], 1.0 / 17.0);
+    check(RECURRENT, &[22, 10], 1.0 / 17.0);
     check(TOKENS, &[220], 1.0);
     check(BAG, &[220], 1.0);
 }
@@ -64,7 +67,7 @@ fn check(json: &str, input: &[u32], scale: f32) {
     let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
     let model = Model::new(&serde_json::from_str(json).unwrap(), &Input::plain(input, 5), options).unwrap();
     let parameters = Parameters::new(model.variables()).unwrap();
-    let (large, small) = (batch(8, scale), batch(3, scale));
+    let (large, small) = (batch(18, scale), batch(3, scale));
     let mut workspace = Workspace::default();
     let mut train = |batch: &Batch, step: u64| {
         let key = StepKey { seed: 1, epoch: 0, step, lane: 0 };

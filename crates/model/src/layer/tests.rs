@@ -277,6 +277,23 @@ proptest! {
         check(&job::Layer::LayerNorm { epsilon: 1e-3 }, &input, records, seed)?;
         check(&job::Layer::BatchNorm { epsilon: 1e-3, momentum: 0.9 }, &input, records, seed)?;
     }
+
+    #[test]
+    fn recurrent(steps in 1u32..6, features in 1u32..5, units in 1u32..6, sequences: bool, records in 1usize..4, seed: u64) {
+        check(&job::Layer::Lstm { units, sequences, init: job::Init::Glorot }, &[steps, features], records, seed)?;
+        check(&job::Layer::Gru { units, sequences, init: job::Init::Glorot }, &[steps, features], records, seed)?;
+    }
+}
+
+// More records than a block, more units than a line.
+#[test]
+fn recurrent_layers_of_several_blocks() {
+    for (records, units) in [(16, 3), (17, 1), (35, 18)] {
+        for sequences in [false, true] {
+            check(&job::Layer::Lstm { units, sequences, init: job::Init::Glorot }, &[3, 2], records, 1).unwrap();
+            check(&job::Layer::Gru { units, sequences, init: job::Init::Glorot }, &[3, 2], records, 1).unwrap();
+        }
+    }
 }
 
 fn spec(json: &str) -> job::Layer {
@@ -285,7 +302,7 @@ fn spec(json: &str) -> job::Layer {
 
 #[test]
 fn bits_are_the_same_again_and_with_more_threads() {
-    let pools = [Threads::new(2).unwrap(), Threads::new(3).unwrap()];
+    let pools = [2, 3, 4].map(|threads| Threads::new(threads).unwrap());
     for (json, input) in [
         (r#"{"dense": {"units": 130, "activation": "gelu"}}"#, &[900][..]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "activation": "relu"}}"#, &[10, 20, 20]),
@@ -298,11 +315,13 @@ fn bits_are_the_same_again_and_with_more_threads() {
         (r#"{"layer_norm": {}}"#, &[10, 20, 20]),
         (r#"{"max_pool2d": {"size": 2}}"#, &[10, 20, 20]),
         (r#"{"dropout": {"rate": 0.3}}"#, &[10, 20, 20]),
+        (r#"{"lstm": {"units": 70}}"#, &[9, 30]),
+        (r#"{"gru": {"units": 70, "sequences": true}}"#, &[9, 30]),
     ] {
-        for records in [1, 7, 19] {
+        for records in [1, 7, 19, 50] {
             let case = Case::new(&spec(json), input, records, 5).unwrap();
             let one = case.run(&ONE);
-            for threads in [&ONE, &pools[0], &pools[1]] {
+            for threads in pools.iter().chain([&ONE]) {
                 let again = case.run(threads);
                 let all = [(&one.output, &again.output), (&one.input_gradient, &again.input_gradient)];
                 let emitted = one.emitted.values().zip(again.emitted.values());
@@ -331,6 +350,8 @@ fn all_processors_agree() {
         (r#"{"max_pool2d": {"size": 3, "stride": 2}}"#, &[3, 10, 7]),
         (r#"{"average_pool2d": {"size": 2}}"#, &[3, 10, 7]),
         (r#"{"dropout": {"rate": 0.3}}"#, &[3, 10, 7]),
+        (r#"{"lstm": {"units": 37, "sequences": true}}"#, &[6, 7]),
+        (r#"{"gru": {"units": 37}}"#, &[6, 7]),
     ] {
         let case = Case::new(&spec(json), input, 5, 5).unwrap();
         let best = case.run(&ONE);

@@ -45,8 +45,8 @@ impl LayerEntry {
     }
 
     /// Seeing what these names stand for.
-    pub(super) fn seeing<const N: usize>(self, names: [&str; N]) -> Self {
-        Self { input: Some(OneOrMany::Many(names.map(str::to_owned).into())), ..self }
+    pub(super) fn seeing(self, names: &[&str]) -> Self {
+        Self { input: Some(OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect())), ..self }
     }
 }
 

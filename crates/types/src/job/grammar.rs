@@ -80,6 +80,7 @@ const INIT: Field = optional("init", Kind::Word(&["glorot", "he", "normal", "uni
 const DIM: Field = needed("dim", COUNT, "8");
 const VOCABULARY: Field = optional("vocabulary", COUNT, "1000");
 const EPSILON: Field = optional("epsilon", Kind::Number, "1e-5");
+const RECURRENT: Kind = Kind::Object(&[UNITS, optional("sequences", Kind::Truth, "true"), INIT]);
 const WINDOW: Kind = Kind::Object(&[needed("size", Kind::Pair, "2"), optional("stride", Kind::Pair, "2")]);
 
 // Statics, since a layer may hold layers.
@@ -87,7 +88,7 @@ static LAYER: Kind = Kind::OneOf(&LAYERS, None);
 
 const ENTRY: Kind = Kind::Beside(&[optional("name", Kind::Text, "\"wide\""), optional("input", Kind::Paths, "\"features\"")], &LAYERS);
 
-static LAYERS: [(&str, Kind); 15] = [
+static LAYERS: [(&str, Kind); 17] = [
     ("flatten", Kind::Object(&[])),
     ("reshape", Kind::Object(&[needed("shape", Kind::List(&COUNT), "[30, 20]")])),
     ("embedding", Kind::Object(&[DIM, VOCABULARY, INIT])),
@@ -112,6 +113,8 @@ static LAYERS: [(&str, Kind); 15] = [
     ("activation", ACTIVATION),
     ("layer_norm", Kind::Object(&[EPSILON])),
     ("batch_norm", Kind::Object(&[optional("momentum", Kind::Number, "0.9"), EPSILON])),
+    ("lstm", RECURRENT),
+    ("gru", RECURRENT),
     ("residual", Kind::Object(&[needed("layers", Kind::List(&LAYER), "[{\"activation\": \"relu\"}]")])),
     ("add", Kind::Object(&[])),
     ("concatenate", Kind::Object(&[])),
@@ -134,6 +137,8 @@ const PRESET: Kind = Kind::OneOf(
                 optional("output", ACTIVATION, "\"sigmoid\""),
             ]),
         ),
+        ("lstm", Kind::Object(&[optional("shape", NUMBERS, "[30, 20]"), optional("units", NUMBERS, "[64]"), DROPOUT])),
+        ("wide_deep", Kind::Object(&[optional("dim", COUNT, "8"), optional("hidden", NUMBERS, "[64, 32]"), DROPOUT])),
     ],
     None,
 );

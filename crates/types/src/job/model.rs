@@ -160,6 +160,28 @@ pub enum Layer {
         #[serde(default = "small")]
         epsilon: f32,
     },
+    /// Long short-term memory over the steps of \[steps, features\].
+    Lstm {
+        /// Outputs of a step.
+        units: u32,
+        /// Whether every step's output is given, or the last one's.
+        #[serde(default)]
+        sequences: bool,
+        /// How the weights begin, of each gate by itself.
+        #[serde(default)]
+        init: Init,
+    },
+    /// Gated recurrent units over the steps of \[steps, features\].
+    Gru {
+        /// Outputs of a step.
+        units: u32,
+        /// Whether every step's output is given, or the last one's.
+        #[serde(default)]
+        sequences: bool,
+        /// How the weights begin, of each gate by itself.
+        #[serde(default)]
+        init: Init,
+    },
 }
 
 /// The first values of a layer's weights. Fan in is how many inputs go into one output, fan out how many outputs one input

@@ -2,7 +2,7 @@
 
 use super::entry::LayerEntry;
 use super::input::Input;
-use super::model::{Activation, Init, Layer, Loss, Padding, Pair};
+use super::model::{Activation, BagMode, Init, Layer, Loss, Padding, Pair};
 use super::shape::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,31 @@ pub enum Preset {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Activation>,
     },
+    /// One or more lstm layers, then a dense one.
+    Lstm {
+        /// Steps and features of a record that comes as one row of numbers; absent where it has that shape already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Vec<u32>>,
+        /// Units of each lstm layer.
+        #[serde(default = "units")]
+        units: Vec<u32>,
+        /// Dropped before the dense layer.
+        #[serde(default)]
+        dropout: f32,
+    },
+    /// Cheng et al. 2016: a linear model on numbers and categories (wide) beside dense layers on numbers and embedded
+    /// categories (deep); their outputs are added.
+    WideDeep {
+        /// Numbers of each category's embedding.
+        #[serde(default = "dim")]
+        dim: u32,
+        /// Units of each dense layer of the deep part.
+        #[serde(default = "deep")]
+        hidden: Vec<u32>,
+        /// Dropped after each of them.
+        #[serde(default)]
+        dropout: f32,
+    },
 }
 
 fn hidden() -> Vec<u32> {
@@ -65,8 +90,20 @@ fn dense() -> Vec<u32> {
     vec![128]
 }
 
+fn deep() -> Vec<u32> {
+    vec![64, 32]
+}
+
+fn units() -> Vec<u32> {
+    vec![64]
+}
+
 fn code() -> u32 {
     32
+}
+
+fn dim() -> u32 {
+    8
 }
 
 fn relu() -> Activation {
@@ -81,6 +118,8 @@ impl Preset {
             Preset::Mlp { .. } => "mlp",
             Preset::Cnn { .. } => "cnn",
             Preset::Autoencoder { .. } => "autoencoder",
+            Preset::Lstm { .. } => "lstm",
+            Preset::WideDeep { .. } => "wide_deep",
         }
     }
 
@@ -98,6 +137,12 @@ impl Preset {
             Preset::Mlp { hidden, dropout, .. } => [each("hidden", hidden), share(*dropout), None],
             Preset::Cnn { filters, hidden, dropout } => [some("filters", filters), each("hidden", hidden), share(*dropout)],
             Preset::Autoencoder { hidden, code, .. } => [each("hidden", hidden), one("code", *code), None],
+            Preset::Lstm { shape, units, dropout } => {
+                let wrong = shape.as_ref().filter(|shape| shape.len() != 2 || shape.contains(&0));
+                let shape = wrong.map(|shape| fault("shape", format!("{shape:?}"), "[steps, features], each at least 1"));
+                [shape, some("units", units), share(*dropout)]
+            }
+            Preset::WideDeep { dim, hidden, dropout } => [one("dim", *dim), some("hidden", hidden), share(*dropout)],
         };
         all.into_iter().flatten().collect()
     }
@@ -126,6 +171,34 @@ impl Preset {
                 let middle = down.chain(hidden.iter().rev()).map(|units| dense_of(*units, Some(*activation)));
                 std::iter::once(flatten()).chain(middle).chain([dense_of(outputs, *output)]).collect()
             }
+            Preset::Lstm { shape, units, dropout } => {
+                let shaped = shape.clone().map(|shape| Layer::Reshape { shape }.into());
+                let layers = units.iter().enumerate().map(|(at, n)| lstm(*n, at + 1 < units.len()));
+                let dropped = (*dropout > 0.0).then(|| Layer::Dropout { rate: *dropout }.into());
+                shaped.into_iter().chain(layers).chain(dropped).chain([last]).collect()
+            }
+            Preset::WideDeep { dim, hidden, dropout } => {
+                let has_numbers = input.columns.iter().any(|column| column.categories == 0);
+                let deep = hidden.iter().flat_map(|units| with_dropout(dense_of(*units, Some(Activation::Relu)), *dropout));
+                let mut layers = vec![
+                    bag(outputs).named("wide").seeing(&["categories"]),
+                    embedding(*dim).seeing(&["categories"]),
+                    flatten().named("embedded"),
+                ];
+                let (mut parts, mut seen) = (vec!["wide"], vec!["embedded"]);
+                if has_numbers {
+                    layers.push(dense_of(outputs, None).named("linear").seeing(&["numbers"]));
+                    parts.push("linear");
+                    seen.insert(0, "numbers");
+                }
+                parts.push("deep");
+                let first = layers.len();
+                layers.extend(deep);
+                layers[first] = layers[first].clone().seeing(&seen);
+                layers.push(last.named("deep"));
+                layers.push(LayerEntry::from(Layer::Add {}).seeing(&parts));
+                layers
+            }
         }
     }
 }
@@ -151,4 +224,17 @@ fn convolution(filters: u32) -> LayerEntry {
 
 fn pool() -> LayerEntry {
     Layer::MaxPool2d { size: Pair::Both(2), stride: None }.into()
+}
+
+// A weight for each category: a linear model begins with none.
+fn bag(dim: u32) -> LayerEntry {
+    Layer::EmbeddingBag { dim, vocabulary: None, mode: BagMode::Sum, init: Init::Zeros }.into()
+}
+
+fn embedding(dim: u32) -> LayerEntry {
+    Layer::Embedding { dim, vocabulary: None, init: Init::Normal }.into()
+}
+
+fn lstm(units: u32, sequences: bool) -> LayerEntry {
+    Layer::Lstm { units, sequences, init: Init::default() }.into()
 }

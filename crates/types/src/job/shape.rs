@@ -58,6 +58,8 @@ impl Layer {
             Layer::Concatenate {} => "concatenate",
             Layer::LayerNorm { .. } => "layer_norm",
             Layer::BatchNorm { .. } => "batch_norm",
+            Layer::Lstm { .. } => "lstm",
+            Layer::Gru { .. } => "gru",
         }
     }
 
@@ -65,6 +67,7 @@ impl Layer {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let fault = |field, value: &dyn Display, expected| Fault { field, value: value.to_string(), expected };
         let least = |field, n: u32| (n == 0).then(|| fault(field, &n, "at least 1"));
+        let most = |field, n: u32, times: u32, expected| (n == 0 || n.checked_mul(times).is_none()).then(|| fault(field, &n, expected));
         let pair = |field, pair: Pair| match pair {
             Pair::Both(n) => least(field, n),
             Pair::Each([height, width]) => {
@@ -103,6 +106,9 @@ impl Layer {
             Layer::Dropout { rate } => vec![share("rate", rate)],
             Layer::LayerNorm { epsilon } => vec![above("epsilon", epsilon)],
             Layer::BatchNorm { momentum, epsilon } => vec![share("momentum", momentum), above("epsilon", epsilon)],
+            // The gates lie side by side.
+            Layer::Lstm { units, .. } => vec![most("units", units, 4, "from 1 to 1,073,741,823")],
+            Layer::Gru { units, .. } => vec![most("units", units, 3, "from 1 to 1,431,655,765")],
         };
         all.into_iter().flatten().collect()
     }
@@ -168,6 +174,11 @@ impl Layer {
             | Layer::Residual { .. }
             | Layer::Add {}
             | Layer::Concatenate {} => Ok(input.to_vec()),
+            Layer::Lstm { units, sequences, .. } | Layer::Gru { units, sequences, .. } => match *input {
+                [steps, _] if sequences => Ok(vec![steps, units]),
+                [_, _] => Ok(vec![units]),
+                _ => Err("takes two dimensions (steps, features): put a reshape before it".into()),
+            },
         }
     }
 }
@@ -289,6 +300,18 @@ mod tests {
         ] {
             let error = layer.output(input, categories).unwrap_err();
             assert!(error.contains(has), "{error}");
+        }
+    }
+
+    #[test]
+    fn steps_stay_where_sequences_are_asked_for() {
+        let (all, last) = (layer(r#"{"lstm": {"units": 7, "sequences": true}}"#), layer(r#"{"gru": {"units": 5}}"#));
+        assert_eq!((all.output(&[9, 4], &[]), last.output(&[9, 4], &[])), (Ok(vec![9, 7]), Ok(vec![5])));
+        assert!(last.output(&[8], &[]).unwrap_err().contains("two dimensions"));
+        for layer in
+            [layer(r#"{"lstm": {"units": 0}}"#), layer(r#"{"lstm": {"units": 1073741824}}"#), layer(r#"{"gru": {"units": 1431655766}}"#)]
+        {
+            assert!(layer.output(&[9, 4], &[]).unwrap_err().contains("has a units of"), "{layer:?}");
         }
     }
 }

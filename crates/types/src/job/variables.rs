@@ -13,6 +13,12 @@ impl Layer {
             let bias = bias.then(|| named("bias", &[units], Group::Train));
             std::iter::once(named("kernel", kernel, Group::Train)).chain(bias).collect()
         };
+        // The gates lie side by side.
+        let recurrent = |units: u32, gates: u32, biases: &[&str]| {
+            let (features, width) = (input.last().copied().unwrap_or(1), units.saturating_mul(gates));
+            let kernels = [("kernel", features), ("recurrent", units)].map(|(name, rows)| named(name, &[rows, width], Group::Train));
+            kernels.into_iter().chain(biases.iter().map(|name| named(name, &[width], Group::Train))).collect()
+        };
         match *self {
             Layer::Dense { units, bias, .. } => with_bias(&[input, &[units][..]].concat(), units, bias),
             Layer::Conv2d { filters, kernel, groups, bias, .. } => {
@@ -33,6 +39,8 @@ impl Layer {
                 let all = [("scale", Group::Train), ("shift", Group::Train), ("moving_mean", average), ("moving_variance", average)];
                 all.map(|(name, group)| named(name, one, group)).into()
             }
+            Layer::Lstm { units, .. } => recurrent(units, 4, &["bias"]),
+            Layer::Gru { units, .. } => recurrent(units, 3, &["bias", "recurrent_bias"]),
             Layer::Flatten {}
             | Layer::Reshape { .. }
             | Layer::MaxPool2d { .. }
@@ -69,5 +77,16 @@ mod tests {
         let grouped: Layer = serde_json::from_str(r#"{"conv2d": {"filters": 8, "kernel": [3, 2], "bias": false, "groups": 4}}"#).unwrap();
         assert_eq!(grouped.variables(&LayerShape::new(&grouped, "conv", &[12, 5, 5], &[]).unwrap())[0].1, [8, 3, 3, 2]);
         assert_eq!(bag.variables(&shape), [("bag/table".to_owned(), vec![10, 4], Group::Train)]);
+    }
+
+    #[test]
+    fn gates_lie_side_by_side() {
+        let layers = r#"{"layers": [{"lstm": {"units": 5, "sequences": true}}, {"gru": {"units": 2}}]}"#;
+        let model: Model = serde_json::from_str(layers).unwrap();
+        let all: Vec<_> = Graph::new(&model, &Input::plain(&[7, 3], 0)).unwrap().variables().collect();
+        let all: Vec<_> = all.iter().map(|(name, shape, _)| (name.as_str(), &shape[..])).collect();
+        let lstm = [("lstm_0/kernel", &[3, 20][..]), ("lstm_0/recurrent", &[5, 20]), ("lstm_0/bias", &[20])];
+        let gru = [("gru_1/kernel", &[5, 6][..]), ("gru_1/recurrent", &[2, 6]), ("gru_1/bias", &[6]), ("gru_1/recurrent_bias", &[6])];
+        assert_eq!(all, [&lstm[..], &gru].concat());
     }
 }

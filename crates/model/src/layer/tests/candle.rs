@@ -68,6 +68,64 @@ fn dense() {
     compare(r#"{"dense": {"units": 7, "bias": false, "activation": "relu"}}"#, &[20], 5, |x, variables| x.matmul(&variables[0])?.relu());
 }
 
+// Column number `at` of parts of equal width, `value` of them.
+fn gate(values: &Tensor, at: usize, gates: usize) -> Result<Tensor> {
+    let units = values.dim(1)? / gates;
+    values.narrow(1, at * units, units)
+}
+
+fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    (x.neg()?.exp()? + 1.0)?.recip()
+}
+
+fn outputs(steps: &[Tensor], sequences: bool) -> Result<Tensor> {
+    if sequences { Tensor::stack(steps, 1) } else { Ok(steps[steps.len() - 1].clone()) }
+}
+
+#[test]
+fn lstm() {
+    for (records, units, steps, sequences) in [(5, 7, 4, false), (21, 20, 6, true), (1, 33, 9, false), (3, 1, 1, true)] {
+        let json = format!(r#"{{"lstm": {{"units": {units}, "sequences": {sequences}}}}}"#);
+        compare(&json, &[steps, 5], records, |x, variables| {
+            let (mut h, mut c) =
+                (Tensor::zeros((records, units), DType::F32, &Device::Cpu)?, Tensor::zeros((records, units), DType::F32, &Device::Cpu)?);
+            let mut all = Vec::new();
+            for step in 0..steps as usize {
+                let x = x.narrow(1, step, 1)?.squeeze(1)?.contiguous()?;
+                let sums = (x.matmul(&variables[0])? + h.matmul(&variables[1])?)?.broadcast_add(&variables[2])?;
+                let (i, f) = (sigmoid(&gate(&sums, 0, 4)?)?, sigmoid(&gate(&sums, 1, 4)?)?);
+                let (g, o) = (gate(&sums, 2, 4)?.tanh()?, sigmoid(&gate(&sums, 3, 4)?)?);
+                c = ((f * c)? + (i * g)?)?;
+                h = (o * c.tanh()?)?;
+                all.push(h.clone());
+            }
+            outputs(&all, sequences)
+        });
+    }
+}
+
+#[test]
+fn gru() {
+    for (records, units, steps, sequences) in [(5, 7, 4, false), (21, 20, 6, true), (1, 33, 9, false), (3, 1, 1, true)] {
+        let json = format!(r#"{{"gru": {{"units": {units}, "sequences": {sequences}}}}}"#);
+        compare(&json, &[steps, 5], records, |x, variables| {
+            let mut h = Tensor::zeros((records, units), DType::F32, &Device::Cpu)?;
+            let mut all = Vec::new();
+            for step in 0..steps as usize {
+                let x = x.narrow(1, step, 1)?.squeeze(1)?.contiguous()?;
+                let (x, u) =
+                    (x.matmul(&variables[0])?.broadcast_add(&variables[2])?, h.matmul(&variables[1])?.broadcast_add(&variables[3])?);
+                let r = sigmoid(&(gate(&x, 0, 3)? + gate(&u, 0, 3)?)?)?;
+                let z = sigmoid(&(gate(&x, 1, 3)? + gate(&u, 1, 3)?)?)?;
+                let n = (gate(&x, 2, 3)? + (r * gate(&u, 2, 3)?)?)?.tanh()?;
+                h = (&n + (z * (h - &n)?)?)?;
+                all.push(h.clone());
+            }
+            outputs(&all, sequences)
+        });
+    }
+}
+
 #[test]
 fn pooling() {
     // Forward only: candle's gradient of a maximum is a quarter of what it should be for windows of 2 x 2.

@@ -29,6 +29,8 @@ impl Reference {
             Layer::Activation(function) => activate(Some(function), self.input.clone()),
             Layer::LayerNorm { epsilon } => self.layer_norm(epsilon),
             Layer::BatchNorm { epsilon, .. } => self.batch_norm(epsilon),
+            Layer::Lstm { sequences, .. } => self.recurrent(sequences, lstm),
+            Layer::Gru { sequences, .. } => self.recurrent(sequences, gru),
             Layer::Dropout { .. } => unreachable!("tested by its mask"),
             Layer::Residual { .. } | Layer::Add {} | Layer::Concatenate {} => unreachable!("no single layer"),
         }
@@ -60,6 +62,30 @@ impl Reference {
         let rows = self.rows(dim, vocabulary);
         let bag = |rows: &[Vec<f64>]| (0..dim as usize).map(|d| rows.iter().map(|row| row[d]).sum::<f64>() / divisor).collect::<Vec<_>>();
         rows.chunks(values).flat_map(bag).collect()
+    }
+
+    // `cell` turns x W + b, h U + d, h and c into the next h and c.
+    fn recurrent(&self, sequences: bool, cell: impl Fn(&[f64], &[f64], &mut [f64], &mut [f64])) -> Vec<f64> {
+        let (steps, features) = (self.shape.input[0] as usize, self.shape.input[1] as usize);
+        let units = *self.shape.output.last().unwrap() as usize;
+        let gates = self.parameters[2].len();
+        let through = |values: &[f64], matrix: &[f64], bias: Option<&Vec<f64>>| -> Vec<f64> {
+            let sum = |gate: usize| values.iter().enumerate().map(|(at, v)| v * matrix[at * gates + gate]).sum::<f64>();
+            (0..gates).map(|gate| sum(gate) + bias.map_or(0.0, |bias| bias[gate])).collect()
+        };
+        let mut out = Vec::new();
+        for record in self.input.chunks(steps * features) {
+            let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
+            for (at, x) in record.chunks(features).enumerate() {
+                let x = through(x, &self.parameters[0], self.parameters.get(2));
+                let recurrent = through(&h, &self.parameters[1], self.parameters.get(3));
+                cell(&x, &recurrent, &mut h, &mut c);
+                if sequences || at + 1 == steps {
+                    out.extend(&h);
+                }
+            }
+        }
+        out
     }
 
     // Value of a plane at a place that may lie beside it.
@@ -143,6 +169,29 @@ fn activate(function: Option<Activation>, values: Vec<f64>) -> Vec<f64> {
         Some(Activation::Gelu) => 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt())),
     };
     values.into_iter().map(of).collect()
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn lstm(x: &[f64], recurrent: &[f64], h: &mut [f64], c: &mut [f64]) {
+    let units = h.len();
+    for unit in 0..units {
+        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| x[gate * units + unit] + recurrent[gate * units + unit]);
+        c[unit] = sigmoid(f) * c[unit] + sigmoid(i) * g.tanh();
+        h[unit] = sigmoid(o) * c[unit].tanh();
+    }
+}
+
+fn gru(x: &[f64], recurrent: &[f64], h: &mut [f64], _: &mut [f64]) {
+    let units = h.len();
+    for unit in 0..units {
+        let [(xr, hr), (xz, hz), (xn, hn)] = [0, 1, 2].map(|gate| (x[gate * units + unit], recurrent[gate * units + unit]));
+        let (r, z) = (sigmoid(xr + hr), sigmoid(xz + hz));
+        let n = (xn + r * hn).tanh();
+        h[unit] = (1.0 - z) * n + z * h[unit];
+    }
 }
 
 fn triples(a: u32, b: u32, c: u32) -> impl Iterator<Item = (u32, u32, u32)> {
