@@ -41,10 +41,10 @@ fn descend(model: &Model, parameters: &mut Parameters, steps: u64) {
     }
 }
 
-fn check(json: &str) {
-    let model = model(json, &[1, 8, 8], 2);
+fn check(json: &str, input: &[u32], steps: u64) {
+    let model = model(json, input, 2);
     let mut parameters = initial(&model);
-    descend(&model, &mut parameters, 150);
+    descend(&model, &mut parameters, steps);
     let counts = model.evaluate(&parameters, &bars(1_000_000), &mut Workspace::default()).unwrap();
     assert!(counts.accuracy().unwrap() > 0.95, "{:?} {:?}", counts.accuracy(), counts.loss());
 }
@@ -55,6 +55,8 @@ fn a_cnn_with_norms_and_dropout_learns() {
         r#"{"layers": [{"conv2d": {"filters": 8, "kernel": 3, "padding": "same"}}, {"batch_norm": {}}, {"activation": "relu"},
         {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 8, "kernel": 3, "activation": "gelu"}}, {"average_pool2d": {"size": 2}},
         {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.1}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#,
+        &[1, 8, 8],
+        150,
     );
 }
 
@@ -63,5 +65,19 @@ fn a_model_with_one_logit_learns() {
     check(
         r#"{"layers": [{"conv2d": {"filters": 8, "kernel": [1, 8], "activation": "relu"}}, {"flatten": {}},
         {"dense": {"units": 16, "activation": "tanh"}}, {"batch_norm": {}}, {"dense": {"units": 1}}], "loss": "binary_cross_entropy"}"#,
+        &[1, 8, 8],
+        150,
     );
+}
+
+// The rows of the picture are the steps.
+#[test]
+fn recurrent_models_learn() {
+    for layers in [
+        r#"{"lstm": {"units": 16}}"#,
+        r#"{"gru": {"units": 16}}"#,
+        r#"{"lstm": {"units": 16, "sequences": true}}, {"gru": {"units": 16, "sequences": true}}, {"flatten": {}}"#,
+    ] {
+        check(&format!(r#"{{"layers": [{layers}, {{"dense": {{"units": 2}}}}], "loss": "softmax_cross_entropy"}}"#), &[8, 8], 300);
+    }
 }
