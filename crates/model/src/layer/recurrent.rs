@@ -100,7 +100,8 @@ impl<C: Cell> Recurrent<C> {
 
     fn threads<'a>(&self, pass: &Pass<'a>, records: usize) -> &'a Threads {
         let Sizes { steps, features, units, gates, .. } = self.sizes;
-        if records * steps * gates * (features + units) < SMALL { &ONE } else { pass.threads }
+        let work = [steps, gates, features + units].into_iter().fold(records, usize::saturating_mul);
+        if work < SMALL { &ONE } else { pass.threads }
     }
 
     fn block_forward(&self, pass: &Pass<'_>, input: &[f32], mut block: Block<'_>, output: &mut [f32]) {
@@ -164,6 +165,62 @@ impl<C: Cell> Recurrent<C> {
             let right = Right { values: turned.kernel, steps: Grid::every(features, gates), columns: features };
             let out = Out { values: input, rows: steps_of(steps, records, features) };
             product(pass.isa, left, right, out, Start::Zero);
+        }
+    }
+
+    // All blocks: what was kept of the gates becomes the gradients by their sums.
+    fn through_steps(
+        &self,
+        pass: &Pass<'_>,
+        kept: &mut [f32],
+        output_gradient: &[f32],
+        input_gradient: Option<&mut [f32]>,
+        mut scratch: &mut [f32],
+    ) {
+        let Sizes { steps, features, units, gates, .. } = self.sizes;
+        let records = kept.len() / self.sizes.kept();
+        let states = take(&mut scratch, records * self.sizes.state());
+        let recurrent = take(&mut scratch, units * gates);
+        transpose(pass.isa, pass.parameters.values(self.recurrent), (units, gates), gates, recurrent, units);
+        let kernel = take(&mut scratch, if input_gradient.is_some() { features * gates } else { 0 });
+        if input_gradient.is_some() {
+            transpose(pass.isa, pass.parameters.values(self.kernel), (features, gates), gates, kernel, features);
+        }
+        let turned = Turned { recurrent, kernel };
+        let mut inputs = input_gradient.map(|values| values.chunks_mut(RECORDS * steps * features));
+        let gradients = output_gradient.chunks(RECORDS * self.outputs()).zip(states.chunks_mut(RECORDS * self.sizes.state()));
+        let gradients = gradients.map(|(output, state)| Gradient { output, state, input: inputs.as_mut().and_then(Iterator::next) });
+        let blocks = kept.chunks_mut(RECORDS * self.sizes.kept());
+        self.threads(pass, records).each(blocks.zip(gradients), |(kept, gradient)| {
+            self.block_backward(pass, &turned, Block::new(self.sizes, kept), gradient);
+        });
+    }
+
+    // Emits the gradients by the variables from those by the gates' sums.
+    fn of_variables(&self, pass: &Pass<'_>, input: &[f32], kept: &mut [f32], mut scratch: &mut [f32], emit: &mut Emit<'_>) {
+        let Sizes { features, units, gates, apart, .. } = self.sizes;
+        let records = kept.len() / self.sizes.kept();
+        let kernel = take(&mut scratch, features * gates);
+        self.kernel_gradient(pass, input, kept, records, kernel);
+        emit(self.kernel, kernel);
+        let recurrent = take(&mut scratch, units * gates);
+        self.recurrent_gradient(pass, kept, records, recurrent);
+        emit(self.recurrent, recurrent);
+        let (bias, of_apart) = (take(&mut scratch, gates), take(&mut scratch, apart));
+        bias.fill(0.0);
+        of_apart.fill(0.0);
+        for kept in kept.chunks_mut(RECORDS * self.sizes.kept()) {
+            let block = Block::new(self.sizes, kept);
+            add_rows(pass.isa, block.gates, bias);
+            if apart > 0 {
+                add_rows(pass.isa, block.more, of_apart);
+            }
+        }
+        emit(self.bias, bias);
+        if let Some(recurrent_bias) = self.recurrent_bias {
+            // Where nothing is apart, the sums are the same.
+            bias[gates - apart..].copy_from_slice(of_apart);
+            emit(recurrent_bias, bias);
         }
     }
 
@@ -242,49 +299,10 @@ impl<C: Cell> Layer for Recurrent<C> {
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
-        let Sizes { steps, features, units, gates, apart, .. } = self.sizes;
+        let Sizes { steps, features, .. } = self.sizes;
         let Backward { input, kept, output_gradient, input_gradient, scratch, .. } = buffers;
-        let records = input.len() / (steps * features);
-        let kept = &mut kept.values[..records * self.sizes.kept()];
-
-        let mut rest = &mut *scratch;
-        let states = take(&mut rest, records * self.sizes.state());
-        let recurrent = take(&mut rest, units * gates);
-        transpose(pass.isa, pass.parameters.values(self.recurrent), (units, gates), gates, recurrent, units);
-        let kernel = take(&mut rest, if input_gradient.is_some() { features * gates } else { 0 });
-        if input_gradient.is_some() {
-            transpose(pass.isa, pass.parameters.values(self.kernel), (features, gates), gates, kernel, features);
-        }
-        let turned = Turned { recurrent, kernel };
-        let mut inputs = input_gradient.map(|values| values.chunks_mut(RECORDS * steps * features));
-        let gradients = output_gradient.chunks(RECORDS * self.outputs()).zip(states.chunks_mut(RECORDS * self.sizes.state()));
-        let gradients = gradients.map(|(output, state)| Gradient { output, state, input: inputs.as_mut().and_then(Iterator::next) });
-        let blocks = kept.chunks_mut(RECORDS * self.sizes.kept());
-        self.threads(pass, records).each(blocks.zip(gradients), |(kept, gradient)| {
-            self.block_backward(pass, &turned, Block::new(self.sizes, kept), gradient);
-        });
-
-        let mut rest = scratch;
-        let kernel_gradient = take(&mut rest, features * gates);
-        self.kernel_gradient(pass, input, kept, records, kernel_gradient);
-        emit(self.kernel, kernel_gradient);
-        let recurrent_gradient = take(&mut rest, units * gates);
-        self.recurrent_gradient(pass, kept, records, recurrent_gradient);
-        emit(self.recurrent, recurrent_gradient);
-        let (bias_gradient, apart_gradient) = (take(&mut rest, gates), take(&mut rest, apart));
-        bias_gradient.fill(0.0);
-        apart_gradient.fill(0.0);
-        for kept in kept.chunks_mut(RECORDS * self.sizes.kept()) {
-            let block = Block::new(self.sizes, kept);
-            add_rows(pass.isa, block.gates, bias_gradient);
-            if apart > 0 {
-                add_rows(pass.isa, block.more, apart_gradient);
-            }
-        }
-        emit(self.bias, bias_gradient);
-        if let Some(recurrent_bias) = self.recurrent_bias {
-            bias_gradient[gates - apart..].copy_from_slice(apart_gradient);
-            emit(recurrent_bias, bias_gradient);
-        }
+        let kept = &mut kept.values[..input.len() / (steps * features) * self.sizes.kept()];
+        self.through_steps(pass, kept, output_gradient, input_gradient, scratch);
+        self.of_variables(pass, input, kept, scratch, emit);
     }
 }

@@ -507,11 +507,17 @@ fn weights_begin_as_they_are_told() {
 
 #[test]
 fn not_a_number_goes_through() {
-    for json in [r#"{"max_pool2d": {"size": 2}}"#, r#"{"activation": "relu"}"#, r#"{"average_pool2d": {"size": 2}}"#] {
+    for (json, input) in [
+        (r#"{"max_pool2d": {"size": 2}}"#, &[1, 2, 2][..]),
+        (r#"{"activation": "relu"}"#, &[4]),
+        (r#"{"average_pool2d": {"size": 2}}"#, &[1, 2, 2]),
+        (r#"{"lstm": {"units": 1}}"#, &[2, 2]),
+        (r#"{"gru": {"units": 1}}"#, &[2, 2]),
+    ] {
         for at in 0..4 {
-            let mut case = Case::new(&spec(json), &[1, 2, 2], 1, 1).unwrap();
+            let mut case = Case::new(&spec(json), input, 1, 1).unwrap();
             case.input[at] = f32::NAN;
-            assert!(case.run(&ONE).output.iter().any(|v| v.is_nan()), "{json}");
+            assert!(case.forward(Mode::Train(KEY)).iter().any(|v| v.is_nan()), "{json}");
         }
     }
 }

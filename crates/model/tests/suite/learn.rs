@@ -41,8 +41,8 @@ fn descend(model: &Model, parameters: &mut Parameters, batch: fn(u64) -> Batch, 
     }
 }
 
-fn check(json: &str) {
-    check_with(json, &[1, 8, 8], bars, 150);
+fn check(json: &str, input: &[u32], steps: u64) {
+    check_with(json, input, bars, steps);
 }
 
 fn check_with(json: &str, input: &[u32], batch: fn(u64) -> Batch, steps: u64) {
@@ -59,6 +59,8 @@ fn a_cnn_with_norms_and_dropout_learns() {
         r#"{"layers": [{"conv2d": {"filters": 8, "kernel": 3, "padding": "same"}}, {"batch_norm": {}}, {"activation": "relu"},
         {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 8, "kernel": 3, "activation": "gelu"}}, {"average_pool2d": {"size": 2}},
         {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.1}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#,
+        &[1, 8, 8],
+        150,
     );
 }
 
@@ -81,5 +83,19 @@ fn a_model_with_one_logit_learns() {
     check(
         r#"{"layers": [{"conv2d": {"filters": 8, "kernel": [1, 8], "activation": "relu"}}, {"flatten": {}},
         {"dense": {"units": 16, "activation": "tanh"}}, {"batch_norm": {}}, {"dense": {"units": 1}}], "loss": "binary_cross_entropy"}"#,
+        &[1, 8, 8],
+        150,
     );
+}
+
+// The rows of the picture are the steps.
+#[test]
+fn recurrent_models_learn() {
+    for layers in [
+        r#"{"lstm": {"units": 16}}"#,
+        r#"{"gru": {"units": 16}}"#,
+        r#"{"lstm": {"units": 16, "sequences": true}}, {"gru": {"units": 16, "sequences": true}}, {"flatten": {}}"#,
+    ] {
+        check(&format!(r#"{{"layers": [{layers}, {{"dense": {{"units": 2}}}}], "loss": "softmax_cross_entropy"}}"#), &[8, 8], 300);
+    }
 }

@@ -185,6 +185,9 @@ fn models_that_cannot_be_are_refused() {
     assert!(refused(r#"{"kind": "counting"}"#, &[3], 2).contains("count 0 records"));
     let huge = r#"{"layers": [{"dense": {"units": 4000000000}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
     assert!(refused(huge, &[4_000_000_000], 2).contains("parameters"));
+    let gates = r#"{"layers": [{"lstm": {"units": 1073741823}}, {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
+    assert!(refused(gates, &[1_000_000, 4000], 2).contains("parameters"));
+    assert!(refused(gates, &[4], 2).contains("two dimensions"));
     let wide = r#"{"layers": [{"conv2d": {"filters": 4294967295, "kernel": 4294967295, "padding": "same"}}, {"flatten": {}},
         {"dense": {"units": 2}}], "loss": "softmax_cross_entropy"}"#;
     assert!(refused(wide, &[1, 1, 1], 2).contains("larger than memory"));

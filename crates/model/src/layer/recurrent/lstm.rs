@@ -41,21 +41,26 @@ vectorized! {
             let [is, fs, gs, os] = split(gates, units);
             for at in (0..units).step_by(LINE) {
                 let (mut i, mut f, mut g, mut o, mut c) = (read(is, at), read(fs, at), read(gs, at), read(os, at), read(before, at));
-                let (mut t, mut h) = ([0.0; LINE], [0.0; LINE]);
                 for lane in 0..LINE {
                     i[lane] = sigmoid(i[lane]);
                     f[lane] = sigmoid(f[lane]);
                     g[lane] = tanh(g[lane]);
                     o[lane] = sigmoid(o[lane]);
                     c[lane] = f[lane] * c[lane] + i[lane] * g[lane];
-                    t[lane] = tanh(c[lane]);
-                    h[lane] = o[lane] * t[lane];
                 }
                 write(is, at, &i);
                 write(fs, at, &f);
                 write(gs, at, &g);
                 write(os, at, &o);
                 write(after, at, &c);
+            }
+            // A loop of its own: nothing waits for the long chain from the gates to h.
+            for at in (0..units).step_by(LINE) {
+                let (mut t, mut h) = (read(after, at), read(os, at));
+                for lane in 0..LINE {
+                    t[lane] = tanh(t[lane]);
+                    h[lane] *= t[lane];
+                }
                 write(tanhs, at, &t);
                 write(outputs, at, &h);
             }
