@@ -24,7 +24,7 @@ pub const TENSORS: &str = "model.safetensors";
 /// The file with everything else.
 pub const DESCRIPTION: &str = "model.json";
 /// The format that is written, and the only one that is read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 1;
 
 // A vocabulary may have a million texts.
 const DESCRIPTION_BYTES_MAX: u64 = 256 << 20;
@@ -39,6 +39,7 @@ pub struct ModelFile<P> {
     /// The model.
     pub model: job::Model,
     /// The records that it takes.
+    #[serde(flatten)]
     pub input: job::Input,
     /// Records a batch of the evaluations that the job reported: with the same, the same figures come out.
     pub evaluation_batch_size: u32,

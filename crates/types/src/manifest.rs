@@ -163,5 +163,6 @@ pub struct ManifestSummary {
     /// Evaluation records; 0 without any.
     pub eval_records: u64,
     /// A record as the model sees it.
+    #[serde(flatten)]
     pub input: Input,
 }

@@ -119,7 +119,16 @@ fn files_that_do_not_belong_together_are_refused() {
     assert!(swapped.contains(TENSORS) && swapped.contains("conv2d_0/kernel"), "{swapped}");
     assert!(problem(&|file| file.input.shape = vec![2, 400_000, 400_000]).contains(DESCRIPTION));
     assert!(problem(&|file| file.model.layers.truncate(11)).contains("loss"));
-    assert!(problem(&|file| file.format = 1).contains("format 1"));
+    assert!(problem(&|file| file.format = 2).contains("format 2"));
+    let foreign = |json: &str| {
+        written(dir.path());
+        std::fs::write(dir.path().join(DESCRIPTION), json).unwrap();
+        error(dir.path()).to_string()
+    };
+    let described = serde_json::to_string(&described()).unwrap();
+    assert!(described.contains(r#""input":[2,10,11],"classes":5,"#), "{described}");
+    let unknown = foreign(&described.replacen('{', r#"{"inputs":[1],"#, 1));
+    assert!(unknown.contains("unknown field `inputs`"), "{unknown}");
     assert!(problem(&|file| file.evaluation_batch_size = 0).contains("evaluation_batch_size"));
     assert!(problem(&|file| file.model = spec(r#"{"kind": "counting"}"#)).contains("counting"));
     let no_norm = problem(&|file| {

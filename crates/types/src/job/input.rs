@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A record as a model sees it.
+/// A record as a model sees it. Other structs hold its fields among theirs in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Input {
     /// Shape of its features, outermost dimension first: `[1, 28, 28]` for a grey picture (channels, height, width),
     /// `[n]` for a table.
+    #[serde(rename = "input")]
     pub shape: Vec<u32>,
     /// A table's columns, in the order of the features; empty for pictures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,5 +37,18 @@ impl Input {
     /// Features of this shape, without columns.
     pub fn plain(shape: &[u32], classes: u32) -> Self {
         Self { shape: shape.to_vec(), columns: Vec::new(), classes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::ManifestSummary;
+
+    #[test]
+    fn what_earlier_versions_wrote_is_read() {
+        let json = r#"{"digest":"ab","train_records":2,"eval_records":1,"input":[1,28,28],"classes":10}"#;
+        let summary: ManifestSummary = serde_json::from_str(json).unwrap();
+        assert_eq!((&summary.input.shape[..], summary.input.classes), (&[1, 28, 28][..], 10));
+        assert_eq!(serde_json::to_string(&summary).unwrap(), json);
     }
 }
