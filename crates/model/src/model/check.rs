@@ -16,7 +16,7 @@ impl Model {
             return Err(Error::Batch { records: batch.records, problem: format!("{have} features a record, but the model takes {each}") });
         }
         match &self.body {
-            Body::Layers { layers, .. } => layers.first().map_or(Ok(()), |first| first.layer.check(&batch.features)),
+            Body::Layers { layers, .. } => layers.first().map_or(Ok(()), |first| first.layer.check(self.isa, &batch.features)),
             Body::Counting => Ok(()),
         }
     }
