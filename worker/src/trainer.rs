@@ -299,7 +299,7 @@ impl Work {
 fn fault(place: &str, error: &Error) -> Fault {
     let kind = match error {
         Error::NotFinite { .. } => FaultKind::NotFinite,
-        Error::Label { .. } | Error::Batch { .. } => FaultKind::Data,
+        Error::Label { .. } | Error::Row { .. } | Error::Batch { .. } => FaultKind::Data,
         Error::Shape(_) | Error::Spec { .. } => FaultKind::Job,
         Error::Threads { .. } | Error::Parameters { .. } | Error::Memory { .. } => FaultKind::Task,
     };
