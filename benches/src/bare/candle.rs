@@ -72,7 +72,7 @@ fn variables(model: &Model, input: &Input) -> anyhow::Result<Vec<Var>> {
         let shape = node.shape;
         let (kernel, outputs) = match entry.layer {
             Layer::Dense { units, bias: true, .. } => (vec![shape.input[0] as usize, units as usize], units),
-            Layer::Conv2d { filters, kernel: Pair::Both(side), bias: true, .. } => {
+            Layer::Conv2d { filters, kernel: Pair::Both(side), groups: 1, bias: true, .. } => {
                 (vec![filters as usize, shape.input[0] as usize, side as usize, side as usize], filters)
             }
             Layer::Flatten {} | Layer::MaxPool2d { .. } | Layer::Dropout { .. } => continue,
@@ -100,7 +100,7 @@ fn forward(layers: &[Layer], variables: &[Var], features: &Tensor) -> anyhow::Re
             Layer::MaxPool2d { size: Pair::Both(size), stride: None } => tensor.max_pool2d(size as usize)?,
             Layer::Dropout { rate } => dropout(&tensor, rate)?,
             Layer::Dense { activation, .. } => activate(tensor.matmul(next()?)?.broadcast_add(next()?)?, activation)?,
-            Layer::Conv2d { filters, stride: Pair::Both(stride), padding: Padding::Valid, activation, .. } => {
+            Layer::Conv2d { filters, stride: Pair::Both(stride), padding: Padding::Valid, groups: 1, activation, .. } => {
                 let sums = tensor.conv2d(next()?, 0, stride as usize, 1, 1)?;
                 activate(sums.broadcast_add(&next()?.reshape((1, filters as usize, 1, 1))?)?, activation)?
             }

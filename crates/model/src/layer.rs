@@ -155,7 +155,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// The first value that it cannot take.
-    fn check(&self, _input: &[f32]) -> Result<(), Error> {
+    fn check(&self, _isa: Isa, _input: &[f32]) -> Result<(), Error> {
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! A row of a table for each value.
 
 use super::rows::Rows;
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, variable};
+use super::{Backward, Emit, Forward, Kept, Layer, Needs, Pass, initializer, variable};
 use crate::error::Error;
+use crate::kernel::Isa;
 use tfcoord_types::job::{Init, LayerShape};
 use tfcoord_types::variable::{Group, Variable};
 
@@ -31,21 +32,23 @@ pub(super) fn table(shape: &LayerShape, dim: u32, vocabulary: Option<u32>, init:
 }
 
 impl Layer for Embedding {
-    fn needs(&self, _: usize) -> Needs {
-        Needs { zeros: self.rows.table(), ..Needs::default() }
+    fn needs(&self, records: usize) -> Needs {
+        Needs { places: records * self.rows.values, zeros: self.rows.table(), ..Needs::default() }
     }
 
-    fn check(&self, input: &[f32]) -> Result<(), Error> {
-        self.rows.check(input)
+    fn check(&self, isa: Isa, input: &[f32]) -> Result<(), Error> {
+        self.rows.check(isa, input)
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        self.rows.copy(pass.parameters.values(self.table), buffers.input, buffers.output);
+        let found = self.rows.find(pass, buffers.input, &mut buffers.kept.places);
+        self.rows.copy(pass.parameters.values(self.table), found, buffers.output);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
-        let Backward { input, kept, output_gradient, input_gradient, .. } = buffers;
-        self.rows.backward(pass, input, (output_gradient, 1), kept, |sums| emit(self.table, sums));
+        let Backward { input, kept: Kept { places, zeros, .. }, output_gradient, input_gradient, .. } = buffers;
+        let found = self.rows.found(&places[..input.len()]);
+        self.rows.backward(pass, found, (output_gradient, 1), &mut zeros[..self.rows.table()], |sums| emit(self.table, sums));
         // A name has no slope.
         if let Some(input_gradient) = input_gradient {
             input_gradient.fill(0.0);

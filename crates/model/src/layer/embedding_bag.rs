@@ -2,9 +2,9 @@
 
 use super::embedding::table;
 use super::rows::Rows;
-use super::{Backward, Emit, Forward, Layer, Needs, Pass};
+use super::{Backward, Emit, Forward, Kept, Layer, Needs, Pass};
 use crate::error::Error;
-use crate::kernel::vectorized;
+use crate::kernel::{Isa, vectorized};
 use tfcoord_types::job::{BagMode, Init, LayerShape};
 use tfcoord_types::variable::Variable;
 
@@ -26,22 +26,25 @@ impl EmbeddingBag {
 }
 
 impl Layer for EmbeddingBag {
-    fn needs(&self, _: usize) -> Needs {
-        Needs { zeros: self.rows.table(), ..Needs::default() }
+    fn needs(&self, records: usize) -> Needs {
+        Needs { places: records * self.rows.values, zeros: self.rows.table(), ..Needs::default() }
     }
 
-    fn check(&self, input: &[f32]) -> Result<(), Error> {
-        self.rows.check(input)
+    fn check(&self, isa: Isa, input: &[f32]) -> Result<(), Error> {
+        self.rows.check(isa, input)
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        self.rows.add_up(pass, pass.parameters.values(self.table), buffers.input, self.factor, buffers.output);
+        let found = self.rows.find(pass, buffers.input, &mut buffers.kept.places);
+        self.rows.add_up(pass, pass.parameters.values(self.table), found, self.factor, buffers.output);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
-        let Backward { input, kept, output_gradient, input_gradient, .. } = buffers;
+        let Backward { input, kept: Kept { places, zeros, .. }, output_gradient, input_gradient, .. } = buffers;
+        let found = self.rows.found(&places[..input.len()]);
         scale(pass.isa, output_gradient, self.factor);
-        self.rows.backward(pass, input, (output_gradient, self.rows.values), kept, |sums| emit(self.table, sums));
+        self.rows
+            .backward(pass, found, (output_gradient, self.rows.values), &mut zeros[..self.rows.table()], |sums| emit(self.table, sums));
         // A name has no slope.
         if let Some(input_gradient) = input_gradient {
             input_gradient.fill(0.0);

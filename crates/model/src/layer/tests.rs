@@ -71,7 +71,7 @@ impl Case {
         if !categories.is_empty() {
             let whole = |(value, rows): (&mut f32, &u32)| *value = ((*value + 1.0) / 2.0 * *rows as f32).floor().min((*rows - 1) as f32);
             input.iter_mut().zip(categories.iter().cycle()).for_each(whole);
-            layer.check(&input).unwrap();
+            layer.check(Isa::detect(), &input).unwrap();
         }
         Some(Self { spec: spec.clone(), layer, shape, variables, parameters, records, input, gradient })
     }
@@ -309,8 +309,8 @@ fn bits_are_the_same_again_and_with_more_threads() {
         (r#"{"conv2d": {"filters": 20, "kernel": 1}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "groups": 5}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 10, "kernel": 3, "groups": 10}}"#, &[10, 20, 20]),
-        (r#"{"embedding": {"dim": 100, "vocabulary": 50}}"#, &[40]),
-        (r#"{"embedding_bag": {"dim": 100, "vocabulary": 50, "mode": "mean"}}"#, &[40]),
+        (r#"{"embedding": {"dim": 400, "vocabulary": 50}}"#, &[40]),
+        (r#"{"embedding_bag": {"dim": 400, "vocabulary": 50, "mode": "mean"}}"#, &[40]),
         (r#"{"batch_norm": {}}"#, &[10, 20, 20]),
         (r#"{"layer_norm": {}}"#, &[10, 20, 20]),
         (r#"{"max_pool2d": {"size": 2}}"#, &[10, 20, 20]),
@@ -462,7 +462,7 @@ fn values_that_name_no_row_are_refused() {
     let bag = spec(r#"{"embedding_bag": {"dim": 2}}"#);
     let shared = Case::new(&spec(r#"{"embedding": {"dim": 2, "vocabulary": 16777216}}"#), &[3], 2, 1).unwrap();
     let own = Case::of_columns(&bag, &[4, 1, 6], 2, 1).unwrap();
-    assert!(shared.layer.check(&[0.0, 16_777_215.0, -0.0]).is_ok());
+    assert!(shared.layer.check(Isa::detect(), &[0.0, 16_777_215.0, -0.0]).is_ok());
     for (case, value, place, last) in [
         (&shared, 16_777_216.0, 1, 16_777_215),
         (&shared, -1.0, 2, 16_777_215),
@@ -472,7 +472,7 @@ fn values_that_name_no_row_are_refused() {
     ] {
         let mut input = vec![0.0; 6];
         input[3 + place] = value;
-        let error = case.layer.check(&input).unwrap_err().to_string();
+        let error = case.layer.check(Isa::detect(), &input).unwrap_err().to_string();
         let has = format!("record 1 of the batch has {value} at place {place}");
         assert!(error.contains(&has) && error.contains(&format!("from 0 to {last} ")), "{error}");
     }

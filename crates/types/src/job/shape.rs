@@ -222,7 +222,12 @@ pub fn fits_loss(loss: Loss, output: &[u32], input: &Input) -> Result<(), String
 /// The rows of an embedding's table for `values` values: the `vocabulary`, or those of all `categories`.
 pub(super) fn rows(vocabulary: Option<u32>, values: u32, categories: &[u32]) -> Result<u32, String> {
     if let Some(rows) = vocabulary {
-        return Ok(rows);
+        return match categories.iter().max() {
+            Some(most) if *most > rows => {
+                Err(format!("has a vocabulary of {rows}, but a column of {most} categories: name at least {most}"))
+            }
+            _ => Ok(rows),
+        };
     }
     if categories.len() as u64 != u64::from(values) || categories.contains(&0) {
         return Err(
@@ -283,11 +288,12 @@ mod tests {
         assert_eq!(own.output(&[3], &[10, 2, 5]), Ok(vec![3, 8]));
         assert_eq!(bag.output(&[3], &[10, 2, 5]), Ok(vec![8]));
         assert_eq!(rows(None, 3, &[10, 2, 5]), Ok(17));
-        assert_eq!(rows(Some(7), 3, &[]), Ok(7));
+        assert_eq!((rows(Some(7), 3, &[]), rows(Some(7), 2, &[7, 2])), (Ok(7), Ok(7)));
         for (layer, input, categories, has) in [
             (&own, &[3][..], &[][..], "name a vocabulary"),
             (&own, &[3], &[10, 2], "name a vocabulary"),
             (&own, &[2], &[u32::MAX, 1], "more than"),
+            (&shared, &[2], &[1000, 1001], "at least 1001"),
             (&shared, &[3, 5], &[], "flatten"),
             (&bag, &[3, 5, 5], &[], "flatten"),
             (

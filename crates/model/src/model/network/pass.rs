@@ -23,7 +23,7 @@ impl Network {
             let output = &mut output[..records * placed.outputs];
             match &placed.step {
                 Step::Layer(layer) => {
-                    layer.check(source(0))?;
+                    layer.check(pass.isa, source(0))?;
                     layer.forward(pass, Forward { input: source(0), output, kept, scratch });
                 }
                 Step::Join(join) => join.forward(pass.isa, placed.sources.len(), source, output),
