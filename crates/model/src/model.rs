@@ -3,6 +3,7 @@
 mod check;
 mod counting;
 mod evaluate;
+mod judge;
 mod train;
 
 pub use evaluate::Prediction;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::Kept;
+use crate::loss::Judgement;
 use crate::model::Placed;
 use std::collections::TryReserveError;
 
@@ -14,6 +15,8 @@ pub struct Workspace {
     /// The gradient by a layer's output, and by its input.
     pub(crate) gradients: [Buffer; 2],
     pub(crate) scratch: Buffer,
+    /// What the loss says about each record.
+    pub(crate) judgements: Vec<Judgement>,
     records: usize,
 }
 
@@ -48,6 +51,9 @@ impl Workspace {
         for gradients in &mut self.gradients {
             gradients.grow(gradient).map_err(full(records, "gradients", gradient))?;
         }
+        let judgements = &mut self.judgements;
+        judgements.try_reserve_exact(records.saturating_sub(judgements.len())).map_err(full(records, "losses", records))?;
+        judgements.resize(records.max(judgements.len()), Judgement::default());
         self.records = self.records.max(records);
         Ok(())
     }

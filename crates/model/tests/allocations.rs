@@ -3,21 +3,19 @@
 #![allow(unsafe_code)] // an allocator that counts
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Isa, Labels, Model, Options, Parameters, StepKey, Workspace};
 
 struct Counting;
 
-thread_local! {
-    // Of this thread alone: the test's own harness allocates beside it.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
+// Of all threads: there are the test's own and the models', and no harness beside them.
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: the system's allocator does everything.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -36,29 +34,59 @@ const MODEL: &str = r#"{"layers": [
     {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "activation": "relu"}}, {"batch_norm": {}},
     {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 3, "kernel": [2, 3], "stride": [1, 2]}}, {"activation": "tanh"},
     {"average_pool2d": {"size": 2, "stride": 1}}, {"flatten": {}}, {"layer_norm": {}}, {"dropout": {"rate": 0.2}},
-    {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy"}"#;
+    {"dense": {"units": 9, "activation": "gelu"}}, {"dense": {"units": 5}}], "loss": "softmax_cross_entropy",
+    "metrics": ["confusion_matrix"]}"#;
 
-fn batch(records: usize) -> Batch {
-    let features = (0..records * 220).map(|n| (n % 17) as f32 / 17.0).collect();
-    let labels = Labels::Classes((0..5).cycle().take(records).collect());
+const BINARY: &str = r#"{"layers": [{"batch_norm": {}}, {"flatten": {}}, {"dense": {"units": 1, "activation": "tanh"}}],
+    "loss": "binary_cross_entropy"}"#;
+
+const SHAPE: [u32; 3] = [2, 30, 31];
+
+fn batch(records: usize, classes: u32) -> Batch {
+    let values = records * SHAPE.iter().product::<u32>() as usize;
+    let features = (0..values).map(|n| (n % 17) as f32 / 17.0).collect();
+    let labels = Labels::Classes((0..classes).cycle().take(records).collect());
     Batch::new(records, Buffers { features, labels, indices: Vec::new() }).unwrap()
 }
 
-#[test]
-fn a_step_allocates_nothing() {
-    let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-    let model = Model::new(&serde_json::from_str(MODEL).unwrap(), &[2, 10, 11], 5, options).unwrap();
+// How many allocations there are while `work` is done.
+fn allocations<T>(work: impl FnOnce() -> T) -> usize {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let done = work();
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    drop(done);
+    allocations
+}
+
+fn check(json: &str, classes: u32, threads: usize) {
+    let options = Options { threads, train_records: 0, isa: Isa::detect() };
+    let model = Model::new(&serde_json::from_str(json).unwrap(), &SHAPE, classes, options).unwrap();
     let parameters = Parameters::new(model.variables()).unwrap();
-    let (large, small) = (batch(8), batch(3));
+    let (large, small) = (batch(40, classes), batch(3, classes));
     let mut workspace = Workspace::default();
     let mut train = |batch: &Batch, step: u64| {
         let key = StepKey { seed: 1, epoch: 0, step, lane: 0 };
-        let before = ALLOCATIONS.get();
-        model.train(&parameters, batch, key, &mut workspace, &mut |_, _| ()).unwrap();
-        ALLOCATIONS.get() - before
+        allocations(|| model.train(&parameters, batch, key, &mut workspace, &mut |_, _| ()).unwrap())
     };
     assert!(train(&large, 0) > 0, "memory has to come from somewhere");
     for step in 1..100 {
-        assert_eq!(train(if step % 7 == 0 { &small } else { &large }, step), 0, "step {step}");
+        let allocations = train(if step % 7 == 0 { &small } else { &large }, step);
+        assert_eq!(allocations, 0, "step {step} with {threads} threads");
     }
+    for batch in [&large, &small] {
+        // What they give: a confusion matrix if it is asked for, and the predictions with the scores of each.
+        let evaluated = allocations(|| model.evaluate(&parameters, batch, &mut workspace).unwrap());
+        assert_eq!(evaluated, usize::from(json.contains("confusion_matrix")), "an evaluation with {threads} threads");
+        let predicted = allocations(|| model.predict(&parameters, batch, &mut workspace).unwrap());
+        assert_eq!(predicted, 1 + batch.records(), "predictions with {threads} threads");
+    }
+}
+
+// Without a harness: its thread would allocate beside this one now and then.
+fn main() {
+    for threads in [1, 2, 3] {
+        check(MODEL, 5, threads);
+        check(BINARY, 2, threads);
+    }
+    println!("nothing is allocated in a step");
 }

@@ -13,12 +13,13 @@
 
 mod span;
 
-use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, glorot, len, room, take, variable};
+use super::activation::{finish, kept, parts, pull};
+use super::{Backward, Emit, Forward, LINE, Layer, Needs, Pass, glorot, len, room, take, variable};
 use crate::error::Error;
-use crate::kernel::{Left, Out, Right, Start, product, transpose};
-use crate::sum::add_rows;
+use crate::kernel::{Grid, Left, Out, Right, Start, product, transpose};
+use crate::threads::Threads;
 use span::{Span, Window};
+use std::ops::Range;
 use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -144,35 +145,104 @@ impl Conv2d {
         }
     }
 
-    // The sums of the kernel's gradient: [in channels, height, width, `columns`].
-    fn sums_plane(&self, columns: usize) -> Plane {
-        Plane { row: self.size.1 * columns, column: columns, within: (self.channels, self.taps() * columns) }
+    // The sums of the kernel's gradient: [`channels`, height, width, `columns`].
+    fn sums_plane(&self, channels: usize, columns: usize) -> Plane {
+        Plane { row: self.size.1 * columns, column: columns, within: (channels, self.taps() * columns) }
     }
 
-    fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32]) {
-        // Threads share the filters: each one's sums are [in channels, height, width, its filters].
-        let part = self.filters.div_ceil(pass.threads.count());
-        let parts = sums.chunks_mut(self.channels * self.taps() * part).zip((0..self.filters).step_by(part));
-        pass.threads.each(parts, |(sums, first)| {
-            let columns = part.min(self.filters - first);
-            let to = self.sums_plane(columns);
+    // How the threads share the kernel's gradient: the channels and the filters of a part. Rows of a product are the
+    // channels', columns the filters': these fill vectors, and are parted only where channels are few.
+    fn shares(&self, threads: usize) -> (usize, usize) {
+        let channels = self.channels.min(threads);
+        let filters = self.filters.div_ceil(threads.div_ceil(channels)).next_multiple_of(LINE);
+        (self.channels.div_ceil(channels), filters.min(self.filters))
+    }
+
+    // Parts of the kernel's gradient, each [its channels, height, width, its filters]: the channels, the filters, and the sums.
+    fn parts<'a>(
+        &self,
+        mut sums: &'a mut [f32],
+        (channels, filters): (usize, usize),
+    ) -> impl Iterator<Item = (Range<usize>, Range<usize>, &'a mut [f32])> + Send + use<'a> {
+        let (all, taps) = ((self.channels, self.filters), self.taps());
+        let first = (0..all.0).step_by(channels).flat_map(move |c| (0..all.1).step_by(filters).map(move |f| (c, f)));
+        first.map(move |(c, f)| {
+            let (channels, filters) = (c..all.0.min(c + channels), f..all.1.min(f + filters));
+            let len = channels.len() * taps * filters.len();
+            (channels, filters, sums.split_off_mut(..len).unwrap_or_default())
+        })
+    }
+
+    // The gradient by the kernel, [out channels, in channels, height, width], into `kernel`, and by the bias.
+    fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32], kernel: &mut [f32], bias: &mut [f32]) {
+        let threads = self.threads(pass, input.len() / self.inputs());
+        let shares = self.shares(threads.count());
+        let mut bias = bias;
+        // A part of the first channels has its filters' bias as well: so all of the gradient is in the cache once.
+        let parts = self.parts(sums, shares).map(|(channels, filters, sums)| {
+            let bias = if channels.start == 0 { bias.split_off_mut(..filters.len()) } else { None };
+            (channels, filters, sums, bias.unwrap_or_default())
+        });
+        threads.each(parts, |(channels, filters, sums, bias)| {
+            let to = self.sums_plane(channels.len(), filters.len());
             let right = Plane { within: (1, 0), ..self.output_plane() };
             let pictures = input.chunks_exact(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
+            let (rows, columns) = &self.by_kernel;
             for (at, (picture, gradient)) in pictures.enumerate() {
                 let start = if at == 0 { Start::Zero } else { Start::Output };
-                let left = Places { values: picture, plane: self.input_plane(), rows: (self.channels, 1), steps: (1, 0) };
-                multiply(pass, &self.by_kernel, left, (&gradient[first..], right, columns), (sums, to), start);
+                let values = &picture[channels.start..];
+                let left = Places { values, plane: self.input_plane(), rows: (channels.len(), 1), steps: (1, 0) };
+                let gradient = &gradient[filters.start..];
+                multiply(pass, (rows.iter().copied(), columns), left, (gradient, right, filters.len()), (sums, to), start);
+                if !bias.is_empty() {
+                    self.add_places(pass, gradient, bias, start);
+                }
             }
         });
+        let rest = self.channels * self.taps();
+        for (channels, filters, sums) in self.parts(sums, shares) {
+            let to = &mut kernel[filters.start * rest + channels.start * self.taps()..];
+            transpose(pass.isa, sums, (channels.len() * self.taps(), filters.len()), filters.len(), to, rest);
+        }
+    }
+
+    // Adds up the places of a picture's gradient, for as many filters as there are sums.
+    fn add_places(&self, pass: &Pass<'_>, gradient: &[f32], sums: &mut [f32], start: Start<'_>) {
+        let places = self.output.0 * self.output.1;
+        // A multiple of 1 is the value itself.
+        let left = Left { values: &[1.0], rows: Grid::every(0, 1), steps: Grid::every(0, places) };
+        let right = Right { values: gradient, steps: Grid::every(self.filters, places), columns: sums.len() };
+        product(pass.isa, left, right, Out { values: sums, rows: Grid::every(0, 1) }, start);
     }
 
     fn input_gradient(&self, pass: &Pass<'_>, turned: &[f32], gradient: &[f32], targets: &mut [f32]) {
-        let (to, kernel) = (Plane { within: (1, 0), ..self.input_plane() }, self.kernel_plane(self.filters, self.channels));
-        let pictures = gradient.chunks_exact(self.outputs()).zip(targets.chunks_exact_mut(self.inputs()));
-        pass.threads.each(pictures, |(gradient, target)| {
-            let left = Places { values: gradient, plane: self.output_plane(), rows: (1, 0), steps: (self.filters, 1) };
-            multiply(pass, &self.by_input, left, (turned, kernel, self.channels), (target, to), Start::Zero);
+        let kernel = self.kernel_plane(self.filters, self.channels);
+        let pictures = targets.chunks_exact_mut(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
+        let (threads, band) = (self.threads(pass, pictures.len()), self.band(pass, pictures.len(), self.input.0));
+        let parts = pictures.flat_map(|(target, gradient)| {
+            let bands = target.chunks_mut(band * self.input_plane().row).zip((0..).step_by(band));
+            bands.map(move |(target, first)| (target, first, gradient))
         });
+        threads.each(parts, |(target, first, gradient)| {
+            let left = Places { values: gradient, plane: self.output_plane(), rows: (1, 0), steps: (self.filters, 1) };
+            let (rows, columns) = &self.by_input;
+            let rows = rows.iter().filter_map(|span| span.within(first..first + band));
+            let to = Plane { within: (1, 0), ..self.input_plane() };
+            multiply(pass, (rows, columns), left, (turned, kernel, self.channels), (target, to), Start::Zero);
+        });
+    }
+
+    // How many of a picture's `rows` are computed together: all of them where there are pictures for all threads.
+    fn band(&self, pass: &Pass<'_>, pictures: usize, rows: usize) -> usize {
+        let threads = self.threads(pass, pictures).count();
+        let bands = if pictures.is_multiple_of(threads) || pictures > 8 * threads { 1 } else { 2 * threads };
+        rows.div_ceil(bands)
+    }
+
+    // The threads for so many pictures.
+    fn threads<'a>(&self, pass: &'a Pass<'_>, pictures: usize) -> &'a Threads {
+        let places = self.output.0 * self.output.1;
+        pass.threads(pictures.saturating_mul(places).saturating_mul(self.kernel_len()))
     }
 }
 
@@ -187,13 +257,13 @@ struct Places<'a> {
 // One picture's product, span by span; the right matrix has so many columns.
 fn multiply(
     pass: &Pass<'_>,
-    (rows, columns): &(Vec<Span>, Vec<Span>),
+    (rows, columns): (impl Iterator<Item = Span>, &[Span]),
     left: Places<'_>,
     right: (&[f32], Plane, usize),
     (values, to): (&mut [f32], Plane),
     start: Start<'_>,
 ) {
-    for (y, x) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
+    for (y, x) in rows.flat_map(|row| columns.iter().map(move |column| (row, *column))) {
         let (rows, steps) = span::left((y, x), left.plane, left.rows, left.steps);
         let left = Left { values: left.values, rows, steps };
         let right = Right { values: right.0, steps: span::right((y, x), right.1), columns: right.2 };
@@ -217,31 +287,29 @@ impl Layer for Conv2d {
         let turned = &*turned;
         let start = self.bias.map_or(Start::Zero, |bias| Start::Row(pass.parameters.values(bias)));
         let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(self.channels, self.filters));
-        let pictures = input.chunks_exact(self.inputs()).zip(output.chunks_exact_mut(self.outputs()));
-        pass.threads.each(pictures, |(picture, output)| {
-            let left = Places { values: picture, plane: self.input_plane(), rows: (1, 0), steps: (self.channels, 1) };
-            multiply(pass, &self.forward, left, (turned, kernel, self.filters), (output, to), start);
+        let pictures = input.chunks_exact(self.inputs());
+        let (threads, band) = (self.threads(pass, pictures.len()), self.band(pass, pictures.len(), self.output.0));
+        let bands = pictures.zip(parts(output, &mut kept.values, self.outputs())).flat_map(|(picture, (output, kept))| {
+            let bands = parts(output, kept, band * self.output_plane().row).zip((0..).step_by(band));
+            bands.map(move |((output, kept), first)| (picture, output, kept, first))
         });
-        finish(self.activation, pass, output, &mut kept.values);
+        threads.each(bands, |(picture, output, kept, first)| {
+            let left = Places { values: picture, plane: self.input_plane(), rows: (1, 0), steps: (self.channels, 1) };
+            let (rows, columns) = &self.forward;
+            let rows = rows.iter().filter_map(|span| span.within(first..first + band));
+            multiply(pass, (rows, columns), left, (turned, kernel, self.filters), (output, to), start);
+            finish(self.activation, pass, output, kept);
+        });
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { input, output, kept, output_gradient, input_gradient, mut scratch } = buffers;
-        pull(pass.isa, self.activation, output, &kept.values, output_gradient);
+        pull(pass, self.activation, output, &kept.values, output_gradient);
         let (sums, turned) = (take(&mut scratch, self.kernel_len()), take(&mut scratch, self.kernel_len()));
-        self.kernel_gradient(pass, input, output_gradient, sums);
-        let (rest, part) = (self.channels * self.taps(), self.filters.div_ceil(pass.threads.count()));
-        for (sums, gradient) in sums.chunks(rest * part).zip(turned.chunks_mut(rest * part)) {
-            let filters = sums.len() / rest;
-            transpose(pass.isa, sums, (rest, filters), filters, gradient, rest);
-        }
+        let bias_gradient = take(&mut scratch, self.bias.map_or(0, |_| self.filters));
+        self.kernel_gradient(pass, input, output_gradient, sums, turned, bias_gradient);
         emit(self.kernel, turned);
-        if let Some(bias) = self.bias {
-            let bias_gradient = take(&mut scratch, self.filters);
-            bias_gradient.fill(0.0);
-            add_rows(pass.isa, output_gradient, bias_gradient);
-            emit(bias, bias_gradient);
-        }
+        self.bias.into_iter().for_each(|bias| emit(bias, bias_gradient));
         if let Some(input_gradient) = input_gradient {
             self.turned_for_input(pass, turned);
             self.input_gradient(pass, turned, output_gradient, input_gradient);

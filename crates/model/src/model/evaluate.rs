@@ -1,9 +1,11 @@
 //! Evaluation and prediction.
 
-use super::train::{forward, judge_record, outputs};
+use super::judge::judge;
+use super::train::{forward, outputs};
 use super::{Body, Model, Placed};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
+use crate::kernel::Isa;
 use crate::layer::{Mode, Pass, values_of};
 use crate::loss::softmax;
 use crate::math::sigmoid;
@@ -46,19 +48,17 @@ impl Model {
         if self.asks_for(Metric::ConfusionMatrix) && classes > 0 {
             counts.confusion = vec![0; classes * classes];
         }
-        let (mut sum, mut gradient, mut record) = (0.0, Vec::new(), 0);
-        self.pieces(parameters, batch, workspace, |features, workspace| {
+        let (mut sum, mut first) = (0.0, 0);
+        self.pieces(parameters, batch, workspace, |pass, features, workspace| {
             let records = features.len() / values_of(&self.input);
-            let outputs = outputs(layers, &workspace.slots, features, records);
-            let width = outputs.len() / records;
-            gradient.resize(width, 0.0);
-            for row in outputs.chunks_exact(width) {
-                let (judgement, right) = judge_record(loss, row, &batch.labels, record, &mut gradient);
+            let Workspace { slots, gradients: [gradients, _], judgements, .. } = &mut *workspace;
+            let (outputs, judgements) = (outputs(layers, slots, features, records), &mut judgements[..records]);
+            let (_, correct) = judge(pass, loss, outputs, (&batch.labels, first), gradients, judgements);
+            counts.correct += u64::from(correct);
+            for (at, (judgement, row)) in judgements.iter().zip(outputs.chunks_exact(outputs.len() / records)).enumerate() {
                 sum += judgement.loss;
-                counts.correct += u64::from(right);
-                record += 1;
                 let Labels::Classes(labels) = &batch.labels else { continue };
-                let label = labels[record - 1];
+                let label = labels[first + at];
                 if let Some(count) = counts.confusion.get_mut(label as usize * classes + judgement.prediction as usize) {
                     *count += 1;
                 }
@@ -67,6 +67,7 @@ impl Model {
                     *(if label == 1 { positives } else { negatives }) += 1;
                 }
             }
+            first += records;
             if sum.is_finite() { Ok(()) } else { Err(self.culprit(parameters, layers, (features, &batch.labels), workspace)) }
         })?;
         counts.loss_sum_bits = sum.to_bits();
@@ -81,10 +82,10 @@ impl Model {
     pub fn predict(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Vec<Prediction>, Error> {
         let (layers, loss) = self.layers()?;
         let mut predictions = Vec::with_capacity(batch.records);
-        self.pieces(parameters, batch, workspace, |features, workspace| {
+        self.pieces(parameters, batch, workspace, |pass, features, workspace| {
             let records = features.len() / values_of(&self.input);
             let outputs = outputs(layers, &workspace.slots, features, records);
-            predictions.extend(outputs.chunks_exact(outputs.len() / records).map(|row| prediction(loss, row)));
+            predictions.extend(outputs.chunks_exact(outputs.len() / records).map(|row| prediction(pass.isa, loss, row)));
             Ok(())
         })?;
         Ok(predictions)
@@ -103,7 +104,7 @@ impl Model {
         parameters: &Parameters,
         batch: &Batch,
         workspace: &mut Workspace,
-        mut use_outputs: impl FnMut(&[f32], &Workspace) -> Result<(), Error>,
+        mut use_outputs: impl FnMut(&Pass<'_>, &[f32], &mut Workspace) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (layers, _) = self.layers()?;
         self.check_parameters(parameters)?;
@@ -113,7 +114,7 @@ impl Model {
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * values_of(&self.input)) {
             forward(&pass, layers, features, workspace);
-            use_outputs(features, workspace)?;
+            use_outputs(&pass, features, workspace)?;
         }
         Ok(())
     }
@@ -123,10 +124,10 @@ impl Model {
     }
 }
 
-fn prediction(loss: Loss, outputs: &[f32]) -> Prediction {
+fn prediction(isa: Isa, loss: Loss, outputs: &[f32]) -> Prediction {
     match loss {
         Loss::SoftmaxCrossEntropy => {
-            let (scores, class) = softmax(outputs);
+            let (scores, class) = softmax(isa, outputs);
             Prediction::Class { class, scores }
         }
         Loss::BinaryCrossEntropy => {

@@ -1,15 +1,13 @@
 //! One micro-batch: forward, loss, backward from the top.
 
+use super::judge::judge;
 use super::{Body, Model, Placed};
-use crate::batch::{Batch, Labels};
+use crate::batch::Batch;
 use crate::error::Error;
-use crate::kernel::vectorized;
 use crate::layer::{Backward, Emit, Forward, Mode, Pass, StepKey};
-use crate::loss::{Judgement, binary_cross_entropy, softmax_cross_entropy, squared_error};
 use crate::parameters::Parameters;
 use crate::workspace::{Slot, Workspace};
 use tfcoord_types::figures::CURVE_LEN;
-use tfcoord_types::job::Loss;
 
 /// The figures of a micro-batch: what the curve's variable carries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,10 +52,9 @@ impl Model {
         workspace.fit(layers, self.outputs(), batch.records)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         forward(&pass, layers, &batch.features, workspace);
-        let Workspace { slots, gradients: [gradients, _], .. } = &mut *workspace;
+        let Workspace { slots, gradients: [gradients, _], judgements, .. } = &mut *workspace;
         let outputs = outputs(layers, slots, &batch.features, batch.records);
-        let gradients = &mut gradients[..outputs.len()];
-        let (sum, correct) = judge(self.isa, loss, outputs, &batch.labels, batch.records, gradients);
+        let (sum, correct) = judge(&pass, loss, outputs, (&batch.labels, 0), gradients, &mut judgements[..batch.records]);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };
         if !figures.loss_sum.is_finite() {
             return Err(self.culprit(parameters, layers, (&batch.features, &batch.labels), workspace));
@@ -107,37 +104,4 @@ fn backward(pass: &Pass<'_>, layers: &[Placed], batch: &Batch, workspace: &mut W
         placed.layer.backward(pass, buffers, emit);
         std::mem::swap(&mut above, &mut below);
     }
-}
-
-vectorized! {
-    // Loss sum and right predictions; fills in the gradients by the outputs. The labels were checked.
-    fn judge(loss: Loss, outputs: &[f32], labels: &Labels, records: usize, gradients: &mut [f32]) -> (f64, u32) {
-        let each = outputs.len() / records;
-        let rows = gradients.chunks_exact_mut(each).zip(outputs.chunks_exact(each));
-        let (mut sum, mut correct) = (0.0, 0);
-        for (record, (gradient, row)) in rows.enumerate() {
-            let (judgement, right) = judge_record(loss, row, labels, record, gradient);
-            sum += judgement.loss;
-            correct += u32::from(right);
-        }
-        (sum, correct)
-    }
-}
-
-/// What `loss` says about one record, and whether its class was predicted.
-#[inline(always)]
-pub(super) fn judge_record(loss: Loss, outputs: &[f32], labels: &Labels, record: usize, gradient: &mut [f32]) -> (Judgement, bool) {
-    let judgement = match (loss, labels) {
-        (Loss::SoftmaxCrossEntropy, Labels::Classes(classes)) => softmax_cross_entropy(outputs, classes[record] as usize, gradient),
-        (Loss::BinaryCrossEntropy, Labels::Classes(classes)) => one(gradient, binary_cross_entropy(outputs[0], classes[record] == 1)),
-        (Loss::Mse, Labels::Numbers(numbers)) => one(gradient, squared_error(outputs[0], numbers[record])),
-        _ => unreachable!("the labels were checked against the loss"),
-    };
-    let right = matches!(labels, Labels::Classes(classes) if classes[record] == judgement.prediction);
-    (judgement, right)
-}
-
-fn one(gradient: &mut [f32], (judgement, slope): (Judgement, f32)) -> Judgement {
-    gradient[0] = slope;
-    judgement
 }

@@ -32,7 +32,7 @@ struct Shared {
     inside: AtomicUsize,
     // Work was set out.
     wanted: Condvar,
-    // The last helper has left.
+    // The last helper has left, or one has started.
     left: Condvar,
 }
 
@@ -45,6 +45,8 @@ struct State {
     places: usize,
     asleep: usize,
     panic: Option<Box<dyn Any + Send>>,
+    // Helpers that run.
+    started: usize,
     ending: bool,
 }
 
@@ -60,6 +62,12 @@ impl Pool {
             };
             pool.helpers.push(std::thread::Builder::new().name(format!("compute-{}", index + 1)).spawn(help)?);
         }
+        // What starting takes is no step's.
+        let mut state = pool.shared.lock();
+        while state.started < count {
+            state = pool.shared.left.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
         Ok(pool)
     }
 
@@ -139,6 +147,8 @@ impl Shared {
 
     // The life of a helper.
     fn help(&self) {
+        self.lock().started += 1;
+        self.left.notify_one();
         let mut seen = 0;
         while let Some(work) = self.next(&mut seen) {
             let panic = catch_unwind(AssertUnwindSafe(work)).err();
