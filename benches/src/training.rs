@@ -2,14 +2,16 @@
 
 use anyhow::Context;
 use clap::ValueEnum;
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 use tfcoord_model::batch::Buffers;
 use tfcoord_model::kernel::{Buffer, Grid, Isa, Left, Out, Right, Start, product};
-use tfcoord_model::layer::{Backward, Conv2d, Forward, Kept, Layer, Mode, Pass};
+use tfcoord_model::layer::{Backward, Conv2d, Dense, Forward, Kept, Layer, Mode, Pass};
 use tfcoord_model::threads::Threads;
 use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey, Workspace};
+use tfcoord_ps_core::optimizer::{Kernel, Slots};
 use tfcoord_types::draw::Stream;
-use tfcoord_types::job::{Activation, LayerShape, Padding, Pair};
+use tfcoord_types::job::{Activation, LayerShape, Optimizer, Padding, Pair};
 use tfcoord_types::variable::{Initializer, Variable};
 
 const MLP: &str = r#"{"layers": [{"flatten": {}}, {"dense": {"units": 256, "activation": "relu"}},
@@ -23,9 +25,9 @@ const KEY: StepKey = StepKey { seed: 1, epoch: 0, step: 0, lane: 0 };
 /// What is timed; torch computes the same in `benches/training/torch_case.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Case {
-    /// Gradients of the mlp 784-256-128-10, 64 records
+    /// A step of the mlp 784-256-128-10, 64 records: gradients and Adam
     Mlp,
-    /// Gradients of the cnn of full.json, 64 records
+    /// A step of the cnn of full.json, 64 records: gradients and Adam
     Cnn,
     /// A prediction of that cnn for one record
     Predict,
@@ -35,8 +37,12 @@ pub enum Case {
     Conv56,
     /// Softmax and cross-entropy of 4,096 x 1,024, forward and backward
     Softmax,
+    /// Dense layer 1,024 -> 1,024, 256 records, forward and backward
+    Dense,
     /// A product of 512 x 512 x 512
     Product,
+    /// 2^26 multiply-adds a thread that touch no memory: the processor's peak
+    Peak,
 }
 
 /// The least milliseconds that `case` takes within `window`.
@@ -45,13 +51,15 @@ pub enum Case {
 /// If it cannot be computed.
 pub fn least_ms(case: Case, threads: usize, window: Duration) -> anyhow::Result<f64> {
     match case {
-        Case::Mlp => gradients(MLP, &[1, 28, 28], 10, 64, (threads, window)),
-        Case::Cnn => gradients(CNN, &[1, 28, 28], 10, 64, (threads, window)),
-        Case::Softmax => gradients(LOSS, &[1024], 1024, 4096, (threads, window)),
+        Case::Mlp => step(MLP, (threads, window)),
+        Case::Cnn => step(CNN, (threads, window)),
+        Case::Softmax => softmax(threads, window),
         Case::Predict => predict(threads, window),
         Case::Conv26 => convolution((32, 64, 26), threads, window),
         Case::Conv56 => convolution((64, 64, 56), threads, window),
-        Case::Product => Ok(multiply(window)),
+        Case::Dense => dense(threads, window),
+        Case::Product => multiply(threads, window),
+        Case::Peak => peak(threads, window),
     }
 }
 
@@ -93,12 +101,40 @@ fn made(json: &str, input: &[u32], classes: u32, records: usize, threads: usize)
     Ok((model, parameters, batch))
 }
 
-fn gradients(json: &str, input: &[u32], classes: u32, records: usize, (threads, window): (usize, Duration)) -> anyhow::Result<f64> {
-    let (model, parameters, batch) = made(json, input, classes, records, threads)?;
+fn softmax(threads: usize, window: Duration) -> anyhow::Result<f64> {
+    let (model, parameters, batch) = made(LOSS, &[1024], 1024, 4096, threads)?;
     let mut workspace = Workspace::default();
     let mut train = || model.train(&parameters, &batch, KEY, &mut workspace, &mut |_, _| ());
     train()?;
     Ok(least(window, || drop(train())))
+}
+
+// As a worker and a server do it: the gradient sums are taken out as they come, and their means go through the server's
+// fused optimizer, piece by piece, on one thread.
+fn step(json: &str, (threads, window): (usize, Duration)) -> anyhow::Result<f64> {
+    const RECORDS: usize = 64;
+    const PIECE: usize = 4096;
+    let (model, mut parameters, batch) = made(json, &[1, 28, 28], 10, RECORDS, threads)?;
+    let (mut workspace, adam) = (Workspace::default(), serde_json::from_str::<Optimizer>(r#"{"adam": {"learning_rate": 0.001}}"#)?);
+    let mut sums: Vec<Vec<f32>> = parameters.lengths().map(|len| vec![0.0; len]).collect();
+    let mut slots: Vec<Slots> = parameters.lengths().map(|len| Slots::new(&adam, len)).collect();
+    let curve = sums.len() - 1;
+    let mut step = 0;
+    let mut once = || {
+        model.train(&parameters, &batch, KEY, &mut workspace, &mut |variable, sum| sums[variable].copy_from_slice(sum))?;
+        let kernel = Kernel::new(&adam, step, 1.0).context("it is a function of the mean")?;
+        for (variable, (sums, slots)) in sums.iter_mut().zip(&mut slots).enumerate().take(curve) {
+            let values = parameters.values_mut(variable).chunks_mut(PIECE).zip(sums.chunks_mut(PIECE));
+            for ((p, g), from) in values.zip((0..).step_by(PIECE)) {
+                g.iter_mut().for_each(|g| *g /= RECORDS as f32);
+                kernel.run(p, g, slots, from..from + p.len());
+            }
+        }
+        step += 1;
+        anyhow::Ok(())
+    };
+    once()?;
+    Ok(least(window, || drop(once())))
 }
 
 fn predict(threads: usize, window: Duration) -> anyhow::Result<f64> {
@@ -109,17 +145,34 @@ fn predict(threads: usize, window: Duration) -> anyhow::Result<f64> {
 }
 
 fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, window: Duration) -> anyhow::Result<f64> {
-    const RECORDS: usize = 32;
     let shape = LayerShape { name: "conv".into(), input: vec![channels, side, side], output: vec![filters, side - 2, side - 2] };
     let mut variables = Vec::new();
     let layer = Conv2d::new(&shape, Pair::Both(3), Pair::Both(1), Padding::Valid, true, None::<Activation>, &mut variables)?;
-    let (parameters, threads) = (drawn(&variables)?, Threads::new(threads)?);
-    let values = |shape: &[u32]| Buffer::new(RECORDS * shape.iter().map(|d| *d as usize).product::<usize>()).context("memory");
+    both_ways(&layer, &shape, &variables, 32, (threads, window))
+}
+
+fn dense(threads: usize, window: Duration) -> anyhow::Result<f64> {
+    let shape = LayerShape { name: "dense".into(), input: vec![1024], output: vec![1024] };
+    let mut variables = Vec::new();
+    let layer = Dense::new(&shape, true, None::<Activation>, &mut variables);
+    both_ways(&layer, &shape, &variables, 256, (threads, window))
+}
+
+// Forward and backward of a layer.
+fn both_ways(
+    layer: &dyn Layer,
+    shape: &LayerShape,
+    variables: &[Variable],
+    records: usize,
+    (threads, window): (usize, Duration),
+) -> anyhow::Result<f64> {
+    let (parameters, threads) = (drawn(variables)?, Threads::new(threads)?);
+    let values = |shape: &[u32]| Buffer::new(records * shape.iter().map(|d| *d as usize).product::<usize>()).context("memory");
     let (mut input, mut output, mut gradient, mut back) =
         (values(&shape.input)?, values(&shape.output)?, values(&shape.output)?, values(&shape.input)?);
     draw(&mut input, 200, 1.0);
     draw(&mut gradient, 201, 1.0);
-    let mut scratch = Buffer::new(layer.needs(RECORDS).scratch)?;
+    let mut scratch = Buffer::new(layer.needs(records).scratch)?;
     let (pass, mut kept) =
         (Pass { parameters: &parameters, threads: &threads, isa: Isa::detect(), mode: Mode::Train(KEY) }, Kept::default());
     Ok(least(window, || {
@@ -131,14 +184,42 @@ fn convolution((channels, filters, side): (u32, u32, u32), threads: usize, windo
     }))
 }
 
-fn multiply(window: Duration) -> f64 {
+fn multiply(threads: usize, window: Duration) -> anyhow::Result<f64> {
     const SIDE: usize = 512;
     let (mut a, mut b, mut c) = (vec![0.0; SIDE * SIDE], vec![0.0; SIDE * SIDE], vec![0.0; SIDE * SIDE]);
     draw(&mut a, 300, 1.0);
     draw(&mut b, 301, 1.0);
-    let rows = Grid::every(SIDE, SIDE);
-    least(window, || {
-        let left = Left { values: &a, rows, steps: Grid::every(1, SIDE) };
-        product(Isa::detect(), left, Right { values: &b, steps: rows, columns: SIDE }, Out { values: &mut c, rows }, Start::Zero);
-    })
+    let (threads, isa) = (Threads::new(threads)?, Isa::detect());
+    let part = SIDE.div_ceil(threads.count());
+    Ok(least(window, || {
+        threads.each(c.chunks_mut(part * SIDE).zip(a.chunks(part * SIDE)), |(values, a)| {
+            let rows = Grid::every(SIDE, values.len() / SIDE);
+            let left = Left { values: a, rows, steps: Grid::every(1, SIDE) };
+            let right = Right { values: &b, steps: Grid::every(SIDE, SIDE), columns: SIDE };
+            product(isa, left, right, Out { values, rows }, Start::Zero);
+        });
+    }))
+}
+
+fn peak(threads: usize, window: Duration) -> anyhow::Result<f64> {
+    let threads = Threads::new(threads)?;
+    Ok(least(window, || threads.each(0..threads.count(), |_| _ = black_box(pulp::Arch::new().dispatch(MultiplyAdds)))))
+}
+
+// 2^26 multiply-adds in as many chains as hide their latency, and as registers of any processor hold.
+struct MultiplyAdds;
+
+impl pulp::WithSimd for MultiplyAdds {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f32 {
+        const CHAINS: usize = 12;
+        let (a, b) = (simd.splat_f32s(black_box(0.5)), simd.splat_f32s(black_box(1.0)));
+        let mut sums = [b; CHAINS];
+        for _ in 0..(1 << 26) / (CHAINS * S::F32_LANES) {
+            sums.iter_mut().for_each(|sum| *sum = simd.mul_add_f32s(*sum, a, b));
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+    }
 }

@@ -16,12 +16,14 @@ def cnn():
                          nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-def gradients(model, features, classes):
+def step(model, features, classes):
     labels = torch.arange(len(features)) % classes
+    adam = torch.optim.Adam(model.parameters(), lr=0.001, fused=True)
 
     def once():
-        model.zero_grad(set_to_none=True)
-        functional.cross_entropy(model(features), labels, reduction="sum").backward()
+        adam.zero_grad(set_to_none=True)
+        functional.cross_entropy(model(features), labels).backward()
+        adam.step()
     return once
 
 
@@ -45,6 +47,16 @@ def convolution(channels, filters, side):
     return once
 
 
+def dense():
+    layer, features, gradient = nn.Linear(1024, 1024), torch.rand(256, 1024, requires_grad=True), torch.rand(256, 1024)
+
+    def once():
+        layer.zero_grad(set_to_none=True)
+        features.grad = None
+        layer(features).backward(gradient)
+    return once
+
+
 def softmax():
     features, labels = torch.rand(4096, 1024, requires_grad=True), torch.arange(4096) % 1024
 
@@ -60,12 +72,13 @@ def product():
 
 
 CASES = {
-    "mlp": lambda: gradients(mlp(), torch.rand(64, 1, 28, 28), 10),
-    "cnn": lambda: gradients(cnn(), torch.rand(64, 1, 28, 28), 10),
+    "mlp": lambda: step(mlp(), torch.rand(64, 1, 28, 28), 10),
+    "cnn": lambda: step(cnn(), torch.rand(64, 1, 28, 28), 10),
     "predict": predict,
     "conv26": lambda: convolution(32, 64, 26),
     "conv56": lambda: convolution(64, 64, 56),
     "softmax": softmax,
+    "dense": dense,
     "product": product,
 }
 
