@@ -110,25 +110,27 @@ fn softmax(threads: usize, window: Duration) -> anyhow::Result<f64> {
 }
 
 // As a worker and a server do it: the gradient sums are taken out as they come, and their means go through the server's
-// fused optimizer, piece by piece, on one thread.
+// fused optimizer, piece by piece.
 fn step(json: &str, (threads, window): (usize, Duration)) -> anyhow::Result<f64> {
     const RECORDS: usize = 64;
-    const PIECE: usize = 4096;
+    const PIECE: usize = 1 << 14;
     let (model, mut parameters, batch) = made(json, &[1, 28, 28], 10, RECORDS, threads)?;
     let (mut workspace, adam) = (Workspace::default(), serde_json::from_str::<Optimizer>(r#"{"adam": {"learning_rate": 0.001}}"#)?);
     let mut sums: Vec<Vec<f32>> = parameters.lengths().map(|len| vec![0.0; len]).collect();
-    let mut slots: Vec<Slots> = parameters.lengths().map(|len| Slots::new(&adam, len)).collect();
+    // Of each piece of each variable.
+    let pieces = |sums: &Vec<f32>| sums.chunks(PIECE).map(|piece| Slots::new(&adam, piece.len())).collect();
+    let mut slots: Vec<Vec<Slots>> = sums.iter().map(pieces).collect();
     let curve = sums.len() - 1;
     let mut step = 0;
     let mut once = || {
         model.train(&parameters, &batch, KEY, &mut workspace, &mut |variable, sum| sums[variable].copy_from_slice(sum))?;
         let kernel = Kernel::new(&adam, step, 1.0).context("it is a function of the mean")?;
         for (variable, (sums, slots)) in sums.iter_mut().zip(&mut slots).enumerate().take(curve) {
-            let values = parameters.values_mut(variable).chunks_mut(PIECE).zip(sums.chunks_mut(PIECE));
-            for ((p, g), from) in values.zip((0..).step_by(PIECE)) {
+            let pieces = parameters.values_mut(variable).chunks_mut(PIECE).zip(sums.chunks_mut(PIECE)).zip(slots);
+            model.threads().each(pieces, |((p, g), slots)| {
                 g.iter_mut().for_each(|g| *g /= RECORDS as f32);
-                kernel.run(p, g, slots, from..from + p.len());
-            }
+                kernel.run(p, g, slots, 0..g.len());
+            });
         }
         step += 1;
         anyhow::Ok(())

@@ -82,10 +82,10 @@ impl Model {
         Ok(Self { spec: spec.clone(), input: input.to_vec(), classes, variables, body, threads, isa: options.isa })
     }
 
-    /// Keeps the thread that calls this, which is the one to train and evaluate with, on a cpu of its own where the model's
-    /// other threads are kept on theirs: see [`Threads::pin_caller`].
-    pub fn pin_caller(&self) {
-        self.threads.pin_caller();
+    /// What it computes with: the thread that trains is one of them, and may be kept on a cpu of its own with
+    /// [`Threads::pin_caller`].
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// Its variables: layer by layer from the features on, and last the curve.
