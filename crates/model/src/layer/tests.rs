@@ -250,11 +250,15 @@ proptest! {
         }
     }
 
-    // Its mask is no matter of the reference.
+    // Its mask is no matter of the reference: number i of the stream is for value i.
     #[test]
     fn dropout(features in 1u32..60, records in 1usize..6, rate in 0f32..0.9, seed: u64) {
         let case = Case::new(&job::Layer::Dropout { rate }, &[features], records, seed).expect("takes all records");
-        case.same_with_more_threads(&case.run(&ONE))?;
+        let one = case.run(&ONE);
+        case.same_with_more_threads(&one)?;
+        let mut stream = Stream::new("dropout", &[KEY.seed, KEY.epoch.into(), KEY.step, KEY.lane.into(), 0]);
+        let factors = case.input.iter().map(|x| x * if stream.unit() >= rate { 1.0 / (1.0 - rate) } else { 0.0 });
+        prop_assert_eq!(bits(&one.output), bits(&factors.collect::<Vec<_>>()));
     }
 
     #[test]

@@ -198,3 +198,22 @@ fn look(there: impl Fn() -> bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helpers_sleep_while_nobody_calls() {
+        let pool = Pool::new(2, &[]).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for _ in 0..20 {
+            pool.run(2, &|| ());
+            // waits for: both to find nothing more
+            while pool.shared.lock().asleep < 2 {
+                assert!(Instant::now() < deadline, "they are awake");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
