@@ -12,5 +12,6 @@ mod jobs {
     mod network;
     mod observed;
     mod parts;
+    mod predict;
     mod tabular;
 }
