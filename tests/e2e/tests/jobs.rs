@@ -9,6 +9,7 @@ mod jobs {
     mod docs;
     mod exactly_once;
     mod example;
+    mod fetched_examples;
     mod network;
     mod observed;
     mod parts;
