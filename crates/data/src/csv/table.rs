@@ -123,7 +123,11 @@ impl Table {
                 ColumnKind::Raw { rows } => {
                     let feature = finite(&column.name, text, number(&column.name, text)? as f32)?;
                     if let Some(rows) = rows.filter(|rows| !names_row(feature, *rows)) {
-                        return Err(RowProblem::NoRow { column: column.name.clone(), value: text.to_owned(), last: rows.saturating_sub(1) });
+                        return Err(RowProblem::NoRow {
+                            column: column.name.clone(),
+                            value: text.to_owned(),
+                            last: rows.saturating_sub(1),
+                        });
                     }
                     batch.features.push(feature);
                 }
