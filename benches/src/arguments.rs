@@ -38,6 +38,17 @@ pub enum Inner {
         /// How long, in milliseconds.
         window_ms: u64,
     },
+    /// Draws where a worker's time goes in the midst of a job, as an SVG; needs `perf`
+    FlameGraph {
+        /// The drawing.
+        file: PathBuf,
+        /// Whose job.
+        #[arg(long, default_value = "cnn")]
+        model: Example,
+        /// How long the worker is watched.
+        #[arg(long, default_value = "10")]
+        seconds: u64,
+    },
     /// Computes a kernel or a model's gradients again and again and prints the least milliseconds
     #[command(hide = true)]
     Training {

@@ -6,6 +6,7 @@
 mod arguments;
 mod bare;
 mod benchmark;
+mod flame;
 mod job;
 mod machine;
 mod report;
@@ -22,11 +23,12 @@ use std::time::Duration;
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(inner) = arguments.inner {
-        let least_or_mean_ms = match inner {
+        let ms = match inner {
             Inner::Bare { kind, model, window_ms } => bare::step_ms(kind, model, window_ms)?,
             Inner::Training { case, threads, window_ms } => training::least_ms(case, threads, Duration::from_millis(window_ms))?,
+            Inner::FlameGraph { file, model, seconds } => return flame::draw(model, seconds, &file),
         };
-        println!("{least_or_mean_ms}");
+        println!("{ms}");
         return Ok(());
     }
     let mut report = Report::begin(arguments.rounds);

@@ -16,8 +16,23 @@ def cnn():
                          nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-def gradients(model, features, classes):
-    labels = torch.arange(len(features)) % classes
+def step(model, features, loss, optimizer=None):
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=0.001, fused=True)
+
+    def once():
+        optimizer.zero_grad(set_to_none=True)
+        loss(model(features)).backward()
+        optimizer.step()
+    return once
+
+
+def classes(records, of):
+    labels = torch.arange(records) % of
+    return lambda outputs: functional.cross_entropy(outputs, labels)
+
+
+def gradients(model, features, of):
+    labels = torch.arange(len(features)) % of
 
     def once():
         model.zero_grad(set_to_none=True)
@@ -34,9 +49,18 @@ def predict():
     return once
 
 
-def bag(sparse):
+def bag(sparse=False):
     table = nn.EmbeddingBag(100_000, 64, mode="mean", sparse=sparse)
-    return gradients(nn.Sequential(table, nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2)), torch.randint(100_000, (256, 32)), 2)
+    return nn.Sequential(table, nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2)), torch.randint(100_000, (256, 32))
+
+
+# Another optimizer than Adam: moments of rows that do not occur stay as they are.
+def lazy_bag():
+    model, features = bag(True)
+    lazy, adam = torch.optim.SparseAdam(model[0].parameters()), torch.optim.Adam(model[1:].parameters(), fused=True)
+    both = type("Both", (), {"zero_grad": lambda self, **_: (lazy.zero_grad(), adam.zero_grad()),
+                             "step": lambda self: (lazy.step(), adam.step())})
+    return step(model, features, classes(256, 2), both())
 
 
 def convolution(channels, filters, side, groups=1):
@@ -60,11 +84,17 @@ class Recurrent(nn.Module):
 
 
 def recurrent(layer):
-    model, features, labels = Recurrent(layer), torch.rand(64, 30, 20), torch.zeros(64, 1)
+    labels = torch.zeros(64, 1)
+    return step(Recurrent(layer), torch.rand(64, 30, 20), lambda outputs: functional.mse_loss(outputs, labels))
+
+
+def dense():
+    layer, features, gradient = nn.Linear(1024, 1024), torch.rand(256, 1024, requires_grad=True), torch.rand(256, 1024)
 
     def once():
-        model.zero_grad(set_to_none=True)
-        functional.mse_loss(model(features), labels, reduction="sum").backward()
+        layer.zero_grad(set_to_none=True)
+        features.grad = None
+        layer(features).backward(gradient)
     return once
 
 
@@ -83,15 +113,18 @@ def product():
 
 
 CASES = {
-    "mlp": lambda: gradients(mlp(), torch.rand(64, 1, 28, 28), 10),
-    "cnn": lambda: gradients(cnn(), torch.rand(64, 1, 28, 28), 10),
+    "mlp": lambda: step(mlp(), torch.rand(64, 1, 28, 28), classes(64, 10)),
+    "cnn": lambda: step(cnn(), torch.rand(64, 1, 28, 28), classes(64, 10)),
     "predict": predict,
     "conv26": lambda: convolution(32, 64, 26),
     "conv56": lambda: convolution(64, 64, 56),
     "depthwise": lambda: convolution(64, 64, 56, 64),
+    "embedding-bag": lambda: step(*bag(), classes(256, 2)),
+    "embedding-bag-lazy": lazy_bag,
     # Two ways: a gradient of the whole table, and one of the rows that occur.
-    "embedding-bag": lambda: (bag(False), bag(True)),
+    "embedding-bag-gradients": lambda: (gradients(*bag(), 2), gradients(*bag(True), 2)),
     "softmax": softmax,
+    "dense": dense,
     "product": product,
     "lstm": lambda: recurrent(nn.LSTM),
     "gru": lambda: recurrent(nn.GRU),

@@ -184,6 +184,7 @@ impl Work {
     }
 
     fn run(mut self, orders: &mpsc::Receiver<Command>) {
+        self.parts.model.threads().pin_caller();
         while let Ok(command) = orders.recv() {
             if let Err(fault) = self.carry_out(command) {
                 self.tell(Event::Failed(fault));

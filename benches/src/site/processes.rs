@@ -55,6 +55,11 @@ impl Process {
         self.role
     }
 
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// Ends it at once; nothing if it is gone.
     pub fn kill(&self) {
         if let Some(pid) = Pid::from_raw(self.pid) {

@@ -67,13 +67,6 @@ impl Batch {
         self.records
     }
 
-    /// The features of a record.
-    #[inline(always)]
-    pub(crate) fn features_of(&self, record: usize) -> &[f32] {
-        let each = self.features.len() / self.records;
-        &self.features[record * each..][..each]
-    }
-
     /// The buffers, to be filled again.
     pub fn into_buffers(self) -> Buffers {
         Buffers { features: self.features, labels: self.labels, indices: self.indices }

@@ -31,9 +31,9 @@ pub use recurrent::{Gru, Lstm, Recurrent};
 pub(crate) use turn::{Order, Turn};
 
 use crate::error::Error;
-use crate::kernel::{Buffer, Grid, Isa, LINE, Left, Out, Right, Start, product};
+use crate::kernel::{Buffer, Grid, Isa, LINE, Left, Out, Right, Start, product, transpose};
 use crate::parameters::Parameters;
-use crate::threads::Threads;
+use crate::threads::{ONE, Threads};
 use tfcoord_types::job::{self, Init, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -71,22 +71,70 @@ pub struct Pass<'a> {
     pub mode: Mode,
 }
 
-/// Multiply-adds below which a product stays on the calling thread: waking others costs more.
-const SMALL: usize = 1 << 20;
+/// Multiply-adds below which a product stays on the calling thread: waking others costs more. Less in tests, so that
+/// random cases, which are small, are shared among threads.
+const SMALL: usize = if cfg!(test) { 1 << 5 } else { 1 << 20 };
+
+/// Values that are worked on together where each is computed alone: fewer stay on the calling thread.
+pub(crate) const BLOCK: usize = if cfg!(test) { 1 << 4 } else { 1 << 14 };
+
+/// Columns of a product's row that are computed together.
+const COLUMNS: usize = if cfg!(test) { 1 } else { 64 };
 
 impl Pass<'_> {
     /// [`product`] into `out`, whose rows are `stride` apart, shared among the threads.
     fn product(&self, left: Left<'_>, right: Right<'_>, out: &mut [f32], stride: usize, start: Start<'_>) {
         let rows = left.rows.count();
-        let work = rows.saturating_mul(right.columns).saturating_mul(left.steps.count());
-        let part = if work < SMALL { rows } else { rows.div_ceil(self.threads.count()) }.max(1);
+        let threads = self.threads(rows.saturating_mul(right.columns).saturating_mul(left.steps.count()));
+        if rows == 1 {
+            return self.row(threads, left, right, out, start);
+        }
+        let part = rows.div_ceil(threads.count()).max(1);
         let parts = out.chunks_mut(part * stride).zip((0..rows).step_by(part));
-        self.threads.each(parts, |(values, from)| {
+        threads.each(parts, |(values, from)| {
             let count = part.min(rows - from);
             let (left, rows) = (Left { rows: left.rows.part(from, count), ..left }, Grid::every(stride, count));
             product(self.isa, left, right, Out { values, rows }, start);
         });
     }
+
+    // A product of one row, shared by columns.
+    fn row(&self, threads: &Threads, left: Left<'_>, right: Right<'_>, out: &mut [f32], start: Start<'_>) {
+        let part = right.columns.div_ceil(threads.count()).next_multiple_of(COLUMNS);
+        let parts = out[..right.columns].chunks_mut(part).zip((0..right.columns).step_by(part));
+        threads.each(parts, |(values, from)| {
+            let columns = values.len();
+            let right = Right { values: right.values.get(from..).unwrap_or_default(), columns, ..right };
+            let start = if let Start::Row(row) = start { Start::Row(&row[from..][..columns]) } else { start };
+            product(self.isa, left, right, Out { values, rows: Grid::every(0, 1) }, start);
+        });
+    }
+
+    /// `sums` become `start` plus the sums of the rows that `values` consists of, each value added to those before it.
+    fn add_rows(&self, values: &[f32], sums: &mut [f32], start: Start<'_>) {
+        let (rows, columns) = (values.len() / sums.len(), sums.len());
+        // A multiple of 1 is the value itself: the product's chain is the sum.
+        let ones = Left { values: &[1.0], rows: Grid::every(0, 1), steps: Grid::every(0, rows) };
+        self.product(ones, Right { values, steps: Grid::every(columns, rows), columns }, sums, columns, start);
+    }
+
+    /// [`transpose`], shared among the threads.
+    fn transpose(&self, from: &[f32], (rows, columns): (usize, usize), to: &mut [f32]) {
+        let part = together(rows).next_multiple_of(LINE);
+        self.threads.each(to.chunks_mut(part * rows).zip((0..columns).step_by(part)), |(to, first)| {
+            transpose(self.isa, &from[first..], (rows, part.min(columns - first)), columns, to, rows);
+        });
+    }
+
+    /// The threads for so many multiply-adds.
+    fn threads(&self, work: usize) -> &Threads {
+        if work < SMALL { &ONE } else { self.threads }
+    }
+}
+
+/// How many records of so many values are worked on together.
+pub(crate) fn together(values: usize) -> usize {
+    (BLOCK / values.max(1)).max(1)
 }
 
 /// Values that a layer needs beside its output, for so many records.

@@ -2,11 +2,12 @@
 //!
 //! exp is [`crate::math`]'s and log `libm`'s, in f64: the same bits on every host.
 
+use crate::kernel::{Isa, vectorized};
 use crate::math;
 use crate::sum::{sum, sum_of_squares};
 
 /// What the loss says about a record.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Judgement {
     /// The record's loss.
     pub loss: f64,
@@ -26,11 +27,18 @@ pub fn softmax_cross_entropy(logits: &[f32], class: usize, gradient: &mut [f32])
 }
 
 /// softmax(logits), and the place of the largest.
-pub fn softmax(logits: &[f32]) -> (Vec<f32>, u32) {
+pub fn softmax(isa: Isa, logits: &[f32]) -> (Vec<f32>, u32) {
     let mut scores = vec![0.0; logits.len()];
-    let (prediction, _, total) = exponentials(logits, &mut scores);
-    divide(&mut scores, total);
+    let prediction = softmax_into(isa, logits, &mut scores);
     (scores, prediction)
+}
+
+vectorized! {
+    fn softmax_into(logits: &[f32], scores: &mut [f32]) -> u32 {
+        let (prediction, _, total) = exponentials(logits, scores);
+        divide(scores, total);
+        prediction
+    }
 }
 
 // e^(logit - largest) of each, the place of the largest, the largest, the sum.
@@ -173,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_logits_is_predicted() {
-        assert_eq!(softmax(&[0.0, 1.0, 1.0]).1, 1);
-        assert_eq!(softmax(&[0.0, 0.0]), (vec![0.5, 0.5], 0));
+        assert_eq!(softmax(Isa::detect(), &[0.0, 1.0, 1.0]).1, 1);
+        assert_eq!(softmax(Isa::detect(), &[0.0, 0.0]), (vec![0.5, 0.5], 0));
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod counting;
 mod evaluate;
+mod judge;
 mod network;
 mod train;
 
@@ -69,6 +70,12 @@ impl Model {
         }
         let threads = Threads::new(options.threads)?;
         Ok(Self { spec: spec.clone(), input: input.clone(), variables, body, threads, isa: options.isa })
+    }
+
+    /// What it computes with: the thread that trains is one of them, and may be kept on a cpu of its own with
+    /// [`Threads::pin_caller`].
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// Its variables: layer by layer from the features on, and last the curve.

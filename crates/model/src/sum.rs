@@ -1,7 +1,5 @@
 //! Sums of slices in f64, over eight partial sums: a fixed order that the compiler can keep in vectors.
 
-use crate::kernel::vectorized;
-
 const LANES: usize = 8;
 
 /// The sum of `values`.
@@ -61,13 +59,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 pub fn add(sums: &mut [f32], more: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(more) {
         *sum += value;
-    }
-}
-
-vectorized! {
-    /// Adds each of the rows that `values` consists of to `sums`.
-    pub fn add_rows(values: &[f32], sums: &mut [f32]) {
-        values.chunks_exact(sums.len()).for_each(|row| add(sums, row));
     }
 }
 

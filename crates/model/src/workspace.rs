@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::Kept;
+use crate::loss::Judgement;
 use crate::model::{Network, Placed, Step};
 use std::collections::TryReserveError;
 
@@ -14,6 +15,8 @@ pub struct Workspace {
     /// Gradients by outputs, as [`Network::gradients`] has them.
     pub(crate) gradients: Vec<Buffer>,
     pub(crate) scratch: Buffer,
+    /// What the loss says about each record.
+    pub(crate) judgements: Vec<Judgement>,
     records: usize,
 }
 
@@ -52,6 +55,9 @@ impl Workspace {
         for (gradient, values) in self.gradients.iter_mut().zip(network.gradients()) {
             gradient.grow(records * values).map_err(full(records, "gradients", records * values))?;
         }
+        let judgements = &mut self.judgements;
+        judgements.try_reserve_exact(records.saturating_sub(judgements.len())).map_err(full(records, "losses", records))?;
+        judgements.resize(records.max(judgements.len()), Judgement::default());
         self.records = self.records.max(records);
         Ok(())
     }

@@ -29,7 +29,7 @@ mod fence;
 pub mod init;
 mod input;
 mod mode;
-mod optimizer;
+pub mod optimizer;
 mod reduce;
 mod schedule;
 mod server;

@@ -29,7 +29,7 @@ use tfcoord_types::job::Optimizer;
 
 /// What an optimizer keeps for each element of a chunk; a slot that it does not need is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Slots {
+pub struct Slots {
     first: Vec<f32>,
     second: Vec<f32>,
 }
@@ -62,7 +62,10 @@ impl Slots {
 
 /// An optimizer at one step.
 #[derive(Debug)]
-pub(crate) enum Kernel {
+pub struct Kernel(Kind);
+
+#[derive(Debug)]
+enum Kind {
     Sgd(sgd::Sgd),
     Momentum(momentum::Momentum),
     Adagrad(adagrad::Adagrad),
@@ -74,36 +77,54 @@ impl Kernel {
     /// `optimizer` at `step` (from 0), where the schedule has this `factor`. `None` for `add`, which is no
     /// function of a mean.
     pub fn new(optimizer: &Optimizer, step: u64, factor: f64) -> Option<Self> {
-        Some(match *optimizer {
-            Optimizer::Sgd { learning_rate, weight_decay } => Kernel::Sgd(sgd::Sgd::new(learning_rate * factor, weight_decay)),
+        Some(Self(match *optimizer {
+            Optimizer::Sgd { learning_rate, weight_decay } => Kind::Sgd(sgd::Sgd::new(learning_rate * factor, weight_decay)),
             Optimizer::Momentum { learning_rate, momentum, nesterov, weight_decay } => {
-                Kernel::Momentum(momentum::Momentum::new(learning_rate * factor, momentum, nesterov, weight_decay))
+                Kind::Momentum(momentum::Momentum::new(learning_rate * factor, momentum, nesterov, weight_decay))
             }
             Optimizer::Adagrad { learning_rate, epsilon, weight_decay, .. } => {
-                Kernel::Adagrad(adagrad::Adagrad::new(learning_rate * factor, epsilon, weight_decay))
+                Kind::Adagrad(adagrad::Adagrad::new(learning_rate * factor, epsilon, weight_decay))
             }
             Optimizer::Rmsprop { learning_rate, rho, epsilon, weight_decay } => {
-                Kernel::Rmsprop(rmsprop::Rmsprop::new(learning_rate * factor, rho, epsilon, weight_decay))
+                Kind::Rmsprop(rmsprop::Rmsprop::new(learning_rate * factor, rho, epsilon, weight_decay))
             }
             Optimizer::Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay } => {
-                Kernel::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).l2(weight_decay))
+                Kind::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).l2(weight_decay))
             }
             Optimizer::AdamW { learning_rate, beta_1, beta_2, epsilon, weight_decay } => {
-                Kernel::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).decoupled(weight_decay))
+                Kind::Adam(adam::Adam::new(learning_rate * factor, [beta_1, beta_2], epsilon, step).decoupled(weight_decay))
             }
             Optimizer::Add {} => return None,
-        })
+        }))
     }
 
-    /// Updates `p` by the mean gradient `g`; `elements` tells where they lie in the chunk whose slots are given.
+    /// Updates `p` by the mean gradient `g`; `elements` tells where they lie in the chunk whose slots are given. With the
+    /// vector instructions of this processor: none of the operations is fused, so the bits are those of plain code.
     pub fn run(&self, p: &mut [f32], g: &[f32], slots: &mut Slots, elements: Range<usize>) {
-        let (first, second) = slots.part(elements);
-        match self {
-            Kernel::Sgd(sgd) => sgd.run(p, g),
-            Kernel::Momentum(momentum) => momentum.run(p, g, first),
-            Kernel::Adagrad(adagrad) => adagrad.run(p, g, first),
-            Kernel::Rmsprop(rmsprop) => rmsprop.run(p, g, first),
-            Kernel::Adam(adam) => adam.run(p, g, first, second),
+        pulp::Arch::new().dispatch(Run { kernel: self, p, g, slots: slots.part(elements) });
+    }
+}
+
+struct Run<'a> {
+    kernel: &'a Kernel,
+    p: &'a mut [f32],
+    g: &'a [f32],
+    slots: (&'a mut [f32], &'a mut [f32]),
+}
+
+impl pulp::WithSimd for Run<'_> {
+    type Output = ();
+
+    // The loops become vectors of what the caller was compiled for.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { kernel, p, g, slots: (first, second) } = self;
+        match &kernel.0 {
+            Kind::Sgd(sgd) => sgd.run(p, g),
+            Kind::Momentum(momentum) => momentum.run(p, g, first),
+            Kind::Adagrad(adagrad) => adagrad.run(p, g, first),
+            Kind::Rmsprop(rmsprop) => rmsprop.run(p, g, first),
+            Kind::Adam(adam) => adam.run(p, g, first, second),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Functions of each value, as a layer and fused into others.
 
-use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
-use crate::kernel::{Isa, vectorized};
+use super::{BLOCK, Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
+use crate::kernel::vectorized;
 use crate::math;
 use tfcoord_types::job::{Activation as Function, LayerShape};
 
@@ -24,14 +24,17 @@ impl Layer for Activation {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        buffers.output.copy_from_slice(buffers.input);
-        finish(Some(self.function), pass, buffers.output, &mut buffers.kept.values);
+        let parts = parts(buffers.output, &mut buffers.kept.values, BLOCK).zip(buffers.input.chunks(BLOCK));
+        pass.threads.each(parts, |((output, kept), input)| {
+            output.copy_from_slice(input);
+            finish(Some(self.function), pass, output, kept);
+        });
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
         if let Some(input_gradient) = buffers.input_gradient {
             input_gradient.copy_from_slice(buffers.output_gradient);
-            pull(pass.isa, Some(self.function), buffers.output, &buffers.kept.values, input_gradient);
+            pull(pass, Some(self.function), buffers.output, &buffers.kept.values, input_gradient);
         }
     }
 }
@@ -39,6 +42,22 @@ impl Layer for Activation {
 /// How many of `values` values [`finish`] keeps for [`pull`]: gelu's inputs. The others' outputs are enough.
 pub(super) fn kept(function: Option<Function>, values: usize) -> usize {
     if function == Some(Function::Gelu) { values } else { 0 }
+}
+
+/// Parts of `len` of `values`, each with as many of `kept`, if there are any.
+pub(super) fn parts<'a>(
+    values: &'a mut [f32],
+    kept: &'a mut [f32],
+    len: usize,
+) -> impl Iterator<Item = (&'a mut [f32], &'a mut [f32])> + Send {
+    values.chunks_mut(len).zip(kept.chunks_mut(len).chain(std::iter::repeat_with(Default::default)))
+}
+
+/// As [`finish`], shared among the threads.
+pub(super) fn finish_all(function: Option<Function>, pass: &Pass<'_>, values: &mut [f32], kept: &mut [f32]) {
+    if function.is_some() {
+        pass.threads.each(parts(values, kept, BLOCK), |(values, kept)| finish(function, pass, values, kept));
+    }
 }
 
 /// `values` become `function` of themselves; in training, `kept` becomes what [`pull`] needs.
@@ -64,9 +83,12 @@ fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
 }
 
 /// `gradient`, by the function's outputs, becomes that by its inputs.
-pub(super) fn pull(isa: Isa, function: Option<Function>, outputs: &[f32], kept: &[f32], gradient: &mut [f32]) {
+pub(super) fn pull(pass: &Pass<'_>, function: Option<Function>, outputs: &[f32], kept: &[f32], gradient: &mut [f32]) {
     if let Some(function) = function {
-        pull_each(isa, function, if function == Function::Gelu { kept } else { outputs }, gradient);
+        let values = if function == Function::Gelu { kept } else { outputs };
+        pass.threads.each(gradient.chunks_mut(BLOCK).zip(values.chunks(BLOCK)), |(gradient, values)| {
+            pull_each(pass.isa, function, values, gradient);
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The mean of each window.
 
 use super::window::Window;
-use super::{Backward, Emit, Forward, Layer, Needs, Pass};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, together};
 use crate::kernel::vectorized;
 use crate::sum::add;
 use tfcoord_types::job::{LayerShape, Pair};
@@ -24,12 +24,17 @@ impl Layer for AveragePool2d {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        means(pass.isa, &self.window, buffers.input, buffers.output);
+        let (window, records) = (&self.window, together(self.window.inputs()));
+        let parts = buffers.output.chunks_mut(records * window.outputs()).zip(buffers.input.chunks(records * window.inputs()));
+        pass.threads.each(parts, |(outputs, inputs)| means(pass.isa, window, inputs, outputs));
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
         if let Some(input_gradient) = buffers.input_gradient {
-            shares(pass.isa, &self.window, buffers.output_gradient, input_gradient);
+            let (window, records) = (&self.window, together(self.window.inputs()));
+            let gradients = buffers.output_gradient.chunks(records * window.outputs());
+            let parts = input_gradient.chunks_mut(records * window.inputs()).zip(gradients);
+            pass.threads.each(parts, |(targets, gradients)| shares(pass.isa, window, gradients, targets));
         }
     }
 }

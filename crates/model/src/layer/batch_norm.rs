@@ -5,7 +5,7 @@
 //! and variance is the number of records times the statistic; the server adds the lanes', divides by the step's
 //! records, and mixes in the result. Evaluation uses the moving ones.
 
-use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, len, room, take, values_of, variable};
+use super::{BLOCK, Backward, Emit, Forward, Layer, Mode, Needs, Pass, SMALL, len, room, take, together, values_of, variable};
 use crate::kernel::vectorized;
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -62,31 +62,39 @@ impl Layer for BatchNorm {
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
         let Forward { input, output, kept, scratch } = buffers;
         let variables = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
+        let part = together(self.channels) * self.channels;
         if pass.mode == Mode::Evaluate {
             let inverses = &mut scratch[..self.channels];
             invert(pass.parameters.values(self.moving_variance), self.epsilon, inverses);
+            let inverses = &*inverses;
             let means = pass.parameters.values(self.moving_mean);
-            output.copy_from_slice(input);
-            normalize(pass.isa, means, inverses, output);
-            return scale(pass.isa, variables, output);
+            return pass.threads.each(output.chunks_mut(part).zip(input.chunks(part)), |(output, input)| {
+                output.copy_from_slice(input);
+                normalize(pass.isa, means, inverses, output);
+                scale(pass.isa, variables, output);
+            });
         }
         let (normal, [means, variances, inverses]) = self.split(&mut kept.values, input.len());
         let share = 1.0 / (input.len() / self.channels) as f64;
-        sums(pass.isa, input, None, share, means);
-        sums(pass.isa, input, Some(Term::Deviation(means)), share, variances);
+        sums(pass, input, None, share, means);
+        sums(pass, input, Some(Term::Deviation(means)), share, variances);
         invert(variances, self.epsilon, inverses);
-        normal.copy_from_slice(input);
-        normalize(pass.isa, means, inverses, normal);
-        output.copy_from_slice(normal);
-        scale(pass.isa, variables, output);
+        let (means, inverses) = (&*means, &*inverses);
+        let parts = normal.chunks_mut(part).zip(output.chunks_mut(part)).zip(input.chunks(part));
+        pass.threads.each(parts, |((normal, output), input)| {
+            normal.copy_from_slice(input);
+            normalize(pass.isa, means, inverses, normal);
+            output.copy_from_slice(normal);
+            scale(pass.isa, variables, output);
+        });
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { kept, output_gradient: gradients, input_gradient, mut scratch, .. } = buffers;
         let (scale_gradient, shift_gradient) = (take(&mut scratch, self.channels), take(&mut scratch, self.channels));
         let (normal, [means, variances, inverses]) = self.split(&mut kept.values, gradients.len());
-        sums(pass.isa, gradients, Some(Term::Times(normal)), 1.0, scale_gradient);
-        sums(pass.isa, gradients, None, 1.0, shift_gradient);
+        sums(pass, gradients, Some(Term::Times(normal)), 1.0, scale_gradient);
+        sums(pass, gradients, None, 1.0, shift_gradient);
         emit(self.scale, scale_gradient);
         emit(self.shift, shift_gradient);
         let records = (gradients.len() / (self.rows * self.channels)) as f32;
@@ -100,13 +108,27 @@ impl Layer for BatchNorm {
         scale_gradient.iter_mut().chain(&mut *shift_gradient).for_each(|sum| *sum *= share);
         let scale = pass.parameters.values(self.scale);
         inverses.iter_mut().zip(scale).for_each(|(inverse, scale)| *inverse *= scale);
-        of_input(pass.isa, inverses, (shift_gradient, scale_gradient), (gradients, normal), input_gradient);
+        let (factors, statistics) = (&*inverses, (&*shift_gradient, &*scale_gradient));
+        let part = together(self.channels) * self.channels;
+        let sources = gradients.chunks(part).zip(normal.chunks(part));
+        pass.threads.each(input_gradient.chunks_mut(part).zip(sources), |(targets, sources)| {
+            of_input(pass.isa, factors, statistics, sources, targets);
+        });
     }
 }
 
 fn invert(variances: &[f32], epsilon: f32, inverses: &mut [f32]) {
     let inverse = |variance: f32| (1.0 / (f64::from(variance) + f64::from(epsilon)).sqrt()) as f32;
     inverses.iter_mut().zip(variances).for_each(|(i, variance)| *i = inverse(*variance));
+}
+
+// Sums by channel, times `share`. A channel's goes through all rows: threads share the channels.
+fn sums(pass: &Pass<'_>, values: &[f32], of: Option<Term<'_>>, share: f64, results: &mut [f32]) {
+    let channels = results.len();
+    let threads = pass.threads(values.len() * (SMALL / BLOCK));
+    threads.each(results.chunks_mut(CHANNELS).zip((0..).step_by(CHANNELS)), |(results, from)| {
+        sums_from(pass.isa, values, channels, from, of, share, results);
+    });
 }
 
 // What is summed instead of a value x.
@@ -129,19 +151,16 @@ fn sums_of(values: &[f32], channels: usize, from: usize, sums: &mut [f64], term:
 }
 
 vectorized! {
-    // Sums by channel, times `share`.
-    fn sums(values: &[f32], of: Option<Term<'_>>, share: f64, results: &mut [f32]) {
-        let channels = results.len();
-        for (at, results) in results.chunks_mut(CHANNELS).enumerate() {
-            let mut sums = [0.0; CHANNELS];
-            let (sums, from) = (&mut sums[..results.len()], at * CHANNELS);
-            match of {
-                None => sums_of(values, channels, from, sums, |_, _, x| f64::from(x)),
-                Some(Term::Deviation(means)) => sums_of(values, channels, from, sums, |_, c, x| f64::from(x - means[c]) * f64::from(x - means[c])),
-                Some(Term::Times(others)) => sums_of(values, channels, from, sums, |at, _, x| f64::from(x) * f64::from(others[at])),
-            }
-            results.iter_mut().zip(sums).for_each(|(result, sum)| *result = (*sum * share) as f32);
+    // Of as many channels from `from` on as there is room for, at most [`CHANNELS`].
+    fn sums_from(values: &[f32], channels: usize, from: usize, of: Option<Term<'_>>, share: f64, results: &mut [f32]) {
+        let mut sums = [0.0; CHANNELS];
+        let sums = &mut sums[..results.len()];
+        match of {
+            None => sums_of(values, channels, from, sums, |_, _, x| f64::from(x)),
+            Some(Term::Deviation(means)) => sums_of(values, channels, from, sums, |_, c, x| f64::from(x - means[c]) * f64::from(x - means[c])),
+            Some(Term::Times(others)) => sums_of(values, channels, from, sums, |at, _, x| f64::from(x) * f64::from(others[at])),
         }
+        results.iter_mut().zip(sums).for_each(|(result, sum)| *result = (*sum * share) as f32);
     }
 
     fn normalize(means: &[f32], inverses: &[f32], values: &mut [f32]) {

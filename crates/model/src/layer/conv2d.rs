@@ -17,13 +17,14 @@
 mod depthwise;
 mod span;
 
-use super::activation::{finish, kept, pull};
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, len, room, take, variable};
+use super::activation::{finish, kept, parts, pull};
+use super::{Backward, Emit, Forward, LINE, Layer, Needs, Pass, initializer, len, room, take, variable};
 use crate::error::Error;
-use crate::kernel::{Left, Out, Right, Start, product, transpose};
-use crate::sum::add_rows;
+use crate::kernel::{Grid, Left, Out, Right, Start, product, transpose};
+use crate::threads::Threads;
 use depthwise::Depthwise;
 use span::{Span, Window};
+use std::ops::Range;
 use tfcoord_types::job::{Activation, Init, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -186,55 +187,144 @@ impl Conv2d {
         }
     }
 
-    // The sums of the kernel's gradient: [in channels, height, width, `columns`].
-    fn sums_plane(&self, columns: usize) -> Plane {
-        Plane { row: self.size.1 * columns, column: columns, within: (self.group().0, self.taps() * columns) }
+    // The sums of the kernel's gradient: [`channels`, height, width, `columns`].
+    fn sums_plane(&self, channels: usize, columns: usize) -> Plane {
+        Plane { row: self.size.1 * columns, column: columns, within: (channels, self.taps() * columns) }
     }
 
-    // Filters whose sums lie together: those of a group, or of a thread where there are no groups, or one filter in each.
-    fn filters_together(&self, pass: &Pass<'_>) -> usize {
-        if self.groups == 1 || self.depthwise.is_some() { self.filters.div_ceil(pass.threads.count()) } else { self.group().1 }
+    // How the kernel's gradient is computed: groups beside each other, the channels and filters of one. Depthwise ones are
+    // computed as one.
+    fn groups(&self) -> (usize, usize, usize) {
+        let (channels, filters) = self.group();
+        if self.depthwise.is_some() { (1, 1, self.filters) } else { (self.groups, channels, filters) }
     }
 
-    fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32]) {
-        // Threads share the filters: the sums of each part are [in channels, height, width, its filters].
-        let ((channels, filters), part) = (self.group(), self.filters_together(pass));
-        let parts = sums.chunks_mut(channels * self.taps() * part).zip((0..self.filters).step_by(part));
-        pass.threads.each(parts, |(sums, first)| {
-            let columns = part.min(self.filters - first);
-            let to = self.sums_plane(columns);
+    // How the threads share the kernel's gradient: the channels and the filters of a part, which is a group, or of a single
+    // group a part. Rows of a product are the channels', columns the filters': these fill vectors, and are parted only where
+    // channels are few.
+    fn shares(&self, threads: usize) -> (usize, usize) {
+        let (groups, channels, filters) = self.groups();
+        if groups > 1 {
+            return (channels, filters);
+        }
+        let rows = channels.min(threads);
+        let columns = filters.div_ceil(threads.div_ceil(rows)).next_multiple_of(LINE);
+        (channels.div_ceil(rows), columns.min(filters))
+    }
+
+    // Parts of the kernel's gradient, each [its channels, height, width, its filters].
+    fn parts<'a>(&self, mut sums: &'a mut [f32], (channels, filters): (usize, usize)) -> impl Iterator<Item = Part<'a>> + Send + use<'a> {
+        let ((groups, of_group, filters_of_group), taps) = (self.groups(), self.taps());
+        let first = (0..groups).flat_map(move |group| {
+            let channels = (0..of_group).step_by(channels);
+            channels.flat_map(move |c| (0..filters_of_group).step_by(filters).map(move |f| (group, c, f)))
+        });
+        first.map(move |(group, c, f)| {
+            let (c_end, f_end) = (of_group.min(c + channels), filters_of_group.min(f + filters));
+            let of = |count: usize, from: usize, to: usize| group * count + from..group * count + to;
+            let (channels, filters) = (of(of_group, c, c_end), of(filters_of_group, f, f_end));
+            let sums = sums.split_off_mut(..channels.len() * taps * filters.len()).unwrap_or_default();
+            let to = (filters.start * of_group + c) * taps;
+            Part { channels, filters, is_first: c == 0, to, sums }
+        })
+    }
+
+    // The gradient by the kernel, [out channels, in channels, height, width], into `kernel`, and by the bias.
+    fn kernel_gradient(&self, pass: &Pass<'_>, input: &[f32], gradient: &[f32], sums: &mut [f32], kernel: &mut [f32], bias: &mut [f32]) {
+        let threads = self.threads(pass, input.len() / self.inputs());
+        let shares = self.shares(threads.count());
+        let mut bias = bias;
+        // A part of the first channels has its filters' bias as well: so all of the gradient is in the cache once.
+        let parts = self.parts(sums, shares).map(|part| {
+            let bias = if part.is_first { bias.split_off_mut(..part.filters.len()) } else { None };
+            (part, bias.unwrap_or_default())
+        });
+        threads.each(parts, |(Part { channels, filters, sums, .. }, bias)| {
+            let to = self.sums_plane(channels.len(), filters.len());
             let right = Plane { within: (1, 0), ..self.output_plane() };
             let pictures = input.chunks_exact(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
-            if let Some(depthwise) = &self.depthwise {
+            let (rows, columns) = &self.by_kernel;
+            if self.depthwise.is_some() {
                 sums.fill(0.0);
-                return pictures.for_each(|(picture, gradient)| {
-                    depthwise::kernel_gradient(pass.isa, depthwise, picture, gradient, first..first + columns, sums);
-                });
             }
             for (at, (picture, gradient)) in pictures.enumerate() {
                 let start = if at == 0 { Start::Zero } else { Start::Output };
-                let values = &picture[first / filters * channels..];
-                let left = Places { values, plane: self.input_plane(), rows: (channels, 1), steps: (1, 0) };
-                multiply(pass, &self.by_kernel, left, (&gradient[first..], right, columns), (sums, to), start);
+                let of_filters = &gradient[filters.start..];
+                match &self.depthwise {
+                    Some(depthwise) => depthwise::kernel_gradient(pass.isa, depthwise, picture, gradient, filters.clone(), sums),
+                    None => {
+                        let values = &picture[channels.start..];
+                        let left = Places { values, plane: self.input_plane(), rows: (channels.len(), 1), steps: (1, 0) };
+                        let right = (of_filters, right, filters.len());
+                        multiply(pass, (rows.iter().copied(), columns), left, right, (sums, to), start);
+                    }
+                }
+                if !bias.is_empty() {
+                    self.add_places(pass, of_filters, bias, start);
+                }
             }
         });
+        let rest = self.group().0 * self.taps();
+        for Part { channels, filters, to, sums, .. } in self.parts(sums, shares) {
+            transpose(pass.isa, sums, (channels.len() * self.taps(), filters.len()), filters.len(), &mut kernel[to..], rest);
+        }
+    }
+
+    // Adds up the places of a picture's gradient, for as many filters as there are sums.
+    fn add_places(&self, pass: &Pass<'_>, gradient: &[f32], sums: &mut [f32], start: Start<'_>) {
+        let places = self.output.0 * self.output.1;
+        // A multiple of 1 is the value itself.
+        let left = Left { values: &[1.0], rows: Grid::every(0, 1), steps: Grid::every(0, places) };
+        let right = Right { values: gradient, steps: Grid::every(self.filters, places), columns: sums.len() };
+        product(pass.isa, left, right, Out { values: sums, rows: Grid::every(0, 1) }, start);
     }
 
     fn input_gradient(&self, pass: &Pass<'_>, turned: &[f32], gradient: &[f32], targets: &mut [f32]) {
         let (channels, filters) = self.group();
-        let (to, kernel) = (Plane { within: (1, 0), ..self.input_plane() }, self.kernel_plane(filters, channels));
-        let pictures = gradient.chunks_exact(self.outputs()).zip(targets.chunks_exact_mut(self.inputs()));
-        pass.threads.each(pictures, |(gradient, target)| {
+        let kernel = self.kernel_plane(filters, channels);
+        let pictures = targets.chunks_exact_mut(self.inputs()).zip(gradient.chunks_exact(self.outputs()));
+        let (threads, band) = (self.threads(pass, pictures.len()), self.band(pass, pictures.len(), self.input.0));
+        let parts = pictures.flat_map(|(target, gradient)| {
+            let bands = target.chunks_mut(band * self.input.1 * self.channels).zip((0..).step_by(band));
+            bands.map(move |(target, first)| (target, first, gradient))
+        });
+        threads.each(parts, |(target, first, gradient)| {
             if let Some(depthwise) = &self.depthwise {
-                return depthwise::input_gradient(pass.isa, depthwise, gradient, turned, target);
+                return depthwise::input_gradient(pass.isa, depthwise, gradient, turned, first, target);
             }
             for (group, turned) in turned.chunks_exact(self.taps() * channels * filters).enumerate() {
                 let values = &gradient[group * filters..];
                 let left = Places { values, plane: self.output_plane(), rows: (1, 0), steps: (filters, 1) };
-                multiply(pass, &self.by_input, left, (turned, kernel, channels), (&mut target[group * channels..], to), Start::Zero);
+                let (rows, columns) = &self.by_input;
+                let rows = rows.iter().filter_map(|span| span.within(first..first + band));
+                let to = Plane { within: (1, 0), ..self.input_plane() };
+                multiply(pass, (rows, columns), left, (turned, kernel, channels), (&mut target[group * channels..], to), Start::Zero);
             }
         });
     }
+
+    // How many of a picture's `rows` are computed together: all of them where there are pictures for all threads.
+    fn band(&self, pass: &Pass<'_>, pictures: usize, rows: usize) -> usize {
+        let threads = self.threads(pass, pictures).count();
+        let bands = if pictures.is_multiple_of(threads) || pictures > 8 * threads { 1 } else { 2 * threads };
+        rows.div_ceil(bands)
+    }
+
+    // The threads for so many pictures.
+    fn threads<'a>(&self, pass: &'a Pass<'_>, pictures: usize) -> &'a Threads {
+        let places = self.output.0 * self.output.1;
+        pass.threads(pictures.saturating_mul(places).saturating_mul(self.kernel_len()))
+    }
+}
+
+// A part of the kernel's gradient: the picture's channels, the filters, and where it begins in the kernel.
+struct Part<'a> {
+    channels: Range<usize>,
+    filters: Range<usize>,
+    // Whether its channels are the first of their group.
+    is_first: bool,
+    to: usize,
+    sums: &'a mut [f32],
 }
 
 // The left matrix of all spans: the values of a plane, and what further rows and steps there are within its places.
@@ -248,13 +338,13 @@ struct Places<'a> {
 // One picture's product, span by span; the right matrix has so many columns.
 fn multiply(
     pass: &Pass<'_>,
-    (rows, columns): &(Vec<Span>, Vec<Span>),
+    (rows, columns): (impl Iterator<Item = Span>, &[Span]),
     left: Places<'_>,
     right: (&[f32], Plane, usize),
     (values, to): (&mut [f32], Plane),
     start: Start<'_>,
 ) {
-    for (y, x) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
+    for (y, x) in rows.flat_map(|row| columns.iter().map(move |column| (row, *column))) {
         let (rows, steps) = span::left((y, x), left.plane, left.rows, left.steps);
         let left = Left { values: left.values, rows, steps };
         let right = Right { values: right.0, steps: span::right((y, x), right.1), columns: right.2 };
@@ -279,38 +369,37 @@ impl Layer for Conv2d {
         let bias = self.bias.map(|bias| pass.parameters.values(bias));
         let (channels, filters) = self.group();
         let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(channels, filters));
-        let pictures = input.chunks_exact(self.inputs()).zip(output.chunks_exact_mut(self.outputs()));
-        pass.threads.each(pictures, |(picture, output)| {
+        let pictures = input.chunks_exact(self.inputs());
+        let (threads, band) = (self.threads(pass, pictures.len()), self.band(pass, pictures.len(), self.output.0));
+        let bands = pictures.zip(parts(output, &mut kept.values, self.outputs())).flat_map(|(picture, (output, kept))| {
+            let bands = parts(output, kept, band * self.output_plane().row).zip((0..).step_by(band));
+            bands.map(move |((output, kept), first)| (picture, output, kept, first))
+        });
+        threads.each(bands, |(picture, output, kept, first)| {
             if let Some(depthwise) = &self.depthwise {
-                return depthwise::forward(pass.isa, depthwise, picture, turned, bias, output);
+                depthwise::forward(pass.isa, depthwise, picture, turned, bias, first, output);
+                return finish(self.activation, pass, output, kept);
             }
             for (group, turned) in turned.chunks_exact(self.taps() * channels * filters).enumerate() {
                 let start = bias.map_or(Start::Zero, |bias| Start::Row(&bias[group * filters..][..filters]));
                 let values = &picture[group * channels..];
                 let left = Places { values, plane: self.input_plane(), rows: (1, 0), steps: (channels, 1) };
-                multiply(pass, &self.forward, left, (turned, kernel, filters), (&mut output[group * filters..], to), start);
+                let (rows, columns) = &self.forward;
+                let rows = rows.iter().filter_map(|span| span.within(first..first + band));
+                multiply(pass, (rows, columns), left, (turned, kernel, filters), (&mut output[group * filters..], to), start);
             }
+            finish(self.activation, pass, output, kept);
         });
-        finish(self.activation, pass, output, &mut kept.values);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { input, output, kept, output_gradient, input_gradient, mut scratch } = buffers;
-        pull(pass.isa, self.activation, output, &kept.values, output_gradient);
+        pull(pass, self.activation, output, &kept.values, output_gradient);
         let (sums, turned) = (take(&mut scratch, self.kernel_len()), take(&mut scratch, self.kernel_len()));
-        self.kernel_gradient(pass, input, output_gradient, sums);
-        let (rest, part) = (self.group().0 * self.taps(), self.filters_together(pass));
-        for (sums, gradient) in sums.chunks(rest * part).zip(turned.chunks_mut(rest * part)) {
-            let filters = sums.len() / rest;
-            transpose(pass.isa, sums, (rest, filters), filters, gradient, rest);
-        }
+        let bias_gradient = take(&mut scratch, if self.bias.is_some() { self.filters } else { 0 });
+        self.kernel_gradient(pass, input, output_gradient, sums, turned, bias_gradient);
         emit(self.kernel, turned);
-        if let Some(bias) = self.bias {
-            let bias_gradient = take(&mut scratch, self.filters);
-            bias_gradient.fill(0.0);
-            add_rows(pass.isa, output_gradient, bias_gradient);
-            emit(bias, bias_gradient);
-        }
+        self.bias.into_iter().for_each(|bias| emit(bias, bias_gradient));
         if let Some(input_gradient) = input_gradient {
             match self.depthwise {
                 Some(_) => self.turned_for_output(pass, sums, turned),

@@ -1,9 +1,8 @@
 //! `y = activation(x W + b)`.
 
-use super::activation::{finish, kept, pull};
+use super::activation::{finish_all, kept, pull};
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, initializer, len, room, take, variable};
-use crate::kernel::{Grid, Left, Right, Start, transpose};
-use crate::sum::add_rows;
+use crate::kernel::{Grid, Left, Right, Start};
 use tfcoord_types::job::{Activation, Init, LayerShape};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -42,11 +41,11 @@ impl Dense {
     fn input_gradient(&self, pass: &Pass<'_>, gradients: &[f32], mut scratch: &mut [f32], out: &mut [f32]) {
         let records = gradients.len() / self.units;
         let (turned, product) = (take(&mut scratch, gradients.len()), take(&mut scratch, out.len()));
-        transpose(pass.isa, gradients, (records, self.units), self.units, turned, records);
+        pass.transpose(gradients, (records, self.units), turned);
         let left = Left { values: self.kernel(pass), rows: Grid::every(self.units, self.inputs), steps: Grid::every(1, self.units) };
         let right = Right { values: turned, steps: Grid::every(records, self.units), columns: records };
         pass.product(left, right, product, records, Start::Zero);
-        transpose(pass.isa, product, (self.inputs, records), records, out, self.inputs);
+        pass.transpose(product, (self.inputs, records), out);
     }
 }
 
@@ -63,20 +62,19 @@ impl Layer for Dense {
         let left = Left { values: buffers.input, rows: Grid::every(self.inputs, records), steps: Grid::every(1, self.inputs) };
         let right = Right { values: self.kernel(pass), steps: Grid::every(self.units, self.inputs), columns: self.units };
         pass.product(left, right, buffers.output, self.units, start);
-        finish(self.activation, pass, buffers.output, &mut buffers.kept.values);
+        finish_all(self.activation, pass, buffers.output, &mut buffers.kept.values);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { input, output, kept, output_gradient, input_gradient, scratch } = buffers;
-        pull(pass.isa, self.activation, output, &kept.values, output_gradient);
+        pull(pass, self.activation, output, &kept.values, output_gradient);
         let mut rest = &mut *scratch;
         let kernel_gradient = take(&mut rest, self.inputs * self.units);
         self.kernel_gradient(pass, input, output_gradient, kernel_gradient);
         emit(self.kernel, kernel_gradient);
         if let Some(bias) = self.bias {
             let bias_gradient = take(&mut rest, self.units);
-            bias_gradient.fill(0.0);
-            add_rows(pass.isa, output_gradient, bias_gradient);
+            pass.add_rows(output_gradient, bias_gradient, Start::Zero);
             emit(bias, bias_gradient);
         }
         if let Some(input_gradient) = input_gradient {

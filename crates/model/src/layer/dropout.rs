@@ -1,6 +1,6 @@
 //! Dropout: in training, a share of the values becomes 0 and the others are divided by what remains.
 
-use super::{Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
+use super::{BLOCK, Backward, Emit, Forward, Layer, Mode, Needs, Pass, values_of};
 use crate::kernel::vectorized;
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::LayerShape;
@@ -32,16 +32,24 @@ impl Layer for Dropout {
             return output.copy_from_slice(input);
         };
         let keys = [key.seed, u64::from(key.epoch), key.step, u64::from(key.lane), self.index];
-        let mut stream = Stream::new("dropout", &keys);
+        let stream = Stream::new("dropout", &keys);
         let scale = 1.0 / (1.0 - self.rate);
-        let mask = &mut kept.values[..input.len()];
-        mask.fill_with(|| if stream.unit() >= self.rate { scale } else { 0.0 });
-        multiply(pass.isa, input, mask, output);
+        let values = input.chunks(BLOCK).zip(output.chunks_mut(BLOCK));
+        let parts = kept.values.chunks_mut(BLOCK).zip((0..).step_by(BLOCK));
+        pass.threads.each(values.zip(parts), |((input, output), (mask, first))| {
+            let mut stream = stream.clone();
+            stream.seek(first);
+            let mask = &mut mask[..input.len()];
+            mask.fill_with(|| if stream.unit() >= self.rate { scale } else { 0.0 });
+            multiply(pass.isa, input, mask, output);
+        });
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
         if let Some(input_gradient) = buffers.input_gradient {
-            multiply(pass.isa, buffers.output_gradient, &buffers.kept.values, input_gradient);
+            let sources = buffers.output_gradient.chunks(BLOCK).zip(buffers.kept.values.chunks(BLOCK));
+            let parts = input_gradient.chunks_mut(BLOCK).zip(sources);
+            pass.threads.each(parts, |(products, (gradients, mask))| multiply(pass.isa, gradients, mask, products));
         }
     }
 }

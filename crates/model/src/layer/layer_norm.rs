@@ -1,7 +1,7 @@
 //! Layer normalization: Ba, Kiros, Hinton 2016.
 
-use super::{Backward, Emit, Forward, Layer, Needs, Pass, room, take, values_of, variable};
-use crate::kernel::vectorized;
+use super::{BLOCK, Backward, Emit, Forward, Layer, Needs, Pass, room, take, together, values_of, variable};
+use crate::kernel::{LINE, vectorized};
 use crate::sum::{dot, sum, sum_of_squares};
 use tfcoord_types::job::LayerShape;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -31,17 +31,28 @@ impl Layer for LayerNorm {
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
         let variables = (pass.parameters.values(self.scale), pass.parameters.values(self.shift));
-        normalize(pass.isa, self.epsilon, variables, buffers.input, buffers.output, &mut buffers.kept.values);
+        let (features, records) = (self.features, together(self.features));
+        let values = buffers.input.chunks(records * features).zip(buffers.output.chunks_mut(records * features));
+        let parts = values.zip(buffers.kept.values.chunks_mut(records * (1 + features)));
+        pass.threads.each(parts, |((input, output), kept)| normalize(pass.isa, self.epsilon, variables, input, output, kept));
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, emit: &mut Emit<'_>) {
         let Backward { kept, output_gradient, input_gradient, mut scratch, .. } = buffers;
         let (scale_gradient, shift_gradient) = (take(&mut scratch, self.features), take(&mut scratch, self.features));
-        of_variables(pass.isa, &kept.values, output_gradient, scale_gradient, shift_gradient);
+        // A feature's sum goes through all records: threads share the features.
+        let part = (BLOCK * self.features / output_gradient.len().max(1)).max(1).next_multiple_of(LINE);
+        let parts = scale_gradient.chunks_mut(part).zip(shift_gradient.chunks_mut(part)).zip((0..).step_by(part));
+        pass.threads.each(parts, |((scale, shift), first)| {
+            of_variables(pass.isa, self.features, first, &kept.values, output_gradient, scale, shift);
+        });
         emit(self.scale, scale_gradient);
         emit(self.shift, shift_gradient);
         if let Some(input_gradient) = input_gradient {
-            of_input(pass.isa, &kept.values, pass.parameters.values(self.scale), output_gradient, input_gradient);
+            let (scale, features, records) = (pass.parameters.values(self.scale), self.features, together(self.features));
+            let sources = kept.values.chunks(records * (1 + features)).zip(output_gradient.chunks(records * features));
+            let parts = input_gradient.chunks_mut(records * features).zip(sources);
+            pass.threads.each(parts, |(targets, (kept, gradients))| of_input(pass.isa, kept, scale, gradients, targets));
         }
     }
 }
@@ -64,13 +75,13 @@ vectorized! {
         }
     }
 
-    fn of_variables(kept: &[f32], gradients: &[f32], scale_gradient: &mut [f32], shift_gradient: &mut [f32]) {
+    // Of as many features from `first` on as there is room for.
+    fn of_variables(features: usize, first: usize, kept: &[f32], gradients: &[f32], scale_gradient: &mut [f32], shift_gradient: &mut [f32]) {
         scale_gradient.fill(0.0);
         shift_gradient.fill(0.0);
-        let features = scale_gradient.len();
         for (kept, gradient) in kept.chunks_exact(1 + features).zip(gradients.chunks_exact(features)) {
             let sums = scale_gradient.iter_mut().zip(&mut *shift_gradient);
-            for ((scale, shift), (n, g)) in sums.zip(kept[1..].iter().zip(gradient)) {
+            for ((scale, shift), (n, g)) in sums.zip(kept[1 + first..].iter().zip(&gradient[first..])) {
                 *scale += n * g;
                 *shift += g;
             }

@@ -1,7 +1,7 @@
 //! The largest value of each window.
 
 use super::window::Window;
-use super::{Backward, Emit, Forward, Layer, Needs, Pass};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, together};
 use crate::kernel::vectorized;
 use tfcoord_types::job::{LayerShape, Pair};
 
@@ -24,20 +24,32 @@ impl Layer for MaxPool2d {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        largest(pass.isa, &self.window, buffers.input, buffers.output, &mut buffers.kept.places);
+        let (window, records) = (&self.window, together(self.window.inputs()));
+        let outputs = records * window.outputs();
+        let rooms = buffers.output.chunks_mut(outputs).zip(buffers.kept.places.chunks_mut(outputs));
+        pass.threads.each(rooms.zip(buffers.input.chunks(records * window.inputs())), |((outputs, places), inputs)| {
+            largest(pass.isa, window, inputs, outputs, places);
+        });
     }
 
-    fn backward(&self, _: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
+    fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
         let Some(input_gradient) = buffers.input_gradient else { return };
-        input_gradient.fill(0.0);
-        let Window { channels, .. } = self.window;
-        let outputs = self.window.outputs();
-        let sources = buffers.output_gradient.chunks_exact(outputs).zip(buffers.kept.places.chunks_exact(outputs));
-        for (picture, (gradients, places)) in input_gradient.chunks_exact_mut(self.window.inputs()).zip(sources) {
-            for (gradients, places) in gradients.chunks_exact(channels).zip(places.chunks_exact(channels)) {
-                for (channel, (gradient, place)) in gradients.iter().zip(places).enumerate() {
-                    picture[*place as usize * channels + channel] += gradient;
-                }
+        let (window, records) = (&self.window, together(self.window.inputs()));
+        let outputs = records * window.outputs();
+        let sources = buffers.output_gradient.chunks(outputs).zip(buffers.kept.places.chunks(outputs));
+        let parts = input_gradient.chunks_mut(records * window.inputs()).zip(sources);
+        pass.threads.each(parts, |(targets, (gradients, places))| scatter(window, gradients, places, targets));
+    }
+}
+
+fn scatter(window: &Window, gradients: &[f32], places: &[u32], targets: &mut [f32]) {
+    targets.fill(0.0);
+    let (channels, outputs) = (window.channels, window.outputs());
+    let sources = gradients.chunks_exact(outputs).zip(places.chunks_exact(outputs));
+    for (picture, (gradients, places)) in targets.chunks_exact_mut(window.inputs()).zip(sources) {
+        for (gradients, places) in gradients.chunks_exact(channels).zip(places.chunks_exact(channels)) {
+            for (channel, (gradient, place)) in gradients.iter().zip(places).enumerate() {
+                picture[*place as usize * channels + channel] += gradient;
             }
         }
     }

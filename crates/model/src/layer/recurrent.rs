@@ -24,7 +24,6 @@ pub use lstm::Lstm;
 
 use super::{Backward, Emit, Forward, Layer, Needs, Pass, SMALL, initializer, len, room, take, variable};
 use crate::kernel::{Grid, Isa, Left, Out, Right, Start, product, transpose};
-use crate::sum::add_rows;
 use crate::threads::{ONE, Threads};
 use block::{Block, RECORDS, Sizes, Step, groups};
 use std::marker::PhantomData;
@@ -207,14 +206,14 @@ impl<C: Cell> Recurrent<C> {
         self.recurrent_gradient(pass, kept, records, recurrent);
         emit(self.recurrent, recurrent);
         let (bias, of_apart) = (take(&mut scratch, gates), take(&mut scratch, apart));
-        bias.fill(0.0);
-        of_apart.fill(0.0);
+        let mut start = Start::Zero;
         for kept in kept.chunks_mut(RECORDS * self.sizes.kept()) {
             let block = Block::new(self.sizes, kept);
-            add_rows(pass.isa, block.gates, bias);
+            pass.add_rows(block.gates, bias, start);
             if apart > 0 {
-                add_rows(pass.isa, block.more, of_apart);
+                pass.add_rows(block.more, of_apart, start);
             }
+            start = Start::Output;
         }
         emit(self.bias, bias);
         if let Some(recurrent_bias) = self.recurrent_bias {

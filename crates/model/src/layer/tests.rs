@@ -12,6 +12,7 @@ use proptest::test_runner::RngSeed;
 use reference::Reference;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::{self, Activation, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Variable};
@@ -163,9 +164,21 @@ impl Case {
         ((above - 2.0 * here + below).abs() / STEP < 1e-2).then(|| (above - below) / (2.0 * STEP))
     }
 
+    /// Whether the bits are the same with 1 to 4 threads.
+    fn same_with_more_threads(&self, one: &Back) -> Result<(), TestCaseError> {
+        for threads in std::iter::once(&ONE).chain(pools()) {
+            let again = self.run(threads);
+            prop_assert!(bits(&one.output) == bits(&again.output), "the output with {} threads", threads.count());
+            let gradients = |back: &Back| back.emitted.values().chain([&back.input_gradient]).map(|g| bits(g)).collect::<Vec<_>>();
+            prop_assert!(gradients(one) == gradients(&again), "the gradients with {} threads", threads.count());
+        }
+        Ok(())
+    }
+
     /// Whether output and all gradients equal the float64 ones; cases on a kink are left out.
     fn check(&self) -> Result<(), TestCaseError> {
         let back = self.run(&ONE);
+        self.same_with_more_threads(&back)?;
         near("output", &back.output, &self.wide().output())?;
         let slopes = (0..self.input.len()).map(|at| self.slope(|r, step| r.input[at] += step));
         let Some(slopes) = slopes.collect::<Option<Vec<f64>>>() else { return Err(TestCaseError::reject("a kink")) };
@@ -178,6 +191,12 @@ impl Case {
         }
         Ok(())
     }
+}
+
+// Of 2, 3 and 4 threads.
+fn pools() -> &'static [Threads; 3] {
+    static POOLS: OnceLock<[Threads; 3]> = OnceLock::new();
+    POOLS.get_or_init(|| [2, 3, 4].map(|count| Threads::new(count).unwrap()))
 }
 
 fn near(what: &str, values: &[f32], exact: &[f64]) -> Result<(), TestCaseError> {
@@ -271,6 +290,17 @@ proptest! {
         }
     }
 
+    // Its mask is no matter of the reference: number i of the stream is for value i.
+    #[test]
+    fn dropout(features in 1u32..60, records in 1usize..6, rate in 0f32..0.9, seed: u64) {
+        let case = Case::new(&job::Layer::Dropout { rate }, &[features], records, seed).expect("takes all records");
+        let one = case.run(&ONE);
+        case.same_with_more_threads(&one)?;
+        let mut stream = Stream::new("dropout", &[KEY.seed, KEY.epoch.into(), KEY.step, KEY.lane.into(), 0]);
+        let factors = case.input.iter().map(|x| x * if stream.unit() >= rate { 1.0 / (1.0 - rate) } else { 0.0 });
+        prop_assert_eq!(bits(&one.output), bits(&factors.collect::<Vec<_>>()));
+    }
+
     #[test]
     fn norms(pictures: bool, features in 2u32..6, sides in (1u32..4, 2u32..4), records in 1usize..6, seed: u64) {
         let input = if pictures { vec![features, sides.0, sides.1] } else { vec![features] };
@@ -300,36 +330,55 @@ fn spec(json: &str) -> job::Layer {
     serde_json::from_str(json).unwrap()
 }
 
+// Larger than the random cases: parts of more than a vector, several pictures a thread and fewer than threads.
 #[test]
-fn bits_are_the_same_again_and_with_more_threads() {
-    let pools = [2, 3, 4].map(|threads| Threads::new(threads).unwrap());
+fn bits_are_the_same_with_more_threads() {
     for (json, input) in [
         (r#"{"dense": {"units": 130, "activation": "gelu"}}"#, &[900][..]),
+        (r#"{"dense": {"units": 300, "activation": "tanh"}}"#, &[40]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "activation": "relu"}}"#, &[10, 20, 20]),
-        (r#"{"conv2d": {"filters": 20, "kernel": 1}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 20, "kernel": 3, "groups": 5}}"#, &[10, 20, 20]),
         (r#"{"conv2d": {"filters": 10, "kernel": 3, "groups": 10}}"#, &[10, 20, 20]),
         (r#"{"embedding": {"dim": 400, "vocabulary": 50}}"#, &[40]),
         (r#"{"embedding_bag": {"dim": 400, "vocabulary": 50, "mode": "mean"}}"#, &[40]),
-        (r#"{"batch_norm": {}}"#, &[10, 20, 20]),
+        (r#"{"conv2d": {"filters": 50, "kernel": [3, 2], "stride": [2, 1], "padding": "same", "activation": "gelu"}}"#, &[2, 20, 19]),
+        (r#"{"conv2d": {"filters": 20, "kernel": 1, "bias": false}}"#, &[10, 20, 20]),
+        (r#"{"batch_norm": {}}"#, &[50, 10, 9]),
+        (r#"{"batch_norm": {}}"#, &[700]),
         (r#"{"layer_norm": {}}"#, &[10, 20, 20]),
-        (r#"{"max_pool2d": {"size": 2}}"#, &[10, 20, 20]),
+        (r#"{"max_pool2d": {"size": 3, "stride": 2}}"#, &[10, 20, 20]),
+        (r#"{"average_pool2d": {"size": 2}}"#, &[10, 20, 20]),
         (r#"{"dropout": {"rate": 0.3}}"#, &[10, 20, 20]),
+        (r#"{"activation": "gelu"}"#, &[10, 20, 20]),
         (r#"{"lstm": {"units": 70}}"#, &[9, 30]),
         (r#"{"gru": {"units": 70, "sequences": true}}"#, &[9, 30]),
     ] {
-        for records in [1, 7, 19, 50] {
+        for records in [1, 2, 7, 19, 50] {
             let case = Case::new(&spec(json), input, records, 5).unwrap();
-            let one = case.run(&ONE);
-            for threads in pools.iter().chain([&ONE]) {
-                let again = case.run(threads);
-                let all = [(&one.output, &again.output), (&one.input_gradient, &again.input_gradient)];
-                let emitted = one.emitted.values().zip(again.emitted.values());
-                for (a, b) in all.into_iter().chain(emitted) {
-                    assert!(bits(a) == bits(b), "{json}, {records} records, {} threads", threads.count());
-                }
-            }
+            case.same_with_more_threads(&case.run(&ONE)).unwrap_or_else(|error| panic!("{json}, {records} records: {error}"));
         }
+    }
+}
+
+#[test]
+fn turned_pictures_are_the_same_with_more_threads() {
+    for to in [Order::Places, Order::Channels] {
+        let (turn, values) = (Turn::new(&[9, 10, 11], to).unwrap(), draw(7 * 990, &[1]));
+        let parameters = Parameters::new(&[]).unwrap();
+        let turned = |threads: &Threads| {
+            let pass = Pass { parameters: &parameters, threads, isa: Isa::detect(), mode: Mode::Evaluate };
+            let (mut output, mut back) = (vec![f32::NAN; values.len()], vec![f32::NAN; values.len()]);
+            let mut kept = Kept::default();
+            turn.forward(&pass, Forward { input: &values, output: &mut output, kept: &mut kept, scratch: &mut [] });
+            let output_gradient = &mut output.clone()[..];
+            let input_gradient = Some(&mut back[..]);
+            let buffers = Backward { input: &values, output: &output, kept: &mut kept, output_gradient, input_gradient, scratch: &mut [] };
+            turn.backward(&pass, buffers, &mut |_, _| ());
+            assert_eq!(back, values);
+            output
+        };
+        let one = turned(&ONE);
+        pools().iter().for_each(|threads| assert_eq!(turned(threads), one));
     }
 }
 

@@ -1,7 +1,7 @@
 //! From channel by channel to place by place, and back.
 
-use super::{Backward, Emit, Forward, Layer, Needs, Pass};
-use crate::kernel::{Isa, transpose};
+use super::{Backward, Emit, Forward, Layer, Needs, Pass, together};
+use crate::kernel::transpose;
 
 /// How the values of a picture lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,13 @@ impl Turn {
         (channels > 1 && places > 1).then_some(Self { channels, places, to })
     }
 
-    fn turn(&self, isa: Isa, to: Order, from: &[f32], values: &mut [f32]) {
+    fn turn(&self, pass: &Pass<'_>, to: Order, from: &[f32], values: &mut [f32]) {
         let (rows, columns) = if to == Order::Places { (self.channels, self.places) } else { (self.places, self.channels) };
-        let pictures = from.chunks_exact(rows * columns).zip(values.chunks_exact_mut(rows * columns));
-        pictures.for_each(|(from, values)| transpose(isa, from, (rows, columns), columns, values, rows));
+        let (picture, part) = (rows * columns, together(rows * columns) * rows * columns);
+        pass.threads.each(values.chunks_mut(part).zip(from.chunks(part)), |(values, from)| {
+            let pictures = from.chunks_exact(picture).zip(values.chunks_exact_mut(picture));
+            pictures.for_each(|(from, values)| transpose(pass.isa, from, (rows, columns), columns, values, rows));
+        });
     }
 }
 
@@ -40,13 +43,13 @@ impl Layer for Turn {
     }
 
     fn forward(&self, pass: &Pass<'_>, buffers: Forward<'_>) {
-        self.turn(pass.isa, self.to, buffers.input, buffers.output);
+        self.turn(pass, self.to, buffers.input, buffers.output);
     }
 
     fn backward(&self, pass: &Pass<'_>, buffers: Backward<'_>, _: &mut Emit<'_>) {
         let back = if self.to == Order::Places { Order::Channels } else { Order::Places };
         if let Some(input_gradient) = buffers.input_gradient {
-            self.turn(pass.isa, back, buffers.output_gradient, input_gradient);
+            self.turn(pass, back, buffers.output_gradient, input_gradient);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Evaluation and prediction.
 
-use super::train::judge_record;
+use super::judge::{Truth, judge};
 use super::{Body, Model, Network};
 use crate::batch::{Batch, Labels};
 use crate::error::Error;
+use crate::kernel::Isa;
 use crate::layer::{Mode, Pass};
 use crate::loss::{Judgement, reconstruction, softmax};
 use crate::math::sigmoid;
@@ -48,16 +49,16 @@ impl Model {
         if self.asks_for(Metric::ConfusionMatrix) && classes > 0 {
             counts.confusion = vec![0; classes * classes];
         }
-        let (mut sum, mut gradient, mut record) = (0.0, Vec::new(), 0);
-        self.pieces(parameters, batch, workspace, |features, workspace| {
-            gradient.resize(network.outputs(), 0.0);
-            for row in network.output(features, workspace).chunks_exact(network.outputs()) {
-                let (judgement, right) = judge_record(loss, row, batch, record, &mut gradient);
+        let (mut sum, mut first) = (0.0, 0);
+        self.pieces(parameters, batch, workspace, |pass, features, workspace| {
+            let (outputs, gradients, judgements) = network.outcome(features, workspace);
+            let truth = Truth { labels: &batch.labels, first, features };
+            let (_, correct) = judge(pass, loss, outputs, truth, gradients, judgements);
+            counts.correct += u64::from(correct);
+            for (at, (judgement, row)) in judgements.iter().zip(outputs.chunks_exact(network.outputs())).enumerate() {
                 sum += judgement.loss;
-                counts.correct += u64::from(right);
-                record += 1;
                 let Labels::Classes(labels) = &batch.labels else { continue };
-                let label = labels[record - 1];
+                let label = labels[first + at];
                 if let Some(count) = counts.confusion.get_mut(label as usize * classes + judgement.prediction as usize) {
                     *count += 1;
                 }
@@ -66,6 +67,7 @@ impl Model {
                     *(if label == 1 { positives } else { negatives }) += 1;
                 }
             }
+            first += judgements.len();
             if sum.is_finite() { Ok(()) } else { Err(self.culprit(parameters, network, (features, &batch.labels), workspace)) }
         })?;
         counts.loss_sum_bits = sum.to_bits();
@@ -80,11 +82,11 @@ impl Model {
     pub fn predict(&self, parameters: &Parameters, batch: &Batch, workspace: &mut Workspace) -> Result<Vec<Prediction>, Error> {
         let (network, loss) = self.network()?;
         let mut predictions = Vec::with_capacity(batch.records);
-        let mut gradient = vec![0.0; network.outputs()];
-        self.pieces(parameters, batch, workspace, |features, workspace| {
-            let rows = network.output(features, workspace).chunks_exact(network.outputs());
+        self.pieces(parameters, batch, workspace, |pass, features, workspace| {
+            let (outputs, gradients, _) = network.outcome(features, workspace);
+            let rows = outputs.chunks_exact(network.outputs()).zip(gradients.chunks_exact_mut(network.outputs()));
             let records = features.chunks_exact(self.features());
-            predictions.extend(rows.zip(records).map(|(row, features)| prediction(loss, row, features, &mut gradient)));
+            predictions.extend(rows.zip(records).map(|((row, gradient), features)| prediction(pass.isa, loss, row, features, gradient)));
             Ok(())
         })?;
         Ok(predictions)
@@ -103,7 +105,7 @@ impl Model {
         parameters: &Parameters,
         batch: &Batch,
         workspace: &mut Workspace,
-        mut use_outputs: impl FnMut(&[f32], &Workspace) -> Result<(), Error>,
+        mut use_outputs: impl FnMut(&Pass<'_>, &[f32], &mut Workspace) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (network, _) = self.network()?;
         self.check_parameters(parameters)?;
@@ -113,7 +115,7 @@ impl Model {
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * self.features()) {
             network.forward(&pass, features, workspace)?;
-            use_outputs(features, workspace)?;
+            use_outputs(&pass, features, workspace)?;
         }
         Ok(())
     }
@@ -133,10 +135,10 @@ fn score(loss: Loss, outputs: &[f32], judgement: &Judgement) -> Option<f32> {
     }
 }
 
-fn prediction(loss: Loss, outputs: &[f32], features: &[f32], gradient: &mut [f32]) -> Prediction {
+fn prediction(isa: Isa, loss: Loss, outputs: &[f32], features: &[f32], gradient: &mut [f32]) -> Prediction {
     match loss {
         Loss::SoftmaxCrossEntropy => {
-            let (scores, class) = softmax(outputs);
+            let (scores, class) = softmax(isa, outputs);
             Prediction::Class { class, scores }
         }
         Loss::BinaryCrossEntropy => {

@@ -1,15 +1,13 @@
 //! One micro-batch: forward, loss, backward.
 
+use super::judge::{Truth, judge};
 use super::{Body, Model};
-use crate::batch::{Batch, Labels};
+use crate::batch::Batch;
 use crate::error::Error;
-use crate::kernel::vectorized;
 use crate::layer::{Emit, Mode, Pass, StepKey};
-use crate::loss::{Judgement, binary_cross_entropy, reconstruction, softmax_cross_entropy, squared_error};
 use crate::parameters::Parameters;
 use crate::workspace::Workspace;
 use tfcoord_types::figures::CURVE_LEN;
-use tfcoord_types::job::Loss;
 
 /// The figures of a micro-batch: what the curve's variable carries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,8 +52,9 @@ impl Model {
         workspace.fit(network, batch.records)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         network.forward(&pass, &batch.features, workspace)?;
-        let (outputs, gradients) = network.output_and_gradient(&batch.features, workspace);
-        let (sum, correct) = judge(self.isa, loss, outputs, batch, gradients);
+        let truth = Truth { labels: &batch.labels, first: 0, features: &batch.features };
+        let (outputs, gradients, judgements) = network.outcome(&batch.features, workspace);
+        let (sum, correct) = judge(&pass, loss, outputs, truth, gradients, judgements);
         let figures = TrainFigures { loss_sum: sum as f32, records: batch.records as u32, correct };
         if !figures.loss_sum.is_finite() {
             return Err(self.culprit(parameters, network, (&batch.features, &batch.labels), workspace));
@@ -64,39 +63,4 @@ impl Model {
         network.backward(&pass, &batch.features, workspace, emit);
         Ok(figures)
     }
-}
-
-vectorized! {
-    // Loss sum and right predictions; fills in the gradients by the outputs. The labels were checked.
-    fn judge(loss: Loss, outputs: &[f32], batch: &Batch, gradients: &mut [f32]) -> (f64, u32) {
-        let each = outputs.len() / batch.records;
-        let rows = gradients.chunks_exact_mut(each).zip(outputs.chunks_exact(each));
-        let (mut sum, mut correct) = (0.0, 0);
-        for (record, (gradient, row)) in rows.enumerate() {
-            let (judgement, right) = judge_record(loss, row, batch, record, gradient);
-            sum += judgement.loss;
-            correct += u32::from(right);
-        }
-        (sum, correct)
-    }
-}
-
-/// What `loss` says about record number `record` of `batch`, for which `outputs` came out, and whether its class was
-/// predicted.
-#[inline(always)]
-pub(super) fn judge_record(loss: Loss, outputs: &[f32], batch: &Batch, record: usize, gradient: &mut [f32]) -> (Judgement, bool) {
-    let judgement = match (loss, &batch.labels) {
-        (Loss::SoftmaxCrossEntropy, Labels::Classes(classes)) => softmax_cross_entropy(outputs, classes[record] as usize, gradient),
-        (Loss::BinaryCrossEntropy, Labels::Classes(classes)) => one(gradient, binary_cross_entropy(outputs[0], classes[record] == 1)),
-        (Loss::Mse, Labels::Numbers(numbers)) => one(gradient, squared_error(outputs[0], numbers[record])),
-        (Loss::Reconstruction, _) => return (reconstruction(outputs, batch.features_of(record), gradient), false),
-        _ => unreachable!("the labels were checked against the loss"),
-    };
-    let right = matches!(&batch.labels, Labels::Classes(classes) if classes[record] == judgement.prediction);
-    (judgement, right)
-}
-
-fn one(gradient: &mut [f32], (judgement, slope): (Judgement, f32)) -> Judgement {
-    gradient[0] = slope;
-    judgement
 }

@@ -11,6 +11,7 @@ impl Adagrad {
         Self { rate: rate as f32, epsilon: epsilon as f32, decay: decay as f32 }
     }
 
+    #[inline(always)]
     pub fn run(&self, p: &mut [f32], g: &[f32], a: &mut [f32]) {
         for ((p, g), a) in p.iter_mut().zip(g).zip(a) {
             let g = g + self.decay * *p;

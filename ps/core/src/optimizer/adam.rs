@@ -37,6 +37,7 @@ impl Adam {
         Self { decoupled: (self.rate * decay) as f32, ..self }
     }
 
+    #[inline(always)]
     pub fn run(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
         for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
             let g = g + self.l2 * *p;

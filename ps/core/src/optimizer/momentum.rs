@@ -12,6 +12,7 @@ impl Momentum {
         Self { rate: rate as f32, momentum: momentum as f32, nesterov, decay: decay as f32 }
     }
 
+    #[inline(always)]
     pub fn run(&self, p: &mut [f32], g: &[f32], v: &mut [f32]) {
         for ((p, g), v) in p.iter_mut().zip(g).zip(v) {
             let g = g + self.decay * *p;

@@ -13,6 +13,7 @@ impl Rmsprop {
         Self { rate: rate as f32, rho: rho as f32, rest: (1.0 - rho) as f32, epsilon: epsilon as f32, decay: decay as f32 }
     }
 
+    #[inline(always)]
     pub fn run(&self, p: &mut [f32], g: &[f32], a: &mut [f32]) {
         for ((p, g), a) in p.iter_mut().zip(g).zip(a) {
             let g = g + self.decay * *p;

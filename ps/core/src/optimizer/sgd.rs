@@ -10,6 +10,7 @@ impl Sgd {
         Self { rate: rate as f32, decay: decay as f32 }
     }
 
+    #[inline(always)]
     pub fn run(&self, p: &mut [f32], g: &[f32]) {
         for (p, g) in p.iter_mut().zip(g) {
             let g = g + self.decay * *p;

@@ -125,3 +125,19 @@ fn a_hundred_steps_are_within_a_ten_thousandth_of_the_reference() {
         assert!(error <= 1e-4 * largest, "{optimizer:?}: {error} of {largest}");
     }
 }
+
+#[test]
+fn vectors_give_the_bits_of_plain_code() {
+    for optimizer in optimizers() {
+        let kernel = Kernel::new(&optimizer, 2, 0.5).unwrap();
+        let start = || (values(1), Slots::new(&optimizer, LEN));
+        let (mut whole, mut slots) = start();
+        kernel.run(&mut whole, &values(2), &mut slots, 0..LEN);
+        // One element at a time there are no vectors.
+        let (mut single, mut slots) = start();
+        for (i, g) in values(2).iter().enumerate() {
+            kernel.run(&mut single[i..=i], &[*g], &mut slots, i..i + 1);
+        }
+        assert!(whole.iter().map(|p| p.to_bits()).eq(single.iter().map(|p| p.to_bits())), "{optimizer:?}");
+    }
+}

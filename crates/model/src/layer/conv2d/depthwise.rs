@@ -29,11 +29,11 @@ impl Depthwise {
 }
 
 vectorized! {
-    /// One picture's output, of the kernel as \[height, width, channels\].
-    pub(super) fn forward(of: &Depthwise, picture: &[f32], kernel: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+    /// One picture's output from row `first` on, of the kernel as \[height, width, channels\].
+    pub(super) fn forward(of: &Depthwise, picture: &[f32], kernel: &[f32], bias: Option<&[f32]>, first: usize, output: &mut [f32]) {
         let (n, width) = (of.channels, of.columns.size);
         for (at, sums) in output.chunks_exact_mut(n).enumerate() {
-            let (row, column) = (at / of.columns.output, at % of.columns.output);
+            let (row, column) = (first + at / of.columns.output, at % of.columns.output);
             match bias {
                 Some(bias) => sums.copy_from_slice(bias),
                 None => sums.fill(0.0),
@@ -47,11 +47,11 @@ vectorized! {
         }
     }
 
-    /// The gradient by one picture, of that by its output.
-    pub(super) fn input_gradient(of: &Depthwise, gradients: &[f32], kernel: &[f32], target: &mut [f32]) {
+    /// The gradient by one picture from row `first` on, of that by its output.
+    pub(super) fn input_gradient(of: &Depthwise, gradients: &[f32], kernel: &[f32], first: usize, target: &mut [f32]) {
         let (n, width) = (of.channels, of.columns.size);
         for (at, sums) in target.chunks_exact_mut(n).enumerate() {
-            let (row, column) = (at / of.columns.input, at % of.columns.input);
+            let (row, column) = (first + at / of.columns.input, at % of.columns.input);
             sums.fill(0.0);
             for y in of.rows.outputs_over(row) {
                 for x in of.columns.outputs_over(column) {

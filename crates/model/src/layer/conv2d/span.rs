@@ -120,6 +120,16 @@ impl Window {
     }
 }
 
+impl Span {
+    /// Those of its rows that are in `rows`, counted from the first of these; nothing if none is.
+    pub fn within(&self, rows: Range<usize>) -> Option<Self> {
+        let before = |row: usize| row.saturating_sub(self.first).div_ceil(self.step).min(self.count);
+        let (from, to) = (before(rows.start), before(rows.end));
+        let (first, left) = (self.first + from * self.step, self.left + from * self.left_per_row);
+        (from < to).then(|| Self { first: first - rows.start, count: to - from, left, ..*self })
+    }
+}
+
 fn spans(rows: usize, (left_per_step, right_per_step): (usize, usize), met: impl Fn(usize) -> Met) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for row in 0..rows {
@@ -147,20 +157,20 @@ fn spans(rows: usize, (left_per_step, right_per_step): (usize, usize), met: impl
 }
 
 /// Rows and steps of the left matrix; within a place of `plane` there are further rows, or further steps.
-pub(super) fn left((y, x): (&Span, &Span), plane: Plane, rows: (usize, usize), steps: (usize, usize)) -> (Grid, Grid) {
+pub(super) fn left((y, x): (Span, Span), plane: Plane, rows: (usize, usize), steps: (usize, usize)) -> (Grid, Grid) {
     let row = [(y.count, y.left_per_row * plane.row), (x.count, x.left_per_row * plane.column), rows];
     let step = [(y.steps, y.left_per_step * plane.row), (x.steps, x.left_per_step * plane.column), steps];
     (Grid::new(y.left * plane.row + x.left * plane.column, row), Grid::new(0, step))
 }
 
 /// Steps of the right matrix.
-pub(super) fn right((y, x): (&Span, &Span), plane: Plane) -> Grid {
+pub(super) fn right((y, x): (Span, Span), plane: Plane) -> Grid {
     let step = [(y.steps, y.right_per_step * plane.row), (x.steps, x.right_per_step * plane.column), plane.within];
     Grid::new(y.right * plane.row + x.right * plane.column, step)
 }
 
 /// Rows of the output.
-pub(super) fn out((y, x): (&Span, &Span), plane: Plane) -> Grid {
+pub(super) fn out((y, x): (Span, Span), plane: Plane) -> Grid {
     let row = [(y.count, y.step * plane.row), (x.count, x.step * plane.column), plane.within];
     Grid::new(y.first * plane.row + x.first * plane.column, row)
 }
@@ -184,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_that_meet_do_and_nothing_else(input in 1usize..12, size in 1usize..7, stride in 1usize..5, same: bool) {
+        fn all_that_meet_do_and_nothing_else(input in 1usize..12, size in 1usize..7, stride in 1usize..5, same: bool, band in 1usize..7) {
             let output = if same { input.div_ceil(stride) } else { (input.max(size) - size) / stride + 1 };
             let input = if same { input } else { input.max(size) };
             let window = Window::new(input, output, size, stride, if same { Padding::Same } else { Padding::Valid });
@@ -200,6 +210,12 @@ mod tests {
             prop_assert_eq!(met(&window.by_kernel()), sorted(all.iter().map(|(o, t, i)| (*t, *i, *o)).collect()));
             for (spans, rows) in [(window.forward(), output), (window.by_input(), input), (window.by_kernel(), size)] {
                 prop_assert_eq!(spans.iter().map(|span| span.count).sum::<usize>(), rows);
+                // Band by band they are the same.
+                let of_band = |first: usize| {
+                    let band: Vec<Span> = spans.iter().filter_map(|span| span.within(first..first + band)).collect();
+                    met(&band).into_iter().map(move |(row, left, right)| (first + row, left, right))
+                };
+                prop_assert_eq!((0..rows).step_by(band).flat_map(of_band).collect::<Vec<_>>(), met(&spans));
             }
         }
     }

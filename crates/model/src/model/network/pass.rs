@@ -5,6 +5,7 @@ use super::{Network, Step, Target};
 use crate::error::Error;
 use crate::kernel::Buffer;
 use crate::layer::{Backward, Emit, Forward, Pass};
+use crate::loss::Judgement;
 use crate::workspace::{Slot, Workspace};
 use tfcoord_types::job::NodeSource;
 
@@ -32,21 +33,13 @@ impl Network {
         Ok(())
     }
 
-    /// What came out for the records of `features`.
-    pub fn output<'a>(&self, features: &'a [f32], workspace: &'a Workspace) -> &'a [f32] {
+    /// What came out for the records of `features`, room for the gradient by it, and for what the loss says about each
+    /// record.
+    pub fn outcome<'a>(&self, features: &'a [f32], workspace: &'a mut Workspace) -> (&'a [f32], &'a mut [f32], &'a mut [Judgement]) {
         let records = features.len() / self.features;
-        match self.placed.len().checked_sub(1) {
-            Some(last) => &workspace.slots[last].output[..records * self.outputs],
-            None => features,
-        }
-    }
-
-    /// As [`Self::output`], and room for the gradient by it.
-    pub fn output_and_gradient<'a>(&self, features: &'a [f32], workspace: &'a mut Workspace) -> (&'a [f32], &'a mut [f32]) {
-        let records = features.len() / self.features;
-        let Workspace { slots, gradients, .. } = workspace;
+        let Workspace { slots, gradients, judgements, .. } = workspace;
         let output = self.placed.len().checked_sub(1).map_or(features, |last| &slots[last].output[..records * self.outputs]);
-        (output, &mut gradients[self.first_gradient][..records * self.outputs])
+        (output, &mut gradients[self.first_gradient][..records * self.outputs], &mut judgements[..records])
     }
 
     /// From the gradient by the output: emits those by all variables, the last layer's first.
