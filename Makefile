@@ -14,7 +14,7 @@ demo: ## build, then train the example on separate processes
 	$(CARGO) build --release $(BINARIES)
 	target/release/tfcoord submit examples/fashion-mnist/job.json
 
-setup: ## install what the tests judge by (into target/tools)
+setup: ## install what the tests judge by (into target/tools), fetch data
 	tests/setup.sh
 
 test: setup ## set up and check everything

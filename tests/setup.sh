@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests judge by into target/tools: a Python environment (TensorBoard's reader, scikit-learn, numpy) and
 # promtool; and iproute2, for the tests between network namespaces, where it is missing. Runs again in no time when all is
-# there. What cannot be installed is named at the end; without it some tests print SKIP, or fail where CI is set.
+# there. What cannot be installed is named at the end; without it some tests print SKIP, or fail where CI is set. Data of the
+# examples that are not shipped are fetched into data/; without them it fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -72,6 +73,13 @@ need_venv() {
     printf '%s\n' "$stamp" >"$venv/stamp"
 }
 
+# Says why it cannot, which the examples' own scripts do before.
+need_data() {
+    "examples/$1/fetch.sh" "data/$1" >/dev/null && return 0
+    say "cannot fetch data/$1, which tests of the examples train on: see above; \`examples/$1/fetch.sh data/$1\` tries it again"
+    exit 1
+}
+
 need_ip || missing+=("iproute2 (tests between network namespaces)")
 need_promtool || missing+=("promtool (checks of the metrics endpoints)")
 need_venv || missing+=("Python environment (TensorBoard's reader, scikit-learn)")
@@ -83,3 +91,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 else
     say "all tools are in $tools"
 fi
+
+for example in adult stocks fashion-mnist; do
+    need_data "$example"
+done
+say "all data are in data"

@@ -5,7 +5,7 @@ use super::number::{count, duration, share};
 use super::plain;
 use super::table::{Align, table};
 use crate::job::{Evaluation, Job};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use tfcoord_types::job::{JobFile, OneOrMany};
 
 /// What a job that succeeded has found and made.
@@ -31,8 +31,8 @@ pub fn result(job: &Job) -> String {
 pub fn next_commands(job: &Job, program: &str) -> String {
     let mut commands = Vec::new();
     if let Some(outputs) = &job.outputs {
-        commands.push(format!("{program} predict {} {}", quoted(&outputs.model_dir), evaluation_data(job)));
-        commands.push(format!("tensorboard --logdir {}", quoted(&outputs.tensorboard_dir)));
+        commands.push(format!("{program} predict {} {}", short(&outputs.model_dir), evaluation_data(job)));
+        commands.push(format!("tensorboard --logdir {}", short(&outputs.tensorboard_dir)));
     }
     commands.push(format!("{program} list --all"));
     commands.push(format!("{program} logs {}", job.id));
@@ -55,7 +55,7 @@ fn evaluation_data(job: &Job) -> String {
     let file: Option<JobFile> = job.job_file.clone().and_then(|json| serde_json::from_value(json).ok());
     let Some(source) = file.and_then(|file| file.data.eval) else { return "--data FILE".into() };
     let list = |option: &str, paths: &Option<OneOrMany>| {
-        let paths: Vec<String> = paths.iter().flat_map(OneOrMany::iter).map(|path| quoted(path)).collect();
+        let paths: Vec<String> = paths.iter().flat_map(OneOrMany::iter).map(|path| short(path)).collect();
         (!paths.is_empty()).then(|| format!("{option} {}", paths.join(" ")))
     };
     let records = source.records.map(|[from, to]| format!("--records {from}..{to}"));
@@ -81,6 +81,21 @@ fn figures(last: &Evaluation) -> String {
 fn curve(model_dir: &str) -> Option<String> {
     let parent = Path::new(model_dir).parent().filter(|parent| !parent.as_os_str().is_empty())?;
     Some(parent.join("curve.csv").display().to_string())
+}
+
+// A path for a shell, without the way back that a job file's `../` leaves in it: what comes before that is the job file's
+// directory, in which symbolic links are resolved.
+fn short(path: &str) -> String {
+    let mut parts = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir if parts.file_name().is_some() => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    quoted(&parts.display().to_string())
 }
 
 /// So that a person can paste it into a shell.

@@ -11,7 +11,7 @@ mod rows;
 mod table;
 
 pub(crate) use file::CsvFile;
-pub(crate) use table::{Fields, LabelNeed, Table, number};
+pub(crate) use table::{Fields, LabelNeed, Table, finite, number};
 
 #[cfg(test)]
 mod tests;

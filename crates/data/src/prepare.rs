@@ -13,8 +13,8 @@ mod pictures;
 mod table;
 
 /// Looks at the data of `job`, whose paths are absolute: lists and counts them, collects what their preprocessing
-/// needs, and checks them against the model and against each other. Reads every file to its end, a table two or
-/// three times; blocks. What it unpacks and indexes stays in `scratch` for the readers.
+/// needs, and checks them against the model and against each other. Reads every file to its end, a table two to
+/// four times; blocks. What it unpacks and indexes stays in `scratch` for the readers.
 ///
 /// # Errors
 /// The first thing that would keep the job from running, with its place and its remedy.

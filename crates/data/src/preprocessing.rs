@@ -58,7 +58,7 @@ impl Preprocessing {
             return Err(wrong(format!("the columns make {width} features, but the input is of shape {:?}", self.input)));
         }
         if let Some(column) = self.columns.iter().find(|column| !sound(&column.kind)) {
-            return Err(wrong(format!("column {:?} has no usable mean and deviation, or unsorted categories", column.name)));
+            return Err(wrong(format!("column {:?} has no usable mean and deviation, or unsorted categories or no rows", column.name)));
         }
         Ok(usize::try_from(features).expect("at most FEATURES_MAX"))
     }
@@ -75,6 +75,7 @@ impl Preprocessing {
 fn sound(kind: &ColumnKind) -> bool {
     match kind {
         ColumnKind::Number { mean, deviation } => mean.is_finite() && deviation.is_finite() && *deviation > 0.0,
+        ColumnKind::Raw { rows } => *rows != Some(0),
         ColumnKind::Category { names } | ColumnKind::Index { names } => names.is_sorted(),
     }
 }

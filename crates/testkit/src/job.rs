@@ -44,6 +44,32 @@ pub fn pictures(name: &str, layers: Value, train: u64, eval: u64) -> Value {
     })
 }
 
+/// Layers that see the columns of [`table`] by name, and each other: embeddings, a concatenation, a residual, a sum.
+pub fn table_layers() -> Value {
+    json!([
+        {"name": "words", "input": ["first", "second"], "embedding": {"dim": 32, "vocabulary": crate::table::WORDS}},
+        {"name": "read", "flatten": {}},
+        {"name": "kinds", "input": ["colour", "shape"], "embedding_bag": {"dim": 8, "mode": "mean"}},
+        {"input": ["size", "read", "kinds"], "concatenate": {}},
+        {"dense": {"units": 48, "activation": "relu", "init": "he"}},
+        {"residual": {"layers": [ {"dense": {"units": 48, "activation": "relu"}}, {"dropout": {"rate": 0.2}} ]}},
+        {"name": "deep", "dense": {"units": 1}},
+        {"name": "wide", "input": "categories", "embedding_bag": {"dim": 1, "init": "zeros"}},
+        {"input": ["wide", "deep"], "add": {}}
+    ])
+}
+
+/// A job over `table.csv` beside the job file, otherwise as [`pictures`]; `first` and `second` are words, by number.
+pub fn table(name: &str, layers: Value, train: u64, eval: u64) -> Value {
+    let source = |from: u64, to: u64| json!({"files": "table.csv", "records": [from, to]});
+    let features = json!([{"number": "size"}, {"index": "colour"}, {"index": "shape"}, {"raw": "first"}, {"raw": "second"}]);
+    let mut job = pictures(name, layers, train, eval);
+    job["data"] =
+        json!({"format": "csv", "train": source(0, train), "eval": source(train, train + eval), "features": features, "label": "good"});
+    (job["model"]["loss"], job["model"]["metrics"]) = (json!("binary_cross_entropy"), json!(["auc", "accuracy"]));
+    job
+}
+
 /// The counting model over the same pictures.
 pub fn counting(name: &str, train: u64, epochs: u32) -> Value {
     json!({

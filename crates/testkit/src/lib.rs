@@ -7,6 +7,7 @@ pub mod idx;
 pub mod job;
 pub mod lab;
 pub mod processes;
+pub mod table;
 pub mod tools;
 
 pub use lab::Lab;

@@ -96,6 +96,12 @@ pub enum ColumnKind {
         /// Their standard deviation; 1 where it would be 0.
         deviation: f64,
     },
+    /// One feature: the value, 0 for a missing one.
+    Raw {
+        /// How many rows it may name, if it names rows of an embedding's table: it must be a whole number below.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u32>,
+    },
     /// One feature a category (one-hot), in this order, and a last one for categories not seen in training.
     /// A missing value is the category `""`.
     Category {
@@ -114,7 +120,7 @@ impl Column {
     /// How many features it becomes.
     pub fn width(&self) -> usize {
         match &self.kind {
-            ColumnKind::Number { .. } | ColumnKind::Index { .. } => 1,
+            ColumnKind::Number { .. } | ColumnKind::Raw { .. } | ColumnKind::Index { .. } => 1,
             ColumnKind::Category { names } => names.len() + 1,
         }
     }
@@ -124,7 +130,7 @@ impl Column {
     pub fn categories(&self) -> Option<usize> {
         match &self.kind {
             ColumnKind::Index { names } => Some(names.len() + 1),
-            ColumnKind::Number { .. } | ColumnKind::Category { .. } => None,
+            ColumnKind::Number { .. } | ColumnKind::Raw { .. } | ColumnKind::Category { .. } => None,
         }
     }
 }

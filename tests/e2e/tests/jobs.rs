@@ -9,8 +9,10 @@ mod jobs {
     mod docs;
     mod exactly_once;
     mod example;
+    mod fetched_examples;
     mod network;
     mod observed;
     mod parts;
+    mod predict;
     mod tabular;
 }

@@ -59,7 +59,7 @@ next:
 #[test]
 fn predict_is_shown_with_the_jobs_own_evaluation_data() {
     let mut job = succeeded();
-    let source = serde_json::json!({"images": "/d/i.gz", "labels": "/d/the labels.gz", "records": [8000, 10000]});
+    let source = serde_json::json!({"images": "/d/i.gz", "labels": "/e/f/../.././d/the labels.gz", "records": [8000, 10000]});
     job.job_file = Some(serde_json::json!({
         "name": "m", "model": {"layers": [], "loss": "mse"}, "output": {"dir": "/out"},
         "data": {"format": "idx", "train": source, "eval": source},

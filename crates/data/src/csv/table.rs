@@ -119,6 +119,18 @@ impl Table {
                     let feature = ((number(&column.name, text)? - mean) / deviation) as f32;
                     batch.features.push(finite(&column.name, text, feature)?);
                 }
+                ColumnKind::Raw { .. } if text.is_empty() => batch.features.push(0.0),
+                ColumnKind::Raw { rows } => {
+                    let feature = finite(&column.name, text, number(&column.name, text)? as f32)?;
+                    if let Some(rows) = rows.filter(|rows| !names_row(feature, *rows)) {
+                        return Err(RowProblem::NoRow {
+                            column: column.name.clone(),
+                            value: text.to_owned(),
+                            last: rows.saturating_sub(1),
+                        });
+                    }
+                    batch.features.push(feature);
+                }
                 ColumnKind::Category { names } => {
                     let first = batch.features.len();
                     batch.features.resize(first + column.width(), 0.0);
@@ -149,12 +161,18 @@ impl LabelColumn {
     }
 }
 
+// Exact, as in an embedding: a vocabulary has fewer rows than whole numbers that 32 bits hold.
+fn names_row(feature: f32, rows: u32) -> bool {
+    feature.fract() == 0.0 && (0.0..rows as f32).contains(&feature)
+}
+
 // After all of them where it is none of them.
 fn place_among(names: &[String], text: &str) -> usize {
     names.binary_search_by(|name| name.as_str().cmp(text)).unwrap_or(names.len())
 }
 
-fn finite(column: &str, text: &str, feature: f32) -> Result<f32, RowProblem> {
+/// The feature that `text` has become, which must be finite in 32 bits.
+pub(crate) fn finite(column: &str, text: &str, feature: f32) -> Result<f32, RowProblem> {
     let out = || RowProblem::OutOfRange { column: column.to_owned(), value: text.to_owned() };
     if feature.is_finite() { Ok(feature) } else { Err(out()) }
 }

@@ -47,6 +47,16 @@ pub enum RowProblem {
         /// What stands there.
         value: String,
     },
+    /// A number that names no row of an embedding's table.
+    #[error("column {}: {} names no row: the embedding's vocabulary has the rows 0 to {last}", shown(column), shown(value))]
+    NoRow {
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+        /// The last row.
+        last: u32,
+    },
     /// No label.
     #[error("column {}: the label is missing", shown(column))]
     NoLabel {
@@ -96,6 +106,7 @@ impl RowProblem {
                 "correct the value; or name the text in data.missing if it means that there is no value; or list the columns in data.features, this one as a category"
             }
             Self::OutOfRange { .. } => "check the value",
+            Self::NoRow { .. } => "correct the value; or, if there are more rows, train with a larger vocabulary",
             Self::NoLabel { .. } => "remove the row, or fill in its label",
             Self::UnknownLabel { .. } => "check the label, or train on data that hold every class",
             Self::ManyClasses { .. } => "use the loss mse if the label is a number, or name another column",

@@ -37,11 +37,15 @@ pub(super) fn classes(job: &JobFile, shape: &[u32]) -> Result<Option<usize>, Err
     })
 }
 
+/// The model's graph on records as `input` has them.
+pub(super) fn graph(job: &JobFile, input: &Input) -> Result<Graph, Error> {
+    Graph::new(&job.model, input)
+        .map_err(|error| Error::job(error.path.clone(), error.to_string(), format!("the data give {:?} a record", input.shape)))
+}
+
 // The shape of what the last layer gives.
 fn output(job: &JobFile, input: &Input) -> Result<Vec<u32>, Error> {
-    let graph = Graph::new(&job.model, input)
-        .map_err(|error| Error::job(error.path.clone(), error.to_string(), format!("the data give {:?} a record", input.shape)))?;
-    Ok(graph.output().unwrap_or(&input.shape).to_vec())
+    Ok(graph(job, input)?.output().unwrap_or(&input.shape).to_vec())
 }
 
 fn check_batches(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {

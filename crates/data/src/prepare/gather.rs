@@ -1,6 +1,6 @@
 //! What preparation learns from the training rows: kinds of columns, moments, vocabularies, classes.
 
-use crate::csv::{Fields, number};
+use crate::csv::{Fields, finite, number};
 use crate::error::{FileProblem, RowProblem};
 use crate::{CATEGORIES_MAX, CLASSES_MAX};
 use csv::ByteRecord;
@@ -55,6 +55,7 @@ impl Names {
 #[derive(Debug)]
 enum Seen {
     Number(Moments),
+    Raw,
     Category(Names),
     Index(Names),
 }
@@ -67,6 +68,7 @@ impl Features {
     pub fn new(features: &[Feature]) -> Self {
         let seen = |feature: &Feature| match feature {
             Feature::Number(_) => Seen::Number(Moments::default()),
+            Feature::Raw(_) => Seen::Raw,
             Feature::Category(_) => Seen::Category(Names::default()),
             Feature::Index(_) => Seen::Index(Names::default()),
         };
@@ -83,12 +85,15 @@ impl Features {
         for ((column, seen), place) in self.0.iter_mut().zip(places) {
             let text = fields.text(row, *place)?;
             match seen {
-                Seen::Number(_) if text.is_empty() => {}
+                Seen::Number(_) | Seen::Raw if text.is_empty() => {}
                 Seen::Number(moments) => {
                     moments.add(number(column, text)?);
                     if !moments.squares.is_finite() {
                         return Err(RowProblem::OutOfRange { column: column.clone(), value: text.to_owned() });
                     }
+                }
+                Seen::Raw => {
+                    finite(column, text, number(column, text)? as f32)?;
                 }
                 Seen::Category(names) | Seen::Index(names) => {
                     if !names.add(text, CATEGORIES_MAX) {
@@ -103,6 +108,7 @@ impl Features {
     pub fn columns(self) -> Vec<Column> {
         let kind = |seen| match seen {
             Seen::Number(moments) => ColumnKind::Number { mean: moments.mean, deviation: moments.deviation() },
+            Seen::Raw => ColumnKind::Raw { rows: None },
             Seen::Category(names) => ColumnKind::Category { names: names.names.into_iter().collect() },
             Seen::Index(names) => ColumnKind::Index { names: names.names.into_iter().collect() },
         };

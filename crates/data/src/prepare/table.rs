@@ -1,6 +1,7 @@
 //! CSV files.
 
 mod infer;
+mod rows;
 
 use super::gather::{Features, Labels};
 use super::label_is_number;
@@ -14,7 +15,7 @@ use crate::reader::{described, used};
 use crate::scratch::Scratch;
 use crate::sources::{self, Named};
 use csv::ByteRecord;
-use tfcoord_types::job::{Format, JobFile, Source};
+use tfcoord_types::job::{Feature, Format, Input, JobFile, Preset, Source};
 use tfcoord_types::manifest::{Column, DataFile, DataSet, Manifest};
 
 pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
@@ -22,7 +23,7 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
     let label_column = data.label.as_deref().ok_or_else(|| Error::job("data.label", "there is no label", "name the label's column"))?;
     let train = Set::open("data.train", &data.train, scratch)?;
     let wanted = match data.features.is_empty() {
-        true => infer::infer(&train, data, label_column)?,
+        true => infer::infer(&train, data, label_column, category(job))?,
         false => data.features.clone(),
     };
     let mut features = Features::new(&wanted);
@@ -37,24 +38,38 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
             labels.add(fields.text(row, label)?)
         })
     })?;
-    let columns = features.columns();
+    let label = labels.label();
+    let mut columns = features.columns();
+    let input = vec![width(&columns)?];
+    let limited = rows::limit(job, &Input::of(&input, &columns, &label), &mut columns)?;
     let mut manifest = Manifest {
         format: Format::Csv,
-        input: vec![width(&columns)?],
+        input,
         train: train.described(),
         eval: None,
-        label: labels.label(),
+        label,
         columns,
         scale: 1.0,
         label_column: Some(label_column.to_owned()),
         missing: data.missing.clone(),
     };
+    if limited {
+        check(&train, &Preprocessing::from(&manifest))?;
+    }
     if let Some(eval) = &data.eval {
         let eval = Set::open("data.eval", eval, scratch)?;
         check(&eval, &Preprocessing::from(&manifest))?;
         manifest.eval = Some(eval.described());
     }
     Ok(manifest)
+}
+
+// What an inferred column of words becomes: the wide and the deep part look it up in tables.
+fn category(job: &JobFile) -> fn(String) -> Feature {
+    match job.model.preset {
+        Some(Preset::WideDeep { .. }) => Feature::Index,
+        _ => Feature::Category,
+    }
 }
 
 fn width(columns: &[Column]) -> Result<u32, Error> {

@@ -64,6 +64,19 @@ fn a_column_of_numbers_but_for_few_values_is_refused_at_the_first_of_them() {
 }
 
 #[test]
+fn for_a_wide_and_deep_model_columns_of_words_are_indices() {
+    let model = r#"{"preset": {"wide_deep": {}}, "loss": "binary_cross_entropy"}"#;
+    let train = "a,b,y\n1,x,0\n2,,1\n";
+    let columns = |model: &str, data: &str| table(model, data, train, train).unwrap().columns;
+    let names = vec![String::new(), "x".into()];
+    assert_eq!(columns(model, FILES)[1].kind, ColumnKind::Index { names: names.clone() });
+    assert_eq!(columns(&softmax(2), FILES)[1].kind, ColumnKind::Category { names: names.clone() });
+    let named = FILES.replace("\"y\"", r#""y", "features": [{"category": "a"}, {"index": "b"}]"#);
+    let a = columns(model, &named).remove(0).kind;
+    assert!(matches!(a, ColumnKind::Category { .. }), "as it is named: {a:?}");
+}
+
+#[test]
 fn features_are_taken_as_they_are_named() {
     let data = FILES.replace("\"y\"", r#""y", "features": [{"category": "b"}, {"number": "a"}]"#);
     let manifest = table(BINARY, &data, "a,b,y\n1,2,0\n3,2,1\n", "b,a,y\n1,2,0\n").unwrap();

@@ -190,7 +190,9 @@ fn an_index_is_one_feature_of_its_column() {
     dir.write("eval.csv", "y,kind,size,note\nno,b,5,x\nno,c,3,y\nyes,?,4,\nno,A,1,x\n");
     let features = r#""features": [{"index": "size"}, {"index": "kind"}, {"category": "note"}], "missing": ["?"]"#;
     let data = r#"{"format": "csv", "label": "y", FEATURES, "train": {"files": "DIR/train.csv"}, "eval": {"files": "DIR/eval.csv"}}"#;
-    let manifest = dir.prepare(&dir.job(BINARY, &data.replace("FEATURES", features))).unwrap();
+    let layers = r#"[{"input": "categories", "embedding_bag": {"dim": 1}}, {"input": ["embedding_bag_0", "note"], "dense": {"units": 1}}]"#;
+    let model = format!(r#"{{"layers": {layers}, "loss": "binary_cross_entropy"}}"#);
+    let manifest = dir.prepare(&dir.job(&model, &data.replace("FEATURES", features))).unwrap();
     let index = |name: &str, names: &[&str]| Column {
         name: name.into(),
         kind: ColumnKind::Index { names: names.iter().map(|n| (*n).to_owned()).collect() },
@@ -210,6 +212,45 @@ fn an_index_is_one_feature_of_its_column() {
     let preprocessing: Preprocessing = serde_json::from_str(&kept).unwrap();
     let mut reader = Reader::open(&preprocessing, manifest.eval.as_ref().unwrap(), dir.scratch()).unwrap();
     assert_eq!(indices(&mut reader), [[3.0, 2.0], [2.0, 3.0], [4.0, 0.0], [1.0, 3.0]]);
+}
+
+#[test]
+fn a_raw_number_stays_as_it_is() {
+    let dir = Dir::new();
+    dir.write("train.csv", "a,b,y\n16777216,2,0\n3,,1\n-0.5,?,0\n");
+    let data = r#"{"format": "csv", "label": "y", "features": [{"raw": "a"}, {"raw": "b"}], "missing": ["?"], "train": {"files": "DIR/train.csv"}}"#;
+    let manifest = dir.prepare(&dir.job(BINARY, data)).unwrap();
+    let mut batch = RecordBatch::default();
+    dir.train(&manifest).read(&[0, 1, 2], &mut batch).unwrap();
+    assert_eq!(batch.features, [16_777_216.0, 2.0, 3.0, 0.0, -0.5, 0.0]);
+    dir.write("train.csv", "a,b,y\n1,2,0\n2,1e39,1\n");
+    let expected = "DIR/train.csv:3: column \"b\": \"1e39\" is out of range\n  help: check the value";
+    assert_eq!(dir.said(dir.prepare(&dir.job(BINARY, data))), expected);
+}
+
+#[test]
+fn a_raw_number_must_name_a_row_where_an_embedding_sees_it() {
+    let dir = Dir::new();
+    let model = r#"{"layers": [{"input": ["a", "b"], "embedding_bag": {"dim": 1, "vocabulary": 5}}], "loss": "mse"}"#;
+    let data = r#"{"format": "csv", "label": "y", "features": [{"raw": "a"}, {"number": "z"}, {"raw": "b"}], "train": {"files": "DIR/train.csv"}}"#;
+    dir.write("train.csv", "a,b,z,y\n4,0,-7,0\n,4.0,9,1\n");
+    let wide = model.replace(r#"], "loss""#, r#", {"input": ["z", "embedding_bag_0"], "dense": {"units": 1}}], "loss""#);
+    let manifest = dir.prepare(&dir.job(&wide, data)).unwrap();
+    assert_eq!(manifest.columns[2].kind, ColumnKind::Raw { rows: Some(5) });
+    // As predict reads them.
+    for wrong in ["5", "-1", "1.5"] {
+        dir.write("new.csv", format!("z,a,b\n3,4,4\n3,1,{wrong}\n"));
+        let mut reader =
+            Reader::of_source(&Preprocessing::from(&manifest), &dir.source(r#"{"files": "DIR/new.csv"}"#), dir.scratch()).unwrap();
+        let expected = format!(
+            "DIR/new.csv:3: column \"b\": \"{wrong}\" names no row: the embedding's vocabulary has the rows 0 to 4\n  help: correct the value; or, if there are more rows, train with a larger vocabulary"
+        );
+        assert_eq!(dir.said(reader.read(&[0, 1], &mut RecordBatch::default())), expected);
+    }
+    dir.write("train.csv", "a,b,z,y\n4,0,-7,0\n5,1,9,1\n");
+    assert!(dir.said(dir.prepare(&dir.job(&wide, data))).starts_with("DIR/train.csv:3: column \"a\": \"5\" names no row"));
+    let expected = "data.features[1]: \"z\" is brought to mean 0 and deviation 1, but an embedding with a vocabulary sees it\n  help: take it as it is: {\"raw\": \"z\"}";
+    assert_eq!(dir.said(dir.prepare(&dir.job(&model.replace("\"b\"", "\"z\""), data))), expected);
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Model {
                 if let Some(count) = counts.confusion.get_mut(label as usize * classes + judgement.prediction as usize) {
                     *count += 1;
                 }
-                if let Some(score) = score(loss, row, &judgement).filter(|_| self.asks_for(Metric::Auc)) {
+                if let Some(score) = score(loss, row, judgement).filter(|_| self.asks_for(Metric::Auc)) {
                     let (negatives, positives) = bins.entry(bin(score)).or_insert((0, 0));
                     *(if label == 1 { positives } else { negatives }) += 1;
                 }

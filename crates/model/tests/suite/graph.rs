@@ -50,7 +50,7 @@ fn check(json: &str, input: &Input) {
             continue;
         }
         let largest = gradient.iter().fold(0.1f32, |a, b| a.max(b.abs()));
-        for at in 0..gradient.len() {
+        for (at, value) in gradient.iter().enumerate() {
             let mut loss = |step: f32| {
                 parameters.values_mut(*variable)[at] += step;
                 gradients(&model, &parameters, &batch).0
@@ -58,7 +58,7 @@ fn check(json: &str, input: &Input) {
             let (above, below) = (loss(STEP), loss(-2.0 * STEP));
             loss(STEP);
             let slope = (above - below) / (2.0 * STEP);
-            assert!((slope - gradient[at]).abs() < 5e-3 * largest, "{name}[{at}]: {} instead of {slope}", gradient[at]);
+            assert!((slope - value).abs() < 5e-3 * largest, "{name}[{at}]: {value} instead of {slope}");
         }
     }
     for threads in [2, 3] {

@@ -90,10 +90,12 @@ impl OneOrMany {
 
 /// A column that becomes features.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", expecting = "expected {\"number\": \"column\"}, {\"category\": \"column\"} or {\"index\": \"column\"}")]
+#[serde(rename_all = "snake_case", expecting = "expected {\"number\": \"column\"}, or raw, category or index in its place")]
 pub enum Feature {
     /// A number: standardized to mean 0 and deviation 1.
     Number(String),
+    /// A number as it is.
+    Raw(String),
     /// A category: one feature for each value seen in training.
     Category(String),
     /// A category: one feature, its place among the values seen in training.
@@ -103,7 +105,7 @@ pub enum Feature {
 impl Feature {
     /// The column's name in the header.
     pub fn column(&self) -> &str {
-        let (Feature::Number(name) | Feature::Category(name) | Feature::Index(name)) = self;
+        let (Feature::Number(name) | Feature::Raw(name) | Feature::Category(name) | Feature::Index(name)) = self;
         name
     }
 }

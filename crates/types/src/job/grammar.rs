@@ -153,7 +153,7 @@ const DATA: Kind = Kind::Object(&[
     optional("shuffle", Kind::Truth, "true"),
 ]);
 
-const FEATURE: Kind = Kind::OneOf(&[("number", Kind::Text), ("category", Kind::Text), ("index", Kind::Text)], None);
+const FEATURE: Kind = Kind::OneOf(&[("number", Kind::Text), ("raw", Kind::Text), ("category", Kind::Text), ("index", Kind::Text)], None);
 
 const SOURCE: Kind = Kind::Object(&[
     optional("images", Kind::Paths, "\"train-images-idx3-ubyte.gz\""),

@@ -1,6 +1,7 @@
 //! A model as a graph: every layer with its shapes and what it sees, in the order of computing.
 
 mod builder;
+mod rows;
 #[cfg(test)]
 mod tests;
 

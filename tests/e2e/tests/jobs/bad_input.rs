@@ -1,7 +1,7 @@
 //! Bad input: one clear error with place and remedy, exit code 2, before anything is launched.
 
 use serde_json::{Value, json};
-use tfcoord_testkit::{Lab, idx, job};
+use tfcoord_testkit::{Lab, idx, job, table};
 
 // Submits what cannot run; gives the error.
 fn refused(lab: &Lab, job: &Value, code: i32) -> String {
@@ -13,6 +13,7 @@ fn refused(lab: &Lab, job: &Value, code: i32) -> String {
     let jobs = lab.state_dir().join("jobs");
     let started = std::fs::read_dir(jobs).map_or(0, |entries| entries.count());
     assert!(code == 1 || started == 0, "a job was started");
+    assert!(code != 2 || !lab.path().join("out").exists(), "results were begun");
     text
 }
 
@@ -106,6 +107,66 @@ fn rows_of_a_wrong_type() {
     job["data"]["train"]["files"] = json!("good.csv");
     job["data"]["label"] = json!("taste");
     has(&refused(&lab, &job, 2), &["taste", "good.csv"]);
+}
+
+// With this in the place of the layers.
+fn with_layers(job: &Value, layers: Value) -> Value {
+    let mut job = job.clone();
+    job["model"]["layers"] = layers;
+    job
+}
+
+#[test]
+fn layers_that_see_what_is_not_there_or_are_not_seen() {
+    let (lab, good) = lab();
+    let job = with_layers(&good, json!([{"name": "flat", "flatten": {}}, {"input": "flatt", "dense": {"units": 4}}]));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1]: ", "\"flatt\"", "neither a layer before it nor a column", "help:"]);
+    let unseen = json!([{"name": "flat", "flatten": {}}, {"dense": {"units": 7}}, {"input": "flat", "dense": {"units": 4}}]);
+    let job = with_layers(&good, unseen);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1]: ", "dense_1", "nothing sees", "name it in the input", "help:"]);
+    let mut job = good.clone();
+    job["model"]["preset"] = json!({"mlp": {}});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers: ", "beside a preset", "help: keep one of them"]);
+}
+
+#[test]
+fn columns_and_embeddings_that_do_not_fit() {
+    let lab = Lab::new();
+    table::write_table(lab.path(), 100, 1);
+    let good = job::table("bad", job::table_layers(), 80, 20);
+    let job = with_layers(&good, json!([{"input": "colour", "dense": {"units": 1}}]));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[0]: ", "sees columns of categories", "put an embedding before it"]);
+    let job = with_layers(&good, json!([{"input": "first", "embedding_bag": {"dim": 1}}]));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[0]: ", "name a vocabulary"]);
+    let mut job = with_layers(&good, json!([{"input": "first", "embedding_bag": {"dim": 1, "vocabulary": 500}}]));
+    job["data"]["features"][3] = json!({"number": "first"});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": data.features[3]: ", "\"first\"", "{\"raw\": \"first\"}"]);
+}
+
+#[test]
+fn a_word_beyond_the_vocabulary() {
+    let lab = Lab::new();
+    table::write_table(lab.path(), 100, 1);
+    let good = job::table("bad", job::table_layers(), 80, 20);
+    let text = std::fs::read_to_string(lab.path().join("table.csv")).unwrap();
+    // Of the records to train on, and of those for evaluation.
+    for line in [42, 93] {
+        let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut fields: Vec<&str> = rows[line - 1].split(',').collect();
+        fields[4] = "500";
+        rows[line - 1] = fields.join(",");
+        std::fs::write(lab.path().join("table.csv"), rows.join("\n")).unwrap();
+        let place = format!("table.csv:{line}: column \"second\": \"500\" names no row");
+        has(&refused(&lab, &good, 2), &[&place, "the rows 0 to 499", "help:"]);
+    }
+}
+
+#[test]
+fn outputs_that_are_no_copy_of_the_features() {
+    let (lab, good) = lab();
+    let mut job = with_layers(&good, json!([{"flatten": {}}, {"dense": {"units": 143}}]));
+    (job["model"]["loss"], job["model"]["metrics"]) = (json!("reconstruction"), json!([]));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.loss: ", "as many outputs as there are features: 144", "gives 143", "help:"]);
 }
 
 #[test]

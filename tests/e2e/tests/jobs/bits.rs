@@ -1,7 +1,7 @@
 //! The same bits for any number of workers and servers.
 
 use serde_json::{Value, json};
-use tfcoord_testkit::{Lab, idx, job};
+use tfcoord_testkit::{Lab, idx, job, table};
 
 fn run(lab: &Lab, base: &Value, workers: u32, servers: u32) -> (Vec<u8>, Vec<u8>) {
     let mut job = base.clone();
@@ -15,6 +15,7 @@ fn run(lab: &Lab, base: &Value, workers: u32, servers: u32) -> (Vec<u8>, Vec<u8>
 
 fn check(lab: &Lab, base: &Value) {
     idx::write_pictures(lab.path(), 1003, 12, 4, 1);
+    table::write_table(lab.path(), 1003, 1);
     let (model, curve) = run(lab, base, 1, 1);
     assert!(curve.iter().filter(|b| **b == b'\n').count() > 40, "the curve has all steps");
     for (workers, servers) in [(2, 1), (3, 2), (4, 3)] {
@@ -40,6 +41,22 @@ fn of_a_cnn_with_dropout_batch_norm_and_clipping() {
 fn of_a_model_with_fewer_chunks_than_servers() {
     let layers = json!([{"flatten": {}}, {"dense": {"units": 4}}]);
     check(&Lab::new(), &job::pictures("small", layers, 803, 200));
+}
+
+#[test]
+fn of_embeddings_a_residual_and_a_concatenation() {
+    check(&Lab::new(), &job::table("graph", job::table_layers(), 803, 200));
+}
+
+#[test]
+fn of_an_lstm() {
+    let layers = json!([
+        {"reshape": {"shape": [12, 12]}},
+        {"lstm": {"units": 32, "sequences": true}},
+        {"lstm": {"units": 24}},
+        {"dense": {"units": 4}}
+    ]);
+    check(&Lab::new(), &job::pictures("lstm", layers, 803, 200));
 }
 
 #[test]

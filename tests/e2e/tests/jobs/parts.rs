@@ -1,7 +1,7 @@
-//! Every layer, loss, optimizer and schedule of the job file stands in a job that trains.
+//! Every layer, preset, loss, optimizer and schedule of the job file stands in a job that trains.
 
 use serde_json::{Value, json};
-use tfcoord_testkit::{Lab, idx, job};
+use tfcoord_testkit::{Lab, idx, job, table};
 
 // Trains `job` and gives its last evaluation.
 fn trained(lab: &Lab, job: &Value) -> Value {
@@ -41,6 +41,95 @@ fn layers() {
     job["train"]["epochs"] = json!(6);
     let reached = accuracy(&trained(&lab, &job));
     assert!(reached > 0.8, "accuracy {reached}");
+}
+
+#[test]
+fn recurrent_layers_and_groups_with_every_way_to_begin() {
+    let lab = lab();
+    let recurrent = json!([
+        {"reshape": {"shape": [12, 12]}},
+        {"lstm": {"units": 16, "sequences": true, "init": "uniform"}},
+        {"gru": {"units": 24, "init": "normal"}},
+        {"dense": {"units": 4, "init": "zeros"}}
+    ]);
+    let ways = json!([
+        {"name": "small", "input": "features", "conv2d": {"filters": 4, "kernel": 3, "padding": "same", "init": "he"}},
+        {"name": "large", "input": "features", "conv2d": {"filters": 4, "kernel": 5, "padding": "same", "init": "glorot"}},
+        {"name": "both", "input": ["small", "large"], "concatenate": {}},
+        {"conv2d": {"filters": 8, "kernel": 3, "padding": "same", "groups": 4, "init": "normal"}},
+        {"name": "sum", "input": ["both", "conv2d_3"], "add": {}},
+        {"residual": {"layers": [ {"batch_norm": {}}, {"activation": "relu"}, {"conv2d": {"filters": 8, "kernel": 3, "padding": "same"}} ]}},
+        {"max_pool2d": {"size": 2}},
+        {"flatten": {}},
+        {"dense": {"units": 4, "init": "uniform"}}
+    ]);
+    for (name, layers) in [("recurrent", recurrent), ("ways", ways)] {
+        let mut job = job::pictures(name, layers, 640, 160);
+        job["train"]["epochs"] = json!(6);
+        let reached = accuracy(&trained(&lab, &job));
+        assert!(reached > 0.8, "{name}: accuracy {reached}");
+    }
+}
+
+#[test]
+fn columns_by_name() {
+    let lab = Lab::new();
+    table::write_table(lab.path(), 1600, 1);
+    let mut job = job::table("columns", job::table_layers(), 1280, 320);
+    job["train"]["epochs"] = json!(6);
+    let metrics = trained(&lab, &job);
+    assert!(metrics["auc"].as_f64().unwrap() > 0.9, "{metrics}");
+}
+
+#[test]
+fn presets() {
+    let lab = lab();
+    let cases = [
+        ("softmax", json!({"softmax": {}})),
+        ("mlp", json!({"mlp": {"hidden": [32, 16], "activation": "tanh", "dropout": 0.1}})),
+        ("cnn", json!({"cnn": {"filters": [4, 8], "hidden": [32], "dropout": 0.1}})),
+        ("lstm", json!({"lstm": {"shape": [12, 12], "units": [16, 16], "dropout": 0.1}})),
+    ];
+    for (name, preset) in cases {
+        let mut job = with_preset(job::pictures(name, json!([]), 640, 160), preset);
+        job["train"]["epochs"] = json!(8);
+        let reached = accuracy(&trained(&lab, &job));
+        assert!(reached > 0.8, "{name}: accuracy {reached}");
+    }
+    table::write_table(lab.path(), 1600, 1);
+    let wide_deep = json!({"wide_deep": {"dim": 4, "hidden": [16], "dropout": 0.1}});
+    let mut job = with_preset(job::table("wide-deep", json!([]), 1280, 320), wide_deep);
+    job["train"]["epochs"] = json!(6);
+    job["data"]["features"] = json!([{"number": "size"}, {"index": "colour"}, {"index": "shape"}]);
+    let named = trained(&lab, &job);
+    assert!(named["auc"].as_f64().unwrap() > 0.9, "{named}");
+    // The same features, found: the words are numbers.
+    let columns =
+        |row: &str| row.split(',').enumerate().filter(|(at, _)| ![3, 4].contains(at)).map(|(_, text)| text).collect::<Vec<_>>().join(",");
+    let text = std::fs::read_to_string(lab.path().join("table.csv")).unwrap();
+    std::fs::write(lab.path().join("table.csv"), text.lines().map(|row| columns(row) + "\n").collect::<String>()).unwrap();
+    job["name"] = json!("wide-deep-found");
+    job["data"].as_object_mut().unwrap().remove("features");
+    assert_eq!(trained(&lab, &job)["loss"], named["loss"]);
+}
+
+fn with_preset(mut job: Value, preset: Value) -> Value {
+    let model = job["model"].as_object_mut().unwrap();
+    model.remove("layers");
+    model.insert("preset".into(), preset);
+    job
+}
+
+#[test]
+fn reconstruction() {
+    let lab = lab();
+    let preset = json!({"autoencoder": {"hidden": [64], "code": 8, "activation": "tanh", "output": "sigmoid"}});
+    let mut job = with_preset(job::pictures("reconstruction", json!([]), 640, 160), preset);
+    (job["model"]["loss"], job["model"]["metrics"]) = (json!("reconstruction"), json!([]));
+    job["train"]["epochs"] = json!(8);
+    let loss = trained(&lab, &job)["loss"].as_f64().unwrap();
+    // A code can say where the square is, which leaves the noise: 0.018. The mean picture gives 0.042.
+    assert!(loss < 0.03, "loss {loss}");
 }
 
 #[test]

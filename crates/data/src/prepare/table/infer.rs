@@ -44,11 +44,11 @@ fn is_number(text: &str) -> bool {
 }
 
 /// All columns but the label, in the order of the first file's header: numbers where each value of a training record
-/// is one or missing, else categories.
+/// is one or missing, else what `category` makes of the name.
 ///
 /// # Errors
 /// A column is neither clearly: the first value that keeps it from being a number.
-pub(super) fn infer(train: &Set<'_>, data: &Data, label_column: &str) -> Result<Vec<Feature>, Error> {
+pub(super) fn infer(train: &Set<'_>, data: &Data, label_column: &str, category: fn(String) -> Feature) -> Result<Vec<Feature>, Error> {
     let label_column = label_column.trim_ascii();
     let mut names = train.header()?;
     names.retain(|name| name != label_column);
@@ -69,7 +69,7 @@ pub(super) fn infer(train: &Set<'_>, data: &Data, label_column: &str) -> Result<
     for (name, values) in names.iter().zip(&values).filter(|(_, values)| values.has_slips()) {
         refuse(train, data, name, values)?;
     }
-    let feature = |(name, values): (String, Values)| if values.words == 0 { Feature::Number(name) } else { Feature::Category(name) };
+    let feature = |(name, values): (String, Values)| if values.words == 0 { Feature::Number(name) } else { category(name) };
     Ok(names.into_iter().zip(values).map(feature).collect())
 }
 

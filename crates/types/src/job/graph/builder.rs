@@ -278,7 +278,9 @@ impl<'a> Builder<'a> {
         if merged.is_empty() {
             return None;
         }
-        if merged[..] == [0..self.input.shape.iter().product()] {
+        if let [run] = &merged[..]
+            && *run == (0..self.input.shape.iter().product())
+        {
             return Some(all);
         }
         let of = |values: &[u32]| merged.iter().flat_map(|run| values[run.start as usize..run.end as usize].to_vec()).collect::<Vec<u32>>();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::job::{InputColumn, LayerEntry};
 
-fn model(layers: &str) -> Model {
+pub(super) fn model(layers: &str) -> Model {
     serde_json::from_str(&format!(r#"{{"layers": {layers}}}"#)).unwrap()
 }
 
@@ -10,7 +10,7 @@ fn picture() -> Input {
 }
 
 // Two numbers, a category of 4, a number, a category of 3.
-fn table() -> Input {
+pub(super) fn table() -> Input {
     let column = |name: &str, features, categories| InputColumn { name: name.into(), features, categories };
     let columns = vec![column("age", 1, 0), column("one_hot", 3, 0), column("job", 1, 4), column("hours", 1, 0), column("state", 1, 3)];
     Input { shape: vec![7], columns, classes: 2 }
