@@ -8,7 +8,7 @@ usage() {
     cat <<'TEXT'
 run.sh [--rounds N] [--limit SECONDS] [--quiet SECONDS] [CASE...]
 
-A case is SYSTEM-MODEL; without any: tfcoord-m1 tensorflow-m1 tfcoord-m2 tensorflow-m2.
+A case is SYSTEM-MODEL; without any: tfcoord, tensorflow, mxnet and torch, each with m1 and m2.
 
 SYSTEM  tfcoord         1 coordinator, 1 server, 2 workers
         tensorflow      ParameterServerStrategy: coordinator, 1 server, 2 workers
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
         *) cases+=("$1"); shift ;;
     esac
 done
-[ ${#cases[@]} -gt 0 ] || cases=(tfcoord-m1 tensorflow-m1 tfcoord-m2 tensorflow-m2)
+[ ${#cases[@]} -gt 0 ] || cases=({tfcoord,tensorflow,mxnet,torch}-m{1,2})
 
 systems=()
 for name in "${cases[@]}"; do
