@@ -7,7 +7,7 @@ use crate::kernel::vectorized;
 use crate::layer::{Emit, Mode, Pass, StepKey};
 use crate::loss::{Judgement, binary_cross_entropy, reconstruction, softmax_cross_entropy, squared_error};
 use crate::parameters::Parameters;
-use crate::workspace::Workspace;
+use crate::workspace::{Purpose, Workspace};
 use tfcoord_types::figures::CURVE_LEN;
 use tfcoord_types::job::Loss;
 
@@ -51,7 +51,7 @@ impl Model {
         };
         self.check_labels(loss, batch)?;
         self.check_features(batch)?;
-        workspace.fit(network, batch.records)?;
+        workspace.fit(network, batch.records, Purpose::Train)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         network.forward(&pass, &batch.features, workspace)?;
         let (outputs, gradients) = network.output_and_gradient(&batch.features, workspace);
