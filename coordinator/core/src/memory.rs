@@ -65,7 +65,7 @@ impl Need {
             lanes[worker as usize] += 1;
         }
         let blocks: u32 = lanes.iter().map(|lanes| lanes.count_ones()).sum();
-        let told = job.manifest.beside != Beside::default();
+        let told = !job.manifest.beside.is_untold();
         let sums = |lanes: &u32| (if told { lanes.count_ones() } else { 1 }) + lanes.checked_ilog2().unwrap_or(0);
         let sums = lanes.iter().map(sums).max().unwrap_or(0);
         let sent = |part: &Part, connections: u32| if told { part.sent(connections) } else { 0 };
@@ -95,7 +95,7 @@ impl Need {
             ));
         }
         // Jobs of earlier versions were not held to it.
-        if job.manifest.beside != Beside::default() && self.worker_bytes > workers.mem.saturating_mul(MB) {
+        if !job.manifest.beside.is_untold() && self.worker_bytes > workers.mem.saturating_mul(MB) {
             let (need, mem) = (self.worker_bytes.div_ceil(MB), workers.mem);
             return Some(format!(
                 "a worker would need about {need} MB of memory, but worker.mem is {mem}: raise it, use smaller micro-batches (a smaller \

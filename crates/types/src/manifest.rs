@@ -166,7 +166,7 @@ pub struct ManifestSummary {
     #[serde(flatten)]
     pub input: Input,
     /// What tasks take of memory. Logs of earlier versions lack it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Beside::is_untold")]
     pub beside: Beside,
 }
 
@@ -177,4 +177,11 @@ pub struct Beside {
     pub worker: u64,
     /// A server: its program.
     pub server: u64,
+}
+
+impl Beside {
+    /// Whether nothing was told.
+    pub fn is_untold(&self) -> bool {
+        *self == Self::default()
+    }
 }

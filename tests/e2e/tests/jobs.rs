@@ -9,6 +9,7 @@ mod jobs {
     mod docs;
     mod exactly_once;
     mod example;
+    mod memory;
     mod network;
     mod observed;
     mod parts;
