@@ -3,11 +3,8 @@
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::{Lab, idx, job};
-
-/// Between two looks at a process, whose peak the system keeps.
-const LOOK: Duration = Duration::from_millis(5);
 
 // What was seen of each worker: its peak, and what was resident by step.
 #[derive(Default)]
@@ -23,10 +20,7 @@ fn run(lab: &Lab, job: &Value) -> (Value, BTreeMap<String, Seen>) {
     let mut submit = lab.tfcoord(&["submit", path.to_str().unwrap(), "-o", "json"]).stdout(out).spawn().unwrap();
     let workers: Vec<String> = (0..job["worker"]["count"].as_u64().unwrap()).map(|n| format!("worker-{n}")).collect();
     let (mut processes, mut seen) = (BTreeMap::new(), BTreeMap::<String, Seen>::new());
-    let status = loop {
-        if let Some(status) = submit.try_wait().unwrap() {
-            break status;
-        }
+    let status = wait_for(300, "the job's end", || {
         for worker in &workers {
             if !processes.contains_key(worker) {
                 lab.task(worker).into_iter().next().map(|process| processes.insert(worker.clone(), process));
@@ -38,8 +32,8 @@ fn run(lab: &Lab, job: &Value) -> (Value, BTreeMap<String, Seen>) {
                 seen.resident.push(resident);
             }
         }
-        std::thread::sleep(LOOK); // waits for: the job's end
-    };
+        submit.try_wait().unwrap()
+    });
     assert!(status.success(), "{status}\n{}", lab.logs());
     let text = std::fs::read_to_string(lab.path().join("job-in-the-end")).unwrap();
     (serde_json::from_str(&text).unwrap(), seen)
