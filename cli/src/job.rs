@@ -110,6 +110,10 @@ pub struct Plan {
     pub servers: u32,
     /// Trained numbers of the model; 0 until the model is known.
     pub parameters: u64,
+    /// Memory of the worker that takes most, at its peak, in bytes; 0 where it is not known.
+    pub worker_bytes: u64,
+    /// As `worker_bytes`, of a server.
+    pub server_bytes: u64,
 }
 
 /// How far a job is.
@@ -248,6 +252,8 @@ impl From<v1::Plan> for Plan {
             workers: plan.workers,
             servers: plan.servers,
             parameters: plan.parameters,
+            worker_bytes: plan.worker_bytes,
+            server_bytes: plan.server_bytes,
         }
     }
 }

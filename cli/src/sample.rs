@@ -23,6 +23,8 @@ pub fn job(state: State) -> Job {
             workers: 2,
             servers: 1,
             parameters: 203_530,
+            worker_bytes: 21_500_000,
+            server_bytes: 12 << 20,
         },
         progress: Some(progress()),
         tasks: vec![task("ps-0", 0), task("worker-0", 2), task("worker-1", 2)],

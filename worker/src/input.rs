@@ -13,6 +13,8 @@ use tfcoord_types::plan::TrainPlan;
 
 /// Micro-batches that are ready ahead of the trainer, at most.
 const AHEAD_MAX: usize = 8;
+/// Micro-batches in memory, at most: those that are ready, one that is being read and one that is computed with.
+pub const BATCHES_MAX: u64 = AHEAD_MAX as u64 + 2;
 
 /// What a micro-batch is read for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod arguments;
 mod export;
 mod figures;
 mod input;
+mod memory;
 mod predict;
 mod prepare;
 mod run;

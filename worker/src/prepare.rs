@@ -2,11 +2,16 @@
 //! rights only.
 
 use crate::arguments::Prepare;
+use crate::memory;
 use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
-use tfcoord_types::job::JobFile;
+use tfcoord_model::{Isa, Model, Options};
+use tfcoord_types::job::{Input, JobFile};
+use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
+use tfcoord_types::memory::{SERVER_PROGRAM_BYTES, WORKER_PROGRAM_BYTES};
+use tfcoord_types::plan::TrainPlan;
 
 /// Exit code for what the person who submitted must change.
 const BAD_JOB: u8 = 2;
@@ -21,6 +26,16 @@ fn probe(dir: &Path) -> std::io::Result<()> {
 
 fn code(error: &tfcoord_data::Error) -> u8 {
     if matches!(error, tfcoord_data::Error::Scratch { .. }) { BAD_HOST } else { BAD_JOB }
+}
+
+// What a worker takes beside its parameters. A model that cannot be takes nothing: the coordinator says what is wrong.
+fn beside(job: &JobFile, manifest: &Manifest) -> u64 {
+    let records = manifest.train.records;
+    let plan = TrainPlan { records, batch_size: job.train.batch_size, micro_batches: job.micro_batches(), epochs: job.train.epochs };
+    let options = Options { threads: 1, train_records: records, isa: Isa::detect() };
+    let of_model =
+        Model::new(&job.model, &Input::from(manifest), options).map(|model| memory::bytes(&model, &plan, manifest, job.data.shuffle));
+    WORKER_PROGRAM_BYTES.saturating_add(of_model.unwrap_or_default())
 }
 
 /// Writes `{"manifest": …, "summary": …}` to the file asked for; what is wrong with the data goes to stderr.
@@ -42,6 +57,8 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(BAD_JOB));
     }
     let (_, summary) = tfcoord_data::summary(&manifest);
+    let beside = Beside { worker: beside(&job, &manifest), server: SERVER_PROGRAM_BYTES };
+    let summary = ManifestSummary { beside, ..summary };
     let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary}))?;
     tfcoord_fs::write_atomic(&arguments.out, &bytes, 0o600)?;
     Ok(ExitCode::SUCCESS)

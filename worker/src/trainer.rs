@@ -6,6 +6,7 @@ mod blocks;
 pub use blocks::{BlockSums, ChunkSum};
 
 use crate::input::{Input, batch, reuse};
+use crate::memory::workspace_records;
 use anyhow::ensure;
 use bytes::Bytes;
 use std::ops::Range;
@@ -127,10 +128,11 @@ impl Trainer {
         let (commands, orders) = mpsc::channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let parameters = Parameters::new(parts.model.variables())?;
+        let workspace = Workspace::new(&parts.model, workspace_records(&parts.plan, parts.eval.is_some()))?;
         let work = Work {
             parts,
             parameters,
-            workspace: Workspace::default(),
+            workspace,
             places: Vec::new(),
             sums: None,
             events,

@@ -18,6 +18,11 @@ pub fn counted(n: impl Into<u64>, unit: &str) -> String {
     format!("{} {unit}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// Memory, rounded up: `21 MB`, of 2^20 bytes.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{} MB", count(bytes.div_ceil(1 << 20)))
+}
+
 /// A loss, a share, an area: four places.
 pub fn share(x: f64) -> String {
     format!("{x:.4}")

@@ -1,9 +1,9 @@
 //! The plan line.
 
-use super::number::{count, counted};
+use super::number::{count, counted, megabytes};
 use crate::job::Plan;
 
-/// Tasks, records, batch, steps, and parameters once they are known.
+/// Tasks, records, batch, steps, and parameters and memory as far as they are known.
 pub fn plan(plan: &Plan) -> String {
     let lanes = plan.micro_batches.max(1);
     let records = match plan.eval_records {
@@ -16,6 +16,9 @@ pub fn plan(plan: &Plan) -> String {
     let mut parts = vec![counted(plan.workers, "worker"), counted(plan.servers, "server"), records, batch, steps];
     if plan.parameters > 0 {
         parts.push(counted(plan.parameters, "parameter"));
+    }
+    if plan.worker_bytes > 0 {
+        parts.push(format!("worker {}, server {} of memory", megabytes(plan.worker_bytes), megabytes(plan.server_bytes)));
     }
     parts.join(", ")
 }
@@ -31,9 +34,10 @@ mod tests {
         let all = sample::job(State::Starting).plan;
         assert_eq!(
             plan(&all),
-            "2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters"
+            "2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters, \
+             worker 21 MB, server 12 MB of memory"
         );
-        let unknown = Plan { eval_records: 0, parameters: 0, micro_batches: 1, epochs: 1, ..all };
+        let unknown = Plan { eval_records: 0, parameters: 0, worker_bytes: 0, micro_batches: 1, epochs: 1, ..all };
         assert_eq!(plan(&unknown), "2 workers, 1 server, 8,000 records, batch 128 = 1 lane x 128, 63 steps x 1 epoch");
         assert_eq!(plan(&Plan::default()), "0 workers, 0 servers, 0 records, batch 0 = 1 lane x 0, 0 steps x 0 epochs");
     }

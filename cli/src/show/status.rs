@@ -79,7 +79,7 @@ mod tests {
         let expected = "\
 fashion-mnist-7
 state     running, started 12 s ago
-plan      2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters
+plan      2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters, worker 21 MB, server 12 MB of memory
 progress  epoch 3/10  step 150/630  loss 0.4123  accuracy 0.8534  12,346 samples/s  0:13 left  2 workers
 file      /srv/ann/job.json
 

@@ -93,6 +93,8 @@ pub fn admitted() -> v1::Job {
         workers: 2,
         servers: 1,
         parameters: 0,
+        worker_bytes: 21_500_000,
+        server_bytes: 12 << 20,
     };
     let task = |task: &str| v1::Task { task: task.into(), state: "registered".into(), attempt: 1, ..v1::Task::default() };
     v1::Job {

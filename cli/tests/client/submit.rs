@@ -16,7 +16,8 @@ fn a_job_is_shown_from_its_plan_to_its_result() {
     let fake = home.fake();
     let client = submit(&home, &[]);
     client.out.wait_for(
-        "fashion-mnist-7: 2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs\n",
+        "fashion-mnist-7: 2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, \
+         worker 21 MB, server 12 MB of memory\n",
     );
     fake.shared.change(|job| {
         job.plan.as_mut().unwrap().parameters = 203_530;

@@ -25,6 +25,7 @@ use crate::cluster::Entry;
 use crate::effect::Effect;
 use crate::evaluation::Evaluating;
 use crate::lane::Lane;
+use crate::memory::Need;
 use crate::outcome::Refusal;
 use crate::task::{Advance, Registration, Task, TaskState};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Job {
     pub lanes: Vec<Lane>,
     /// Its variables and where their chunks lie, once a worker has named them.
     pub placement: Option<Placement>,
+    /// The memory that its tasks take, as far as it is known.
+    #[serde(default)]
+    pub need: Option<Need>,
     /// Steps below this one may be computed.
     pub run_until: u64,
     /// Steps that all servers are known to have done; what is known lags behind while no phase ends and no task is lost.

@@ -28,7 +28,13 @@ pub(crate) fn job_file() -> JobFile {
 }
 
 pub(crate) fn summary() -> ManifestSummary {
-    ManifestSummary { digest: "a".repeat(64), train_records: 1000, eval_records: 0, input: Input::plain(&[8], 4) }
+    ManifestSummary {
+        digest: "a".repeat(64),
+        train_records: 1000,
+        eval_records: 0,
+        input: Input::plain(&[8], 4),
+        beside: Default::default(),
+    }
 }
 
 pub(crate) fn process(nonce: u8) -> Process {

@@ -100,6 +100,8 @@ fn plan(job: &Job) -> v1::Plan {
         epochs: job.plan.epochs,
         workers: job.file.worker.count,
         servers: job.file.parameter_server.count,
+        worker_bytes: job.need.map_or(0, |need| need.worker_bytes),
+        server_bytes: job.need.map_or(0, |need| need.server_bytes),
         parameters: variables.filter(trained).filter_map(Variable::elements).fold(0, u64::saturating_add),
     }
 }

@@ -40,6 +40,8 @@ pub const FEATURES_MAX: u64 = 1 << 22;
 pub const CATEGORIES_MAX: usize = 1_000_000;
 /// The most classes a label may have.
 pub const CLASSES_MAX: usize = 10_000;
+/// The most bytes of a file that are read at once, if they hold a record.
+pub const READ_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of a CSV record; what is longer is a quote that is not closed.
 pub const RECORD_BYTES_MAX: u64 = 4 << 20;
 /// The most files of a data set.

@@ -52,6 +52,14 @@ impl Order {
         Self { records: plan.records, shards, seed, shuffle, epochs: BTreeMap::new(), kept: Vec::new(), kept_max }
     }
 
+    /// The most bytes that the permutations of a plan's epochs take, all kept at once.
+    pub fn bytes_max(plan: &TrainPlan) -> u64 {
+        let order = Self::new(plan, 0, true);
+        let all = u64::from(order.shards).saturating_mul(plan.epochs.into());
+        let shard = plan.records.div_ceil(order.shards.max(1).into()).saturating_mul(size_of::<u32>() as u64);
+        all.min(order.kept_max as u64).saturating_mul(shard)
+    }
+
     /// The records at `places` of the order of `epoch` (from 0), as numbers in `0..plan.records`. Places beyond the
     /// last one hold nothing.
     pub fn records(&mut self, epoch: u32, places: Range<u64>) -> Vec<u64> {

@@ -5,7 +5,7 @@ use crate::identity::hex;
 use crate::scratch::Scratch;
 use sha2::{Digest, Sha256};
 use tfcoord_types::job::{Format, JobFile, Loss};
-use tfcoord_types::manifest::{Manifest, ManifestSummary};
+use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
 
 mod fit;
 mod gather;
@@ -36,6 +36,7 @@ pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
         train_records: manifest.train.records,
         eval_records: manifest.eval.as_ref().map_or(0, |eval| eval.records),
         input: manifest.into(),
+        beside: Beside::default(),
     };
     (json, summary)
 }

@@ -32,4 +32,4 @@ pub(crate) const STREAM_WINDOW: u32 = 16 << 20;
 /// HTTP/2's window of a connection, in bytes.
 pub(crate) const CONNECTION_WINDOW: u32 = 64 << 20;
 /// The largest HTTP/2 frame, in bytes.
-pub(crate) const FRAME: u32 = 256 << 10;
+pub(crate) const FRAME: u32 = tfcoord_types::exchange::FRAME_BYTES;

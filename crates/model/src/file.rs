@@ -4,11 +4,12 @@
 //! What is read is not trusted: lengths are looked at before anything is allocated, shapes come from the
 //! model's description and the tensors must have them. Values may be anything, NaN too.
 
+mod tensors;
+
 use crate::error::Error as ModelError;
 use crate::kernel::Isa;
 use crate::model::{Model, Options};
 use crate::parameters::Parameters;
-use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,11 +94,9 @@ pub enum Error {
 /// If they cannot be written, or `parameters` are not those of `variables`.
 pub fn write<P: Serialize>(dir: &Path, mut file: ModelFile<P>, variables: &[Variable], parameters: &Parameters) -> Result<(), Error> {
     let (description, tensors) = (dir.join(DESCRIPTION), dir.join(TENSORS));
-    let bytes = encode(variables, parameters).map_err(|problem| content(&tensors, problem))?;
-    file.tensors_sha256 = Some(sha256(&bytes));
+    file.tensors_sha256 = Some(tensors::write(&tensors, variables, parameters)?);
     let mut json = serde_json::to_vec_pretty(&file).map_err(|cause| content(&description, cause))?;
     json.push(b'\n');
-    write_synced(&tensors, &bytes)?;
     write_synced(&description, &json)
 }
 
@@ -127,7 +126,7 @@ pub fn read<P: DeserializeOwned>(dir: &Path, threads: usize) -> Result<(ModelFil
     let elements: u64 = exported(model.variables()).filter_map(|(_, variable)| variable.elements()).sum();
     let bytes = read_at_most(&tensors, 4 * elements + HEADER_BYTES_MAX)?;
     let parameters = decode(&bytes, model.variables()).map_err(|problem| content(&tensors, problem))?;
-    if file.tensors_sha256.as_ref().is_some_and(|expected| *expected != sha256(&bytes)) {
+    if file.tensors_sha256.as_ref().is_some_and(|expected| *expected != hex(&Sha256::digest(&bytes))) {
         return Err(content(&tensors, format!("is damaged, or of another model: it has not the SHA-256 that {DESCRIPTION} names")));
     }
     Ok((file, model, parameters))
@@ -155,8 +154,8 @@ fn remedy(cause: &std::io::Error) -> &'static str {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn exported(variables: &[Variable]) -> impl Iterator<Item = (usize, &Variable)> {
@@ -165,20 +164,6 @@ fn exported(variables: &[Variable]) -> impl Iterator<Item = (usize, &Variable)> 
 
 fn shape(variable: &Variable) -> Vec<usize> {
     variable.shape.iter().map(|d| *d as usize).collect()
-}
-
-fn encode(variables: &[Variable], parameters: &Parameters) -> Result<Vec<u8>, String> {
-    if parameters.lengths().len() != variables.len() {
-        return Err("the parameters are of another model".into());
-    }
-    let bytes = |place: usize| parameters.values(place).iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let buffers: Vec<_> = exported(variables).map(|(place, variable)| (variable, bytes(place))).collect();
-    let views = buffers.iter().map(|(variable, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape(variable), bytes);
-        view.map(|view| (&variable.name, view)).map_err(|cause| cause.to_string())
-    });
-    let views: Vec<_> = views.collect::<Result<_, _>>()?;
-    safetensors::serialize(views, None).map_err(|cause| cause.to_string())
 }
 
 fn decode(bytes: &[u8], variables: &[Variable]) -> Result<Parameters, String> {

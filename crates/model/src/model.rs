@@ -7,7 +7,7 @@ mod judge;
 mod network;
 mod train;
 
-pub use evaluate::Prediction;
+pub use evaluate::{PIECE, Prediction};
 pub(crate) use network::{Network, Placed, Step};
 pub use train::TrainFigures;
 
@@ -98,6 +98,14 @@ impl Model {
         match self.body {
             Body::Layers { loss, .. } if loss.predicts_classes() => self.input.classes,
             _ => 0,
+        }
+    }
+
+    // What computes; nothing where there are no layers.
+    pub(crate) fn layers(&self) -> Option<&Network> {
+        match &self.body {
+            Body::Layers { network, .. } => Some(network),
+            Body::Counting => None,
         }
     }
 

@@ -31,6 +31,13 @@ impl Process {
         }
     }
 
+    /// A line of its status that counts memory, such as `VmHWM` or `VmRSS`, in bytes; nothing once it has ended.
+    pub fn memory(&self, line: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let value = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
+        value.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
     /// Its program's file name.
     pub fn program(&self) -> &str {
         self.arguments.first().map_or("", |path| path.rsplit('/').next().unwrap_or(path))

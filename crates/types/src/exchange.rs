@@ -2,6 +2,9 @@
 
 use crate::id::Revision;
 
+/// The largest HTTP/2 frame of the data plane, in bytes.
+pub const FRAME_BYTES: u32 = 256 << 10;
+
 /// What became of a push. When every lane of the step is in, the updated chunk itself is the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

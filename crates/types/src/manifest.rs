@@ -171,4 +171,23 @@ pub struct ManifestSummary {
     /// A record as the model sees it.
     #[serde(flatten)]
     pub input: Input,
+    /// What tasks take of memory. Logs of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Beside::is_untold")]
+    pub beside: Beside,
+}
+
+/// Bytes that tasks take beside what belongs to the parameters; 0 where they were not told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// A worker: its program, activations and gradients, records.
+    pub worker: u64,
+    /// A server: its program.
+    pub server: u64,
+}
+
+impl Beside {
+    /// Whether nothing was told.
+    pub fn is_untold(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -1,5 +1,11 @@
-//! Whether memory is there, asked before much of it is taken: an allocation that fails in the middle aborts the
-//! process, and nobody hears why.
+//! What programs take of memory, and whether memory is there, asked before much of it is taken: an allocation that fails
+//! in the middle aborts the process, and nobody hears why.
+
+/// What a worker takes before it has a model: the parts of its program and libraries in use, threads, connections, the
+/// allocator's own. Measured, as the system counts what is resident.
+pub const WORKER_PROGRAM_BYTES: u64 = 19 << 19;
+/// As [`WORKER_PROGRAM_BYTES`], of a server.
+pub const SERVER_PROGRAM_BYTES: u64 = 8 << 20;
 
 /// Whether so many bytes can be allocated now, as far as the system says beforehand.
 pub fn is_there(bytes: u64) -> bool {

@@ -10,6 +10,7 @@ mod jobs {
     mod exactly_once;
     mod example;
     mod fetched_examples;
+    mod memory;
     mod network;
     mod observed;
     mod parts;

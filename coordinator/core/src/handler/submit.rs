@@ -53,6 +53,7 @@ pub(super) fn submit_job(
         tasks: Default::default(),
         lanes: Vec::new(),
         placement: None,
+        need: None,
         run_until: 0,
         step: 0,
         evaluating: None,
@@ -60,7 +61,7 @@ pub(super) fn submit_job(
         exporter: None,
         outputs: None,
     };
-    variables::foreseen(&job)?;
+    job.need = variables::foreseen(&job)?;
     admit(&mut job, entry);
     cluster.requests.insert(request_id, id.clone());
     cluster.jobs.insert(id.clone(), job);

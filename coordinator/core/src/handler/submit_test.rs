@@ -97,7 +97,7 @@ fn jobs_are_bounded_and_the_oldest_that_is_over_is_forgotten() {
 }
 
 #[test]
-fn a_model_that_no_server_can_hold_is_refused_before_anything_is_launched() {
+fn what_does_not_fit_into_memory_is_refused_before_anything_is_launched() {
     let check = |change: &dyn Fn(&mut JobFile), expect: &str| {
         let mut file = file(1, 2, 2, true);
         change(&mut file);
@@ -111,4 +111,11 @@ fn a_model_that_no_server_can_hold_is_refused_before_anything_is_launched() {
     check(&tight, "ps-0 would need about ");
     let wide = r#"[{"flatten": {}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 4294967295}}, {"dense": {"units": 10}}]"#;
     check(&|file| file.model.layers = layers(wide), "the model cannot be placed: ");
+    let mut told = manifest(true);
+    told.beside.worker = 200 << 20;
+    let mut file = file(1, 2, 2, true);
+    file.worker.mem = 200;
+    let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 0, index: 0 };
+    let refusal = world.refused(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest: told });
+    assert!(refusal.to_string().contains("a worker would need about 201 MB of memory, but worker.mem is 200"), "{refusal}");
 }

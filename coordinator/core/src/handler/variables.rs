@@ -37,8 +37,8 @@ pub(super) fn declare_variables(
         return Ok(Outcome::Done);
     }
     match lay_out(job, variables, machine_bytes) {
-        Ok(placement) => {
-            job.placement = Some(placement);
+        Ok((placement, need)) => {
+            (job.placement, job.need) = (Some(placement), Some(need));
             register::start_if_ready(job, entry);
         }
         Err(problem) => job.fail(entry, unplaceable(&problem)),
@@ -46,22 +46,23 @@ pub(super) fn declare_variables(
     Ok(Outcome::Done)
 }
 
-/// What a job's file and data tell of its variables before any worker names them: whether they can be placed at all. How
-/// much memory the machine has is looked at when tasks run.
-pub(super) fn foreseen(job: &Job) -> Result<(), Refusal> {
+/// What a job's file and data tell of its variables before any worker names them: whether they can be placed at all, and
+/// the memory that this takes. How much the machine has is looked at when tasks run.
+pub(super) fn foreseen(job: &Job) -> Result<Option<Need>, Refusal> {
     // Counting has no layers; whether they fit was checked.
-    let Ok(graph) = Graph::new(&job.file.model, &job.manifest.input) else { return Ok(()) };
+    let Ok(graph) = Graph::new(&job.file.model, &job.manifest.input) else { return Ok(None) };
     let variable = |(name, shape, group)| Variable { name, shape, initializer: Initializer::Zeros, group };
     let variables: Vec<Variable> =
         graph.variables().chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
-    lay_out(job, variables, None).map_or_else(|problem| Err(Refusal::TooLarge { problem: unplaceable(&problem) }), |_| Ok(()))
+    let laid_out = lay_out(job, variables, None);
+    laid_out.map(|(_, need)| Some(need)).map_err(|problem| Refusal::TooLarge { problem: unplaceable(&problem) })
 }
 
 fn unplaceable(problem: &str) -> String {
     format!("the model cannot be placed: {problem}")
 }
 
-fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<Placement, String> {
+fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<(Placement, Need), String> {
     if variables.len() > VARIABLES_MAX {
         return Err(format!("it has {} variables; the most are {VARIABLES_MAX}", variables.len()));
     }
@@ -79,10 +80,11 @@ fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> R
     }
     let layout = Layout::new(&variables, chunk_elements).map_err(|e| e.to_string())?;
     let servers = place(&layout, servers);
-    if let Some(problem) = Need::new(job, &layout, &servers).problem(job, machine_bytes) {
-        return Err(problem);
+    let need = Need::new(job, &layout, &servers);
+    match need.problem(job, machine_bytes) {
+        Some(problem) => Err(problem),
+        None => Ok((Placement { epoch: 1, variables, chunk_elements, servers }, need)),
     }
-    Ok(Placement { epoch: 1, variables, chunk_elements, servers })
 }
 
 // What a list has otherwise than the job's, at the first place where they differ.

@@ -1,9 +1,10 @@
 use crate::command::Command;
 use crate::job::JobState;
 use crate::outcome::Refusal;
-use crate::test::fixture::{PS, W0, W1, World, file, variable, variables};
+use crate::test::fixture::{PS, W0, W1, World, file, manifest, variable, variables};
 use tfcoord_types::id::TaskId;
 use tfcoord_types::job::JobFile;
+use tfcoord_types::manifest::{Beside, ManifestSummary};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 const MACHINE_BYTES: u64 = 100 << 20;
@@ -109,10 +110,43 @@ fn what_does_not_fit_into_memory_fails_the_job_and_says_how_much_would() {
         1024,
         2 << 20,
         Some(
-            "the model cannot be placed: its tasks would need about 168 MB of memory for the parameters, 72 MB of it on servers and 32 MB in \
+            "the model cannot be placed: its tasks would need about 168 MB of memory, 72 MB of it on servers and 32 MB in \
              each of 3 workers, but the machine has 100: use fewer workers or a smaller model",
         ),
     );
+}
+
+// As above, but that a worker's own blocks are counted: the two that three lanes are. What is kept of messages is a frame
+// more for each of 16 chunks; what is sent is 1 MiB and two chunks a connection.
+#[test]
+fn what_the_preparation_has_told_is_added_and_workers_are_held_to_it() {
+    let need = |worker_mem: u64| {
+        let mut file = file(2, 3, 2, true);
+        file.worker.mem = worker_mem;
+        let manifest = ManifestSummary { beside: Beside { worker: 5 << 20, server: 3 << 20 }, ..manifest(true) };
+        let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 5, index: 0 };
+        world.done(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest });
+        world.register(W0, 1);
+        world.register(W1, 1);
+        let foreseen = world.job().need.unwrap();
+        assert!(foreseen.worker_bytes > 5 << 20 && foreseen.server_bytes > 3 << 20, "{foreseen:?}");
+        let command = Command::DeclareVariables {
+            job: world.job.clone(),
+            incarnation: world.incarnation(W0),
+            variables: vec![variable("a", &[1 << 20], Group::Train)],
+            machine_bytes: None,
+        };
+        world.done(command);
+        world.job().clone()
+    };
+    let need_of = need(1024).need.unwrap();
+    let (mb, chunk) = (1 << 20, 256 << 10);
+    assert_eq!(need_of.server_bytes, 18 * mb + 3 * (mb + 2 * chunk) + 3 * mb);
+    assert_eq!(need_of.worker_bytes, 20 * mb + 16 * chunk + 2 * (mb + 2 * chunk) + 5 * mb);
+    let tight = need(need_of.worker_bytes.div_ceil(mb));
+    assert_eq!(tight.state, JobState::Starting, "{}", tight.reason());
+    let short = need(need_of.worker_bytes.div_ceil(mb) - 1).reason();
+    assert!(short.contains("a worker would need about 32 MB of memory, but worker.mem is 31: raise it"), "{short}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::outcome::{Applied, Outcome, Refusal};
 use tfcoord_types::figures::Counts;
 use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
 use tfcoord_types::job::{Input, JobFile, parse};
-use tfcoord_types::manifest::ManifestSummary;
+use tfcoord_types::manifest::{Beside, ManifestSummary};
 use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::TaskView;
@@ -58,7 +58,13 @@ pub(crate) fn file(servers: u32, workers: u32, epochs: u32, eval: bool) -> JobFi
 
 pub(crate) fn manifest(eval: bool) -> ManifestSummary {
     let eval_records = if eval { 2500 } else { 0 };
-    ManifestSummary { digest: "ab".repeat(32), train_records: 250, eval_records, input: Input::plain(&[1, 28, 28], 10) }
+    ManifestSummary {
+        digest: "ab".repeat(32),
+        train_records: 250,
+        eval_records,
+        input: Input::plain(&[1, 28, 28], 10),
+        beside: Beside::default(),
+    }
 }
 
 pub(crate) fn submit(request: &str, file: JobFile) -> Command {

@@ -97,7 +97,13 @@ impl Place {
             label_column: None,
             missing: vec![],
         };
-        let summary = ManifestSummary { digest: String::new(), train_records: 1000, eval_records: 0, input: Input::plain(&[8], 4) };
+        let summary = ManifestSummary {
+            digest: String::new(),
+            train_records: 1000,
+            eval_records: 0,
+            input: Input::plain(&[8], 4),
+            beside: Default::default(),
+        };
         let output = serde_json::json!({"manifest": manifest, "summary": summary});
         self.program(&format!("cat > \"$7\" <<'END'\n{output}\nEND"));
     }

@@ -3,15 +3,13 @@
 use super::index::Index;
 use super::place::line_of;
 use super::rows::{Rows, parser};
+use crate::READ_BYTES_MAX;
 use crate::error::{Change, Error, FileProblem, RowProblem};
 use crate::identity::Identity;
 use crate::scratch::Scratch;
 use crate::unpack::Plain;
 use csv::ByteRecord;
 use std::path::Path;
-
-/// The most bytes that are parsed at once.
-const READ_BYTES_MAX: u64 = 1 << 20;
 
 /// A CSV file that has been opened, with its header and its index.
 #[derive(Debug)]

@@ -1,14 +1,12 @@
 //! Pictures and their labels, from a pair of IDX files.
 
+use crate::READ_BYTES_MAX;
 use crate::batch::RecordBatch;
 use crate::error::{Error, FileProblem};
 use crate::identity::Identity;
 use crate::idx::{Content, IdxFile};
 use crate::scratch::Scratch;
 use tfcoord_types::manifest::Label;
-
-/// The most bytes that are read at once, if that holds a record.
-const READ_BYTES_MAX: u64 = 1 << 20;
 
 /// Opens pictures and their labels, and checks that there are as many of them.
 pub(crate) fn open(images: &Identity, labels: Option<&Identity>, scratch: &Scratch) -> Result<(IdxFile, Option<IdxFile>), Error> {

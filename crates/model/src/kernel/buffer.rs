@@ -33,11 +33,22 @@ impl Buffer {
         if len > self.len {
             // Not a byte more than that is asked for: it may be a large part of memory.
             let mut values = Vec::new();
-            values.try_reserve_exact(len.saturating_add(LINE - 1))?;
-            values.resize(len + LINE - 1, 0.0);
+            let needed = Self::values_for(len);
+            values.try_reserve_exact(needed)?;
+            values.resize(needed, 0.0);
             *self = Self { values, len };
         }
         Ok(())
+    }
+
+    /// How many values one of `len` takes in memory.
+    pub(crate) fn values_for(len: usize) -> usize {
+        if len == 0 { 0 } else { len.saturating_add(LINE - 1) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.values.capacity()
     }
 
     fn first(&self) -> usize {

@@ -9,14 +9,14 @@ use crate::layer::{Mode, Pass};
 use crate::loss::{Judgement, reconstruction, softmax};
 use crate::math::sigmoid;
 use crate::parameters::Parameters;
-use crate::workspace::Workspace;
+use crate::workspace::{Purpose, Workspace};
 use std::collections::BTreeMap;
 use tfcoord_types::figures::{AUC_BINS, Counts};
 use tfcoord_types::job::{Loss, Metric};
 
 /// Records that go through the layers together, if the workspace has not room for more: they stay in the caches. A
 /// record's outputs do not depend on the others'.
-const PIECE: usize = 32;
+pub const PIECE: usize = 32;
 
 /// What a model says about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +111,7 @@ impl Model {
         self.check_parameters(parameters)?;
         self.check_features(batch)?;
         let piece = batch.records.min(workspace.records().max(PIECE));
-        workspace.fit(network, piece)?;
+        workspace.fit(network, piece, Purpose::Evaluate)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * self.features()) {
             network.forward(&pass, features, workspace)?;

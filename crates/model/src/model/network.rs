@@ -182,6 +182,11 @@ impl Network {
         self.outputs
     }
 
+    /// The buffer that takes the gradient by the model's output.
+    pub fn first_gradient(&self) -> usize {
+        self.first_gradient
+    }
+
     /// Values of one record in each buffer of gradients.
     pub fn gradients(&self) -> &[usize] {
         &self.gradients

@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::layer::{Emit, Mode, Pass, StepKey};
 use crate::parameters::Parameters;
-use crate::workspace::Workspace;
+use crate::workspace::{Purpose, Workspace};
 use tfcoord_types::figures::CURVE_LEN;
 
 /// The figures of a micro-batch: what the curve's variable carries.
@@ -49,7 +49,7 @@ impl Model {
         };
         self.check_labels(loss, batch)?;
         self.check_features(batch)?;
-        workspace.fit(network, batch.records)?;
+        workspace.fit(network, batch.records, Purpose::Train)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         network.forward(&pass, &batch.features, workspace)?;
         let truth = Truth { labels: &batch.labels, first: 0, features: &batch.features };

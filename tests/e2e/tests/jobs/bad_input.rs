@@ -63,11 +63,13 @@ fn a_place_for_results_that_cannot_be_written() {
 }
 
 #[test]
-fn a_model_that_servers_cannot_hold() {
+fn a_model_that_servers_or_workers_cannot_hold() {
     let (lab, mut job) = lab();
     job["parameter_server"]["mem"] = json!(1);
     job["model"]["layers"] = json!([{"flatten": {}}, {"dense": {"units": 4096}}, {"dense": {"units": 4}}]);
     has(&refused(&lab, &job, 3), &["parameter_server.mem is 1", "raise it"]);
+    (job["parameter_server"]["mem"], job["worker"]["mem"]) = (json!(1024), json!(20));
+    has(&refused(&lab, &job, 3), &["a worker would need about ", "worker.mem is 20", "raise it"]);
 }
 
 #[test]
