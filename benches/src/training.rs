@@ -9,7 +9,7 @@ use tfcoord_model::kernel::{Buffer, Grid, Isa, Left, Out, Right, Start, product}
 use tfcoord_model::layer::{Backward, Conv2d, Convolution, Dense, Forward, Kept, Layer, Mode, Pass};
 use tfcoord_model::threads::Threads;
 use tfcoord_model::{Batch, Labels, Model, Options, Parameters, StepKey, Workspace};
-use tfcoord_ps_core::optimizer::{Kernel, Slots};
+use tfcoord_ps_core::optimizer::{Kernel, Slots, mean};
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::{Init, Input, LayerShape, Optimizer, Padding, Pair};
 use tfcoord_types::variable::{Initializer, Variable};
@@ -161,7 +161,7 @@ fn step((model, mut parameters, batch): Made, window: Duration) -> anyhow::Resul
         for (variable, (sums, slots)) in sums.iter_mut().zip(&mut slots).enumerate().take(curve) {
             let pieces = parameters.values_mut(variable).chunks_mut(PIECE).zip(sums.chunks_mut(PIECE)).zip(slots);
             model.threads().each(pieces, |((p, g), slots)| {
-                g.iter_mut().for_each(|g| *g /= records);
+                mean(g, records);
                 kernel.run(p, g, slots, 0..g.len());
             });
         }

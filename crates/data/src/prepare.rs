@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::identity::hex;
 use crate::scratch::Scratch;
 use sha2::{Digest, Sha256};
-use tfcoord_types::job::{Format, JobFile, Loss};
+use tfcoord_types::job::{Format, JobFile};
 use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
 
 mod fit;
@@ -39,11 +39,6 @@ pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
         beside: Beside::default(),
     };
     (json, summary)
-}
-
-// Without a loss (the counting model) labels are not used; classes are what most files have.
-fn label_is_number(job: &JobFile) -> bool {
-    job.model.loss == Some(Loss::Mse)
 }
 
 #[cfg(test)]

@@ -126,12 +126,5 @@ fn layers(spec: &job::Model, input: &Input, variables: &mut Vec<Variable>) -> Re
     let output = graph.output().ok_or_else(|| refused("there are no layers: name at least one".into()))?;
     let loss = spec.loss.ok_or_else(|| refused("there is no loss: name one".into()))?;
     fits_loss(loss, output, input).map_err(|problem| refused(format!("the loss {problem}")))?;
-    // Places within a record are u32; a dimension of 0 divides by zero.
-    for shape in std::iter::once(&input.shape).chain(graph.nodes.iter().map(|node| &node.shape.output)) {
-        let fits = shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)).is_some_and(|n| n > 0);
-        if !fits {
-            return Err(refused(format!("{shape:?} is no shape of 1 to {} values a record", u32::MAX)));
-        }
-    }
     Ok(Body::Layers { network: Network::new(&graph, &input.shape, variables)?, loss })
 }

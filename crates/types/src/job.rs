@@ -23,7 +23,7 @@ pub use data::{Data, Feature, Format, OneOrMany, Source};
 pub use entry::LayerEntry;
 pub use graph::{Graph, GraphError, Node, Operation, Source as NodeSource};
 pub use input::{Input, InputColumn};
-pub use model::{Activation, BagMode, Init, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
+pub use model::{Activation, BagMode, Init, LabelUse, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
 pub use parse::{Problem, Problems, parse, place_of};
 pub use preset::Preset;
 pub use shape::{LayerShape, fits_loss};

@@ -72,7 +72,7 @@ pub struct Layout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A shape has a zero or is too large.
-    #[error("variable {name} has no elements, or more than {ELEMENTS_MAX}")]
+    #[error("variable {name} has no elements, or more than {ELEMENTS_MAX}: choose a smaller size for its layer")]
     Elements {
         /// The variable.
         name: String,

@@ -105,6 +105,32 @@ impl Kernel {
     }
 }
 
+/// Sums become the means of so many records. By a power of two, multiplying gives the same bits as dividing, and sooner.
+pub fn mean(sums: &mut [f32], records: f32) {
+    pulp::Arch::new().dispatch(Mean { sums, records });
+}
+
+struct Mean<'a> {
+    sums: &'a mut [f32],
+    records: f32,
+}
+
+impl pulp::WithSimd for Mean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { sums, records } = self;
+        // A power of two has no digits behind its first one; its reciprocal is exact.
+        if records.to_bits() << 9 == 0 && records.recip().is_normal() {
+            let share = records.recip();
+            sums.iter_mut().for_each(|sum| *sum *= share);
+        } else {
+            sums.iter_mut().for_each(|sum| *sum /= records);
+        }
+    }
+}
+
 struct Run<'a> {
     kernel: &'a Kernel,
     p: &'a mut [f32],

@@ -66,7 +66,8 @@ impl Job {
     /// What it has done, once it has done all.
     pub(crate) fn done(&self) -> String {
         let TrainPlan { epochs, .. } = self.plan;
-        format!("trained {epochs} epochs in {} steps", self.plan.steps())
+        let epochs = if epochs == 1 { "1 epoch".to_owned() } else { format!("{epochs} epochs") };
+        format!("trained {epochs} in {} steps", self.plan.steps())
     }
 }
 

@@ -125,7 +125,7 @@ pub enum FileProblem {
     },
     /// A label that the model has no output for.
     #[error(
-        "record {record} (from 0; byte {byte} of the unpacked file) has the label {label}, but the last layer is for {classes} classes: 0 to {}",
+        "record {record} (from 0; byte {byte} of the unpacked file) has the label {label}, but the model is for {classes} classes: 0 to {}",
         classes.saturating_sub(1)
     )]
     IdxLabel {

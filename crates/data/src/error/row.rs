@@ -63,6 +63,14 @@ pub enum RowProblem {
         /// The column.
         column: String,
     },
+    /// A label that says neither usual nor anomaly.
+    #[error("column {}: the label {} is neither 0 (usual) nor 1 (an anomaly), which auc tells apart", shown(column), shown(value))]
+    NoAnomaly {
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+    },
     /// A label that no training record has.
     #[error("column {}: the label {} does not occur in the training records, which have {}", shown(column), shown(value), listed(classes))]
     UnknownLabel {
@@ -108,6 +116,7 @@ impl RowProblem {
             Self::OutOfRange { .. } => "check the value",
             Self::NoRow { .. } => "correct the value; or, if there are more rows, train with a larger vocabulary",
             Self::NoLabel { .. } => "remove the row, or fill in its label",
+            Self::NoAnomaly { .. } => "write 0 or 1, or remove the metric auc: without it labels are not looked at",
             Self::UnknownLabel { .. } => "check the label, or train on data that hold every class",
             Self::ManyClasses { .. } => "use the loss mse if the label is a number, or name another column",
             Self::ManyCategories { .. } => "make the column a number, or leave it out of data.features",

@@ -1,7 +1,7 @@
 //! Whether data and model fit.
 
 use crate::error::Error;
-use tfcoord_types::job::{Format, Graph, Input, JobFile, Loss, Metric, fits_loss};
+use tfcoord_types::job::{Format, Graph, Input, JobFile, LabelUse, Loss, Metric, fits_loss};
 use tfcoord_types::manifest::Manifest;
 use tfcoord_types::plan::TrainPlan;
 
@@ -26,6 +26,9 @@ pub(super) fn check(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
 
 /// How many classes the model can tell apart; nothing without a loss, or with one that takes no classes.
 pub(super) fn classes(job: &JobFile, shape: &[u32]) -> Result<Option<usize>, Error> {
+    if job.model.label_use() == LabelUse::Anomaly {
+        return Ok(Some(2));
+    }
     // What a preset gives follows from the classes, not the other way round.
     if job.model.preset.is_some() {
         return Ok(None);
@@ -39,8 +42,11 @@ pub(super) fn classes(job: &JobFile, shape: &[u32]) -> Result<Option<usize>, Err
 
 /// The model's graph on records as `input` has them.
 pub(super) fn graph(job: &JobFile, input: &Input) -> Result<Graph, Error> {
-    Graph::new(&job.model, input)
-        .map_err(|error| Error::job(error.path.clone(), error.to_string(), format!("the data give {:?} a record", input.shape)))
+    Graph::new(&job.model, input).map_err(|error| {
+        let (message, remedy) = error.parts();
+        let remedy = if remedy.is_empty() { format!("the data give {:?} a record", input.shape) } else { remedy.to_owned() };
+        Error::job(error.path.clone(), message, remedy)
+    })
 }
 
 // The shape of what the last layer gives.

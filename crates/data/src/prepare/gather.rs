@@ -5,7 +5,7 @@ use crate::error::{FileProblem, RowProblem};
 use crate::{CATEGORIES_MAX, CLASSES_MAX};
 use csv::ByteRecord;
 use std::collections::BTreeSet;
-use tfcoord_types::job::Feature;
+use tfcoord_types::job::{Feature, LabelUse};
 use tfcoord_types::manifest::{Column, ColumnKind, Label};
 
 /// The most bytes that the names of a column's categories, or the classes, may take together.
@@ -120,13 +120,28 @@ impl Features {
 #[derive(Debug)]
 pub(super) struct Labels {
     column: String,
-    // Nothing where labels are numbers.
-    classes: Option<Names>,
+    seen: SeenLabels,
 }
 
+#[derive(Debug)]
+enum SeenLabels {
+    Numbers,
+    Classes(Names),
+    // 0 or 1, whether they occur or not.
+    Anomalies,
+}
+
+/// What is usual, and what is not.
+const ANOMALIES: [&str; 2] = ["0", "1"];
+
 impl Labels {
-    pub fn new(column: &str, is_number: bool) -> Self {
-        Self { column: column.to_owned(), classes: (!is_number).then(Names::default) }
+    pub fn new(column: &str, label_use: LabelUse) -> Self {
+        let seen = match label_use {
+            LabelUse::Number | LabelUse::None => SeenLabels::Numbers,
+            LabelUse::Class => SeenLabels::Classes(Names::default()),
+            LabelUse::Anomaly => SeenLabels::Anomalies,
+        };
+        Self { column: column.to_owned(), seen }
     }
 
     /// Takes a label in.
@@ -135,11 +150,13 @@ impl Labels {
         if text.is_empty() {
             return Err(RowProblem::NoLabel { column: column() });
         }
-        match &mut self.classes {
-            Some(names) => {
+        match &mut self.seen {
+            SeenLabels::Anomalies if ANOMALIES.contains(&text) => Ok(()),
+            SeenLabels::Anomalies => Err(RowProblem::NoAnomaly { column: column(), value: text.to_owned() }),
+            SeenLabels::Classes(names) => {
                 names.add(text, CLASSES_MAX).then_some(()).ok_or_else(|| RowProblem::ManyClasses { column: self.column.clone() })
             }
-            None => match number(&self.column, text)? as f32 {
+            SeenLabels::Numbers => match number(&self.column, text)? as f32 {
                 label if label.is_finite() => Ok(()),
                 _ => Err(RowProblem::OutOfRange { column: column(), value: text.to_owned() }),
             },
@@ -148,8 +165,10 @@ impl Labels {
 
     /// Classes are sorted by number if all of them are numbers, by bytes otherwise.
     pub fn label(self) -> Label {
-        let Some(names) = self.classes else {
-            return Label::Number;
+        let names = match self.seen {
+            SeenLabels::Numbers => return Label::Number,
+            SeenLabels::Anomalies => return Label::Class { names: ANOMALIES.map(str::to_owned).into() },
+            SeenLabels::Classes(names) => names,
         };
         let mut names: Vec<String> = names.names.into_iter().collect();
         let numbers: Result<Vec<f64>, _> = names.iter().map(|name| number("", name)).collect();

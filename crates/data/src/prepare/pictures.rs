@@ -1,6 +1,6 @@
 //! IDX files.
 
-use super::{fit, label_is_number};
+use super::fit;
 use crate::error::{Error, FileProblem};
 use crate::identity::Identity;
 use crate::idx::{Content, IdxFile};
@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::sources::{self, Named};
 use std::ops::Range;
 use std::path::PathBuf;
-use tfcoord_types::job::{Format, JobFile, Source};
+use tfcoord_types::job::{Format, JobFile, LabelUse, Source};
 use tfcoord_types::manifest::{DataSet, Label, Manifest};
 
 /// The classes that a byte can name.
@@ -21,7 +21,10 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
     let train = found.set("data.train", &job.data.train)?;
     let eval = job.data.eval.as_ref().map(|eval| found.set("data.eval", eval)).transpose()?;
     let (input, _) = found.shape.expect("a data set has files");
-    let label = if label_is_number(job) { Label::Number } else { classes(job, &input, &train, eval.as_ref(), scratch)? };
+    let label = match job.model.label_use() {
+        LabelUse::Number | LabelUse::None => Label::Number,
+        LabelUse::Class | LabelUse::Anomaly => classes(job, &input, &train, eval.as_ref(), scratch)?,
+    };
     let scale = 1.0 / 255.0;
     Ok(Manifest { format: Format::Idx, train, eval, input, label, columns: Vec::new(), scale, label_column: None, missing: Vec::new() })
 }

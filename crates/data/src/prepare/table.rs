@@ -4,7 +4,6 @@ mod infer;
 mod rows;
 
 use super::gather::{Features, Labels};
-use super::label_is_number;
 use crate::FEATURES_MAX;
 use crate::batch::RecordBatch;
 use crate::csv::{CsvFile, Fields, LabelNeed, Table};
@@ -15,30 +14,39 @@ use crate::reader::{described, used};
 use crate::scratch::Scratch;
 use crate::sources::{self, Named};
 use csv::ByteRecord;
-use tfcoord_types::job::{Feature, Format, Input, JobFile, Preset, Source};
-use tfcoord_types::manifest::{Column, DataFile, DataSet, Manifest};
+use tfcoord_types::job::{Feature, Format, Input, JobFile, LabelUse, Preset, Source};
+use tfcoord_types::manifest::{Column, DataFile, DataSet, Label, Manifest};
 
 pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
     let data = &job.data;
-    let label_column = data.label.as_deref().ok_or_else(|| Error::job("data.label", "there is no label", "name the label's column"))?;
+    let label_use = job.model.label_use();
+    // A column that is not looked at is no feature either.
+    let label_column = data.label.as_deref();
+    if label_column.is_none() && label_use != LabelUse::None {
+        return Err(Error::job("data.label", "there is no label", "name the label's column"));
+    }
     let train = Set::open("data.train", &data.train, scratch)?;
     let wanted = match data.features.is_empty() {
-        true => infer::infer(&train, data, label_column, category(job))?,
+        true => infer::infer(&train, data, label_column.unwrap_or_default(), category(job))?,
         false => data.features.clone(),
     };
     let mut features = Features::new(&wanted);
-    let mut labels = Labels::new(label_column, label_is_number(job));
+    let label_column = label_column.filter(|_| label_use != LabelUse::None);
+    let mut labels = label_column.map(|column| Labels::new(column, label_use));
     train.each_file(|file, first, count| {
         let fields = Fields::new(&file.header, &data.missing);
         let places = features.places(&fields).map_err(Error::file(file.path()))?;
-        let label = fields.place(label_column).map_err(Error::file(file.path()))?;
+        let label = label_column.map(|column| fields.place(column)).transpose().map_err(Error::file(file.path()))?;
         file.rows(first, count, |row| {
             fields.check(row)?;
             features.add(&fields, &places, row)?;
-            labels.add(fields.text(row, label)?)
+            match labels.as_mut().zip(label) {
+                Some((labels, place)) => labels.add(fields.text(row, place)?),
+                None => Ok(()),
+            }
         })
     })?;
-    let label = labels.label();
+    let label = labels.map_or(Label::Number, Labels::label);
     let mut columns = features.columns();
     let input = vec![width(&columns)?];
     let limited = rows::limit(job, &Input::of(&input, &columns, &label), &mut columns)?;
@@ -50,7 +58,7 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
         label,
         columns,
         scale: 1.0,
-        label_column: Some(label_column.to_owned()),
+        label_column: label_column.map(str::to_owned),
         missing: data.missing.clone(),
     };
     if limited {

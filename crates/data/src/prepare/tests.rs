@@ -188,7 +188,7 @@ fn models_that_do_not_fit_the_data() {
     let pool = r#"{"layers": [{"max_pool2d": {"size": 2}}], "loss": "mse"}"#;
     assert_eq!(
         said(pool, FILES, two, two),
-        "model.layers[0]: max_pool2d takes pictures: three dimensions (channels, height, width); its input is [1]\n  help: the data give [1] a record"
+        "model.layers[0]: max_pool2d takes pictures of three dimensions (channels, height, width); its input is [1]\n  help: see what the layer before it gives"
     );
     let label = FILES.replace("train.csv\"", "train.csv\", \"records\": [0, 1]").replace(r#", "eval": {"files": "DIR/eval.csv"}"#, "");
     assert_eq!(

@@ -1,7 +1,9 @@
 //! What can be wrong with a job file that is well-formed.
 
+mod graph;
+
 use super::shape::Fault;
-use super::{Format, JobFile, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
+use super::{Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
 
 /// The longest time that a start may take, in seconds: a day.
@@ -78,6 +80,7 @@ fn check_model(job: &JobFile, found: &mut Found) {
             check_name(name, &format!("{path}.name"), found);
         }
     }
+    graph::check(job, found);
     for (index, metric) in model.metrics.iter().enumerate() {
         let path = format!("model.metrics[{index}]");
         match (metric, model.loss) {
@@ -152,7 +155,9 @@ fn check_data(job: &JobFile, found: &mut Found) {
             found.unless(data.missing.is_empty(), "data.missing", "idx has no texts", "remove it");
         }
         Format::Csv => {
-            found.unless(data.label.is_some(), "data.label", "csv needs a label", "add \"label\": the column's name in the header")
+            let is_needed = job.model.label_use() != LabelUse::None;
+            let remedy = "add \"label\": the column's name in the header";
+            found.unless(data.label.is_some() || !is_needed, "data.label", "csv needs a label", remedy);
         }
     }
     for (index, feature) in data.features.iter().enumerate() {

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Range,
     /// A path, or a list of paths.
     Paths,
+    /// A name, or a list of names.
+    Names,
     /// A list.
     List(&'static Kind),
     /// An object of these fields.
@@ -86,7 +88,7 @@ const WINDOW: Kind = Kind::Object(&[needed("size", Kind::Pair, "2"), optional("s
 // Statics, since a layer may hold layers.
 static LAYER: Kind = Kind::OneOf(&LAYERS, None);
 
-const ENTRY: Kind = Kind::Beside(&[optional("name", Kind::Text, "\"wide\""), optional("input", Kind::Paths, "\"features\"")], &LAYERS);
+const ENTRY: Kind = Kind::Beside(&[optional("name", Kind::Text, "\"wide\""), optional("input", Kind::Names, "\"features\"")], &LAYERS);
 
 static LAYERS: [(&str, Kind); 17] = [
     ("flatten", Kind::Object(&[])),
@@ -218,6 +220,7 @@ impl Kind {
             Kind::Pair => "a whole number or [height, width]".into(),
             Kind::Range => "[from, to], two whole numbers".into(),
             Kind::Paths => "a path or a list of paths".into(),
+            Kind::Names => "a name or a list of names".into(),
             Kind::List(_) => "a list".into(),
             Kind::Object(_) => "an object".into(),
             Kind::OneOf(_, None) | Kind::Beside(..) => "an object with one key, its kind".into(),
@@ -234,6 +237,7 @@ impl Kind {
             Kind::Word(words) => format!("{:?}", words.first().copied().unwrap_or_default()),
             Kind::Range => "[0, 8000]".into(),
             Kind::Paths => "\"train.csv\"".into(),
+            Kind::Names => "\"features\"".into(),
             Kind::List(kind) => format!("[{}]", kind.example()),
             Kind::Object(fields) => {
                 let needed = fields.iter().filter(|field| field.needed);

@@ -62,12 +62,20 @@ pub struct GraphError {
     pub kind: &'static str,
     /// The shape of what comes to it, where it is known.
     pub input: Option<Vec<u32>>,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and behind the first colon what would be right.
     pub problem: String,
 }
 
 fn seen(input: &Option<Vec<u32>>) -> String {
     input.as_ref().map(|input| format!("; its input is {input:?}")).unwrap_or_default()
+}
+
+impl GraphError {
+    /// What is wrong, and what would be right; the latter may be empty.
+    pub fn parts(&self) -> (String, &str) {
+        let (problem, remedy) = self.problem.split_once(": ").unwrap_or((&self.problem, ""));
+        (format!("{} {problem}{}", self.kind, seen(&self.input)), remedy)
+    }
 }
 
 impl Graph {
@@ -80,6 +88,13 @@ impl Graph {
         match &model.preset {
             Some(preset) => {
                 let path = format!("model.preset.{}", preset.kind());
+                let problem = preset
+                    .faults()
+                    .first()
+                    .map(|fault| format!("has a {} of {}, which is not {}", fault.field, fault.value, fault.expected));
+                if let Some(problem) = problem.or_else(|| preset.misfit(input)) {
+                    return Err(GraphError { path, kind: preset.kind(), input: Some(input.shape.clone()), problem });
+                }
                 let layers = preset.layers(model.loss, input);
                 layers.iter().enumerate().try_for_each(|(index, entry)| builder.entry(entry, index, &path))?;
             }

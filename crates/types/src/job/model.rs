@@ -241,6 +241,31 @@ pub enum Loss {
     Reconstruction,
 }
 
+/// What labels are to a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelUse {
+    /// Classes.
+    Class,
+    /// Numbers.
+    Number,
+    /// 0 for what is usual and 1 for an anomaly: looked at by the metric `auc` alone.
+    Anomaly,
+    /// They are not looked at.
+    None,
+}
+
+impl Model {
+    /// What labels are to it.
+    pub fn label_use(&self) -> LabelUse {
+        match self.loss {
+            Some(Loss::Mse) => LabelUse::Number,
+            Some(Loss::Reconstruction) if self.metrics.contains(&Metric::Auc) => LabelUse::Anomaly,
+            Some(Loss::Reconstruction) => LabelUse::None,
+            Some(Loss::SoftmaxCrossEntropy | Loss::BinaryCrossEntropy) | None => LabelUse::Class,
+        }
+    }
+}
+
 impl Loss {
     /// Whether a model with it predicts classes.
     pub fn predicts_classes(self) -> bool {

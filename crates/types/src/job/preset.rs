@@ -147,6 +147,39 @@ impl Preset {
         all.into_iter().flatten().collect()
     }
 
+    /// Why it is not for records as `input` has them.
+    pub(super) fn misfit(&self, input: &Input) -> Option<String> {
+        let has_categories = input.columns.iter().any(|column| column.categories > 0);
+        if let Preset::WideDeep { .. } = self {
+            let problem = "is for tables with columns of categories: use {\"index\": …} for them in data.features, or another preset";
+            return (!has_categories).then(|| problem.to_owned());
+        }
+        if has_categories {
+            let problem =
+                "takes numbers, but sees columns of categories: use {\"category\": …} for them in data.features, or the preset wide_deep";
+            return Some(problem.to_owned());
+        }
+        let values = |shape: &[u32]| shape.iter().map(|d| u64::from(*d)).product::<u64>();
+        match (self, &input.shape[..]) {
+            (Preset::Cnn { filters, .. }, [_, height, width]) => {
+                let most = height.min(width).checked_ilog2().unwrap_or_default() as usize;
+                let problem = format!("has {} filters, each of which halves the picture: use {most} at most", filters.len());
+                (filters.len() > most).then_some(problem)
+            }
+            (Preset::Cnn { .. }, _) => Some("takes pictures (channels, height, width): use mlp for other records".to_owned()),
+            (Preset::Lstm { shape: Some(shape), .. }, input) if values(shape) != values(input) => Some(format!(
+                "has a shape of {} values for records of {}: choose steps and features of that product",
+                values(shape),
+                values(input)
+            )),
+            (Preset::Lstm { shape: None, .. }, [_]) => Some("does not know a record's steps: add \"shape\": [steps, features]".to_owned()),
+            (Preset::Lstm { shape: None, .. }, [_, _, _, ..]) => {
+                Some("takes steps of features, not pictures: add \"shape\": [steps, features]".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// The layers that it stands for.
     pub fn layers(&self, loss: Option<Loss>, input: &Input) -> Vec<LayerEntry> {
         let outputs = match loss {

@@ -36,6 +36,11 @@ impl LayerShape {
     }
 }
 
+/// The longest side of a window, and the longest step of one.
+const WINDOW_MAX: u32 = 4096;
+/// The longest side of a picture that windows slide over: what they meet is listed place by place.
+const SIDE_MAX: u32 = 1 << 20;
+
 /// The most rows that an embedding's value can name: larger whole numbers are not exact in 32 bits.
 const VOCABULARY_MAX: u32 = 1 << 24;
 
@@ -68,11 +73,14 @@ impl Layer {
         let fault = |field, value: &dyn Display, expected| Fault { field, value: value.to_string(), expected };
         let least = |field, n: u32| (n == 0).then(|| fault(field, &n, "at least 1"));
         let most = |field, n: u32, times: u32, expected| (n == 0 || n.checked_mul(times).is_none()).then(|| fault(field, &n, expected));
-        let pair = |field, pair: Pair| match pair {
-            Pair::Both(n) => least(field, n),
-            Pair::Each([height, width]) => {
-                (height == 0 || width == 0).then(|| fault(field, &format_args!("[{height}, {width}]"), "at least 1 in both directions"))
-            }
+        let pair = |field, pair: Pair| {
+            let (height, width) = pair.get();
+            let fine = [height, width].iter().all(|n| (1..=WINDOW_MAX).contains(n));
+            let value = match pair {
+                Pair::Both(n) => n.to_string(),
+                Pair::Each(_) => format!("[{height}, {width}]"),
+            };
+            (!fine).then(|| fault(field, &value, "from 1 to 4096 in both directions"))
         };
         let share = |field, x: f32| (!(0.0..1.0).contains(&x)).then(|| fault(field, &x, "from 0 to below 1"));
         let above = |field, x: f32| {
@@ -248,8 +256,11 @@ fn named(input: &[u32]) -> Result<u32, String> {
 
 fn picture(input: &[u32]) -> Result<(u32, u32, u32), String> {
     match *input {
+        [_, height, width] if height.max(width) > SIDE_MAX => {
+            Err(format!("takes pictures of at most {SIDE_MAX} places on each side: choose a smaller shape"))
+        }
         [channels, height, width] => Ok((channels, height, width)),
-        _ => Err("takes pictures: three dimensions (channels, height, width)".into()),
+        _ => Err("takes pictures of three dimensions (channels, height, width): see what the layer before it gives".into()),
     }
 }
 

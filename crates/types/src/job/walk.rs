@@ -76,8 +76,8 @@ impl Walk {
             (Kind::Number, Value::NumberLit(number)) => self.number(kind, number.value, place),
             (Kind::Whole(_) | Kind::Pair, Value::NumberLit(number)) => self.whole(kind, number.value, place),
             (Kind::Word(words), Value::StringLit(text)) if words.contains(&text.value.as_ref()) => json!(text.value),
-            (Kind::Paths, Value::StringLit(text)) => json!(text.value),
-            (Kind::Paths, Value::Array(list)) => self.list(Kind::Text, &list.elements, place),
+            (Kind::Paths | Kind::Names, Value::StringLit(text)) => json!(text.value),
+            (Kind::Paths | Kind::Names, Value::Array(list)) => self.list(Kind::Text, &list.elements, place),
             (Kind::List(kind), Value::Array(list)) => self.list(*kind, &list.elements, place),
             (Kind::Pair, Value::Array(list)) if list.elements.len() == 2 => self.list(Kind::Whole(u32::MAX.into()), &list.elements, place),
             (Kind::Range, Value::Array(list)) if list.elements.len() == 2 => self.list(Kind::Whole(u64::MAX), &list.elements, place),
@@ -261,7 +261,7 @@ fn stand_in(kind: Kind, which: StandIn) -> Json {
         Kind::Word(words) => json!(if first { words.first() } else { words.last() }),
         Kind::Pair => json!(if first { 1 } else { 2 }),
         Kind::Range => json!(if first { [0, 1] } else { [0, 4096] }),
-        Kind::Paths => {
+        Kind::Paths | Kind::Names => {
             if first {
                 json!("a")
             } else {

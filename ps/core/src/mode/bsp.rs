@@ -3,7 +3,7 @@
 
 use crate::clip;
 use crate::input::SegmentNorm;
-use crate::optimizer::Kernel;
+use crate::optimizer::{Kernel, mean};
 use crate::reduce::{Bench, PIECE, pieces, read, write};
 use crate::table::Part;
 use tfcoord_types::lane::Block;
@@ -41,7 +41,8 @@ pub(crate) fn update(part: &mut Part, root: Block, update: &Update, bench: &mut 
         match update {
             Update::Train { kernel, scale } => {
                 // Two roundings, also where the scale is 1: the mean is what was measured for clipping.
-                g.iter_mut().for_each(|g| *g = *g / records * scale);
+                mean(g, records);
+                g.iter_mut().for_each(|g| *g *= scale);
                 kernel.run(p, g, slots, piece);
             }
             Update::Average { momentum } => {
@@ -62,7 +63,7 @@ pub(crate) fn norms(part: &Part, root: Block, bench: &mut Bench) -> Vec<SegmentN
     let segments = (first..).zip(pieces(part.len()));
     let norm = |(segment, piece)| {
         let g = bench.sum(root, part.cursor.held(), piece);
-        g.iter_mut().for_each(|g| *g /= records);
+        mean(g, records);
         SegmentNorm { slab: part.chunk.slab, segment, squared: clip::squared(g) }
     };
     segments.map(norm).collect()

@@ -1,6 +1,6 @@
 //! Each optimizer against a reference of its own in f64, written from the papers' formulas.
 
-use super::{Kernel, Slots};
+use super::{Kernel, Slots, mean};
 use tfcoord_types::draw::Stream;
 use tfcoord_types::job::Optimizer;
 
@@ -139,5 +139,17 @@ fn vectors_give_the_bits_of_plain_code() {
             kernel.run(&mut single[i..=i], &[*g], &mut slots, i..i + 1);
         }
         assert!(whole.iter().map(|p| p.to_bits()).eq(single.iter().map(|p| p.to_bits())), "{optimizer:?}");
+    }
+}
+
+#[test]
+fn a_mean_is_the_sum_divided() {
+    let sums: Vec<f32> =
+        (0..1000u32).map(|n| f32::from_bits(n.wrapping_mul(4_294_967)) + f32::from_bits(n)).filter(|x| x.is_finite()).collect();
+    for records in [1.0, 2.0, 3.0, 64.0, 100.0, 128.0, 8_388_608.0, 1e30, f32::MAX] {
+        let mut means = sums.clone();
+        mean(&mut means, records);
+        let divided = sums.iter().map(|sum| (sum / records).to_bits());
+        assert!(means.iter().map(|mean| mean.to_bits()).eq(divided), "{records}");
     }
 }

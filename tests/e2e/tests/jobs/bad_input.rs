@@ -122,10 +122,10 @@ fn with_layers(job: &Value, layers: Value) -> Value {
 fn layers_that_see_what_is_not_there_or_are_not_seen() {
     let (lab, good) = lab();
     let job = with_layers(&good, json!([{"name": "flat", "flatten": {}}, {"input": "flatt", "dense": {"units": 4}}]));
-    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1]: ", "\"flatt\"", "neither a layer before it nor a column", "help:"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1].input: ", "\"flatt\" is no layer before this one", "help:"]);
     let unseen = json!([{"name": "flat", "flatten": {}}, {"dense": {"units": 7}}, {"input": "flat", "dense": {"units": 4}}]);
     let job = with_layers(&good, unseen);
-    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1]: ", "dense_1", "nothing sees", "name it in the input", "help:"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[1]: ", "no layer sees", "dense_1", "help: name it in the input"]);
     let mut job = good.clone();
     job["model"]["preset"] = json!({"mlp": {}});
     has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers: ", "beside a preset", "help: keep one of them"]);
@@ -161,6 +161,50 @@ fn a_word_beyond_the_vocabulary() {
         let place = format!("table.csv:{line}: column \"second\": \"500\" names no row");
         has(&refused(&lab, &good, 2), &[&place, "the rows 0 to 499", "help:"]);
     }
+}
+
+// Each layer would double the width.
+#[test]
+fn inputs_that_double_until_nothing_can_hold_them() {
+    let lab = Lab::new();
+    table::write_table(lab.path(), 100, 1);
+    let mut layers = vec![json!({"name": "l0", "input": "colour", "flatten": {}})];
+    layers.extend((0..40).map(|n| json!({"name": format!("l{}", n + 1), "input": [format!("l{n}"), format!("l{n}")], "concatenate": {}})));
+    layers.push(json!({"embedding_bag": {"dim": 1}}));
+    let job = with_layers(&job::table("bad", job::table_layers(), 80, 20), json!(layers));
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.layers[23]: ", "values of columns", "help:"]);
+}
+
+#[test]
+fn presets_for_other_data() {
+    let (lab, good) = lab();
+    let mut job = with_layers(&good, json!([]));
+    job["model"]["preset"] = json!({"wide_deep": {}});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.preset.wide_deep: ", "is for tables", "help: use {\"index\""]);
+    job["model"]["preset"] = json!({"lstm": {}});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.preset.lstm: ", "help: add \"shape\""]);
+    job["model"]["preset"] = json!({"cnn": {"filters": [1, 1, 1, 1, 1, 1, 1]}});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": model.preset.cnn: ", "7 filters, each of which halves the picture", "help: use "]);
+}
+
+// Labels of a reconstruction: not looked at, or 0 and 1.
+#[test]
+fn anomalies_are_labelled_0_or_1() {
+    let lab = Lab::new();
+    let mut text = String::from("size,weight,kind\n");
+    (0..60).for_each(|n| text += &format!("{n}.5,{},usual\n", n % 7));
+    std::fs::write(lab.path().join("rows.csv"), &text).unwrap();
+    let mut job = json!({
+        "name": "rows",
+        "model": {"preset": {"autoencoder": {"code": 1}}, "loss": "reconstruction", "metrics": ["auc"]},
+        "data": {"format": "csv", "train": {"files": "rows.csv"}, "label": "kind"},
+        "train": {"batch_size": 16, "micro_batches": 2, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}},
+        "output": {"dir": "out"}
+    });
+    has(&refused(&lab, &job, 2), &["rows.csv:2", "kind", "neither 0 (usual) nor 1", "remove the metric auc"]);
+    // Without the metric the column is neither label nor feature.
+    job["model"]["metrics"] = json!([]);
+    lab.submit(&job);
 }
 
 #[test]

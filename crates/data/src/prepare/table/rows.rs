@@ -2,7 +2,7 @@
 
 use super::super::fit;
 use crate::error::Error;
-use tfcoord_types::job::{Feature, Input, JobFile};
+use tfcoord_types::job::{Input, JobFile};
 use tfcoord_types::manifest::{Column, ColumnKind};
 
 /// Notes for each raw column how many rows it may name; whether there is such a one. From then on a value that names none
@@ -15,7 +15,6 @@ pub(super) fn limit(job: &JobFile, input: &Input, columns: &mut [Column]) -> Res
     let mut vocabularies = graph.vocabularies(columns.iter().map(Column::width).sum()).into_iter();
     let mut limited = false;
     for column in columns {
-        // Columns that become several features are no numbers.
         let Some(vocabulary) = vocabularies.by_ref().take(column.width()).fold(None, Option::or) else { continue };
         match &mut column.kind {
             ColumnKind::Raw { rows } => {
@@ -23,16 +22,25 @@ pub(super) fn limit(job: &JobFile, input: &Input, columns: &mut [Column]) -> Res
                 limited = true;
             }
             ColumnKind::Number { .. } => return Err(standardized(job, &column.name)),
+            ColumnKind::Category { .. } => return Err(one_hot(job, &column.name)),
             // A model that gives a column too few rows is refused by its shapes.
-            ColumnKind::Index { .. } | ColumnKind::Category { .. } => {}
+            ColumnKind::Index { .. } => {}
         }
     }
     Ok(limited)
 }
 
+fn one_hot(job: &JobFile, column: &str) -> Error {
+    let message = format!("{column:?} becomes a feature for each category, but an embedding with a vocabulary sees it");
+    Error::job(place(job, column), message, format!("take its number: {{\"index\": {column:?}}}"))
+}
+
+fn place(job: &JobFile, column: &str) -> String {
+    let at = job.data.features.iter().position(|feature| feature.column() == column);
+    at.map_or_else(|| "data.features".to_owned(), |at| format!("data.features[{at}]"))
+}
+
 fn standardized(job: &JobFile, column: &str) -> Error {
-    let at = job.data.features.iter().position(|feature| *feature == Feature::Number(column.to_owned()));
-    let path = at.map_or_else(|| "data.features".to_owned(), |at| format!("data.features[{at}]"));
     let message = format!("{column:?} is brought to mean 0 and deviation 1, but an embedding with a vocabulary sees it");
-    Error::job(path, message, format!("take it as it is: {{\"raw\": {column:?}}}"))
+    Error::job(place(job, column), message, format!("take it as it is: {{\"raw\": {column:?}}}"))
 }

@@ -84,7 +84,7 @@ fn pairs_that_cannot_be_used() {
     );
     check(
         &|g| g.eval_labels = idx(&[2], [1, 3]),
-        &label("DIR/el: record 1 (from 0; byte 9 of the unpacked file) has the label 3, but the last layer is for 3 classes: 0 to 2"),
+        &label("DIR/el: record 1 (from 0; byte 9 of the unpacked file) has the label 3, but the model is for 3 classes: 0 to 2"),
     );
     check(
         &|g| g.images = b"<html>not found</html>".to_vec(),
@@ -92,7 +92,7 @@ fn pairs_that_cannot_be_used() {
     );
     check(
         &|g| g.model = softmax(2),
-        &label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the last layer is for 2 classes: 0 to 1"),
+        &label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the model is for 2 classes: 0 to 1"),
     );
     check(
         &|g| g.model = softmax(4),
@@ -122,7 +122,7 @@ fn a_label_without_an_output_is_placed_wherever_it_is_used() {
     let at = |record: u64| {
         let byte = record + 8;
         Err(label(&format!(
-            "DIR/l: record {record} (from 0; byte {byte} of the unpacked file) has the label 200, but the last layer is for 5 classes: 0 to 4"
+            "DIR/l: record {record} (from 0; byte {byte} of the unpacked file) has the label 200, but the model is for 5 classes: 0 to 4"
         )))
     };
     assert_eq!(prepare([1, 200, 4, 0, 1, 0]), at(1));
@@ -141,7 +141,7 @@ fn a_third_class_of_two_is_placed() {
     let given = Given { model: flat.to_owned(), ..Given::fine() };
     assert_eq!(
         given.prepare().unwrap_err(),
-        label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the last layer is for 2 classes: 0 to 1")
+        label("DIR/l: record 1 (from 0; byte 9 of the unpacked file) has the label 2, but the model is for 2 classes: 0 to 1")
     );
 }
 

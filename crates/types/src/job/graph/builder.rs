@@ -7,6 +7,7 @@ use crate::job::model::Layer;
 use crate::job::shape::LayerShape;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// All features of a record.
 const FEATURES: &str = "features";
@@ -18,8 +19,8 @@ const CATEGORIES: &str = "categories";
 /// What is wrong where numbers are expected.
 const CATEGORIES_SEEN: &str =
     "takes numbers, but sees columns of categories: put an embedding before it, or use {\"category\": …} for the columns";
-/// Records of a table have fewer features; so many are counted one by one.
-const FEATURES_MAX: u32 = 1 << 26;
+/// The most values of which each may be a category's number: they are kept one by one.
+const CATEGORIES_MAX: u32 = 1 << 22;
 
 pub(super) struct Builder<'a> {
     input: &'a Input,
@@ -37,9 +38,9 @@ struct Seen {
     source: Source,
     shape: Vec<u32>,
     // As in `LayerShape`.
-    categories: Vec<u32>,
+    categories: Arc<[u32]>,
     // Whether its values are features, however they lie.
-    raw: bool,
+    of_features: bool,
 }
 
 impl Seen {
@@ -66,12 +67,12 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// Its parts do not fit each other: it comes from a foreign file.
     pub fn new(input: &'a Input) -> Result<Self, GraphError> {
-        let (columns, all) = (&input.columns, input.shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)));
+        let (columns, all) = (&input.columns, values(&input.shape));
         let features = columns.iter().try_fold(0u32, |sum, column| sum.checked_add(column.features));
         let fits = columns.is_empty() || features == all && columns.iter().all(|column| column.categories == 0 || column.features == 1);
-        let countable = columns.is_empty() || features.is_some_and(|n| n <= FEATURES_MAX);
-        if !fits || !countable {
-            let problem = "sees columns that do not make the features: use the model.json that the training job wrote";
+        let countable = columns.is_empty() || features.is_some_and(|n| n <= CATEGORIES_MAX);
+        if all.is_none() || !fits || !countable {
+            let problem = "sees features that cannot be, or columns that do not make them: use the model.json that the training job wrote";
             return Err(At { path: "model", kind: "the first layer" }.problem(Some(&input.shape), problem));
         }
         let previous = all_features(input);
@@ -141,22 +142,28 @@ impl<'a> Builder<'a> {
         if !passes && !embeds && seen.has_categories() {
             return Err(at.problem(Some(&seen.shape), CATEGORIES_SEEN));
         }
-        if embeds && !seen.raw {
+        if embeds && !seen.of_features {
             let problem = "takes features as they come: put nothing but flatten and reshape before it";
             return Err(at.problem(Some(&seen.shape), problem));
         }
-        let shape = LayerShape::new(layer, name, &seen.shape, &seen.categories);
+        let shape = LayerShape::new(layer, name, &seen.shape, if embeds { &seen.categories } else { &[] });
         let shape = shape.map_err(|problem| at.problem(Some(&seen.shape), problem))?;
-        let categories = if passes { seen.categories } else { Vec::new() };
+        let categories = if passes { seen.categories } else { Arc::default() };
         let node = Node { operation: Operation::Layer(layer.clone()), sources: vec![seen.source], shape };
-        self.push(node, (categories, seen.raw && passes), at);
-        Ok(())
+        self.push(node, (categories, seen.of_features && passes), at)
     }
 
-    fn push(&mut self, node: Node, (categories, raw): (Vec<u32>, bool), at: &At<'_>) {
+    // Places within a record are u32.
+    fn push(&mut self, node: Node, (categories, of_features): (Arc<[u32]>, bool), at: &At<'_>) -> Result<(), GraphError> {
+        let shape = node.shape.output.clone();
+        if values(&shape).is_none() {
+            let problem = format!("gives {shape:?}, which is not from 1 to {} values a record: choose other sizes", u32::MAX);
+            return Err(at.problem(None, problem));
+        }
         self.entries.push((at.path.to_owned(), at.kind));
-        self.previous = Seen { source: Source::Node(self.nodes.len()), shape: node.shape.output.clone(), categories, raw };
+        self.previous = Seen { source: Source::Node(self.nodes.len()), shape, categories, of_features };
         self.nodes.push(node);
+        Ok(())
     }
 
     fn add(&mut self, name: &str, seen: &[Seen], at: &At<'_>) -> Result<(), GraphError> {
@@ -172,28 +179,35 @@ impl<'a> Builder<'a> {
             return Err(at.problem(Some(&shape), CATEGORIES_SEEN));
         }
         let sources = seen.iter().map(|seen| seen.source).collect();
-        self.push(Node { operation: Operation::Add, sources, shape: same(name, &shape) }, (Vec::new(), false), at);
-        Ok(())
+        self.push(Node { operation: Operation::Add, sources, shape: same(name, &shape) }, (Arc::default(), false), at)
     }
 
     fn concatenate(&mut self, name: &str, seen: &[Seen], at: &At<'_>) -> Result<(), GraphError> {
         let shapes: Vec<&[u32]> = seen.iter().map(|seen| &seen.shape[..]).collect();
         let output = concatenated(&shapes).ok_or_else(|| {
-            let problem = format!("cannot see {shapes:?} one behind the other: all but one dimension must be equal (of pictures the channels may differ, else the last one)");
+            let problem = format!(
+                "cannot see {shapes:?} one behind the other: vectors, sequences of as many steps, or pictures of one size can be joined"
+            );
             at.problem(None, problem)
         })?;
+        let has_categories = seen.iter().any(Seen::has_categories);
         // Of other shapes than vectors, values would have to be sorted by rows.
-        if seen.iter().any(Seen::has_categories) && !(seen.iter().all(|seen| seen.raw) && output.len() == 1) {
+        if has_categories && !(seen.iter().all(|seen| seen.of_features) && output.len() == 1) {
             return Err(at.problem(None, CATEGORIES_SEEN));
         }
-        let each = |seen: &Seen| match seen.categories.is_empty() {
-            true => vec![0; seen.shape[0] as usize],
-            false => seen.categories.clone(),
-        };
-        let categories = if seen.iter().any(Seen::has_categories) { seen.iter().flat_map(each).collect() } else { Vec::new() };
-        let (sources, raw) = (seen.iter().map(|seen| seen.source).collect(), seen.iter().all(|seen| seen.raw));
-        self.push(Node { operation: Operation::Concatenate, sources, shape: same(name, &output) }, (categories, raw), at);
-        Ok(())
+        let mut categories = Vec::new();
+        if has_categories {
+            countable(output[0], at)?;
+            for seen in seen {
+                match seen.categories.is_empty() {
+                    true => categories.resize(categories.len() + seen.shape[0] as usize, 0),
+                    false => categories.extend_from_slice(&seen.categories),
+                }
+            }
+        }
+        let sources = seen.iter().map(|seen| seen.source).collect();
+        let of_features = seen.iter().all(|seen| seen.of_features);
+        self.push(Node { operation: Operation::Concatenate, sources, shape: same(name, &output) }, (categories.into(), of_features), at)
     }
 
     // What comes in, and what becomes of it through the layers, are added.
@@ -217,8 +231,14 @@ impl<'a> Builder<'a> {
         let mut all = Vec::new();
         let mut runs: Vec<Range<u32>> = Vec::new();
         for name in names {
+            let is_column = self.input.columns.iter().any(|column| column.name == *name);
+            let has_meaning = self.names.contains_key(*name) || [FEATURES, NUMBERS, CATEGORIES].contains(name);
+            if is_column && has_meaning {
+                let problem = format!("sees {name:?}, which is a column and something else as well: rename one of them");
+                return Err(at.problem(None, problem));
+            }
             if let Some(seen) = self.names.get(*name).cloned() {
-                all.extend(self.select(std::mem::take(&mut runs), layer, at));
+                all.extend(self.select(std::mem::take(&mut runs), layer, at)?);
                 all.push(seen);
                 continue;
             }
@@ -232,7 +252,7 @@ impl<'a> Builder<'a> {
             }
             runs.extend(found);
         }
-        all.extend(self.select(runs, layer, at));
+        all.extend(self.select(runs, layer, at)?);
         if all.is_empty() { Err(at.problem(None, "has an empty list of inputs: name at least one, or leave it out")) } else { Ok(all) }
     }
 
@@ -266,40 +286,50 @@ impl<'a> Builder<'a> {
     }
 
     // The features of some runs: a node of its own, unless they are all there are.
-    fn select(&mut self, runs: Vec<Range<u32>>, layer: &str, at: &At<'_>) -> Option<Seen> {
+    fn select(&mut self, runs: Vec<Range<u32>>, layer: &str, at: &At<'_>) -> Result<Option<Seen>, GraphError> {
         let mut merged: Vec<Range<u32>> = Vec::new();
+        let mut features = 0u32;
         for run in runs {
+            features = features.saturating_add(run.end - run.start);
             match merged.last_mut() {
                 Some(last) if last.end == run.start => last.end = run.end,
                 _ => merged.push(run),
             }
         }
         let all = all_features(self.input);
-        if merged.is_empty() {
-            return None;
+        match &merged[..] {
+            [] => return Ok(None),
+            [run] if *run == (0..self.input.shape.iter().product()) => return Ok(Some(all)),
+            _ => countable(features, at)?,
         }
-        if let [run] = &merged[..]
-            && *run == (0..self.input.shape.iter().product())
-        {
-            return Some(all);
-        }
-        let of = |values: &[u32]| merged.iter().flat_map(|run| values[run.start as usize..run.end as usize].to_vec()).collect::<Vec<u32>>();
-        let categories = if all.categories.is_empty() { Vec::new() } else { of(&all.categories) };
+        let of = |run: &Range<u32>| all.categories[run.start as usize..run.end as usize].iter().copied();
+        let categories: Vec<u32> = if all.has_categories() { merged.iter().flat_map(of).collect() } else { Vec::new() };
         let categories = if categories.iter().all(|n| *n == 0) { Vec::new() } else { categories };
-        // Saturated, it is more than any model can have.
-        let features = merged.iter().fold(0u32, |all, run| all.saturating_add(run.end - run.start));
         let shape = LayerShape { input: self.input.shape.clone(), ..same(&format!("{layer}.input"), &[features]) };
-        self.push(Node { operation: Operation::Select(merged), sources: vec![Source::Features], shape }, (categories, true), at);
-        Some(self.previous.clone())
+        self.push(Node { operation: Operation::Select(merged), sources: vec![Source::Features], shape }, (categories.into(), true), at)?;
+        Ok(Some(self.previous.clone()))
     }
+}
+
+// Whether so many values may be categories.
+fn countable(values: u32, at: &At<'_>) -> Result<(), GraphError> {
+    if values <= CATEGORIES_MAX {
+        return Ok(());
+    }
+    Err(at.problem(None, format!("sees {values} values of columns: name fewer, at most {CATEGORIES_MAX} values can be joined")))
+}
+
+// The values of a shape; nothing if there are none, or more than can be counted.
+fn values(shape: &[u32]) -> Option<u32> {
+    shape.iter().try_fold(1u32, |n, d| n.checked_mul(*d)).filter(|n| *n > 0)
 }
 
 // All of a record.
 fn all_features(input: &Input) -> Seen {
     let numbers = input.columns.iter().all(|column| column.categories == 0);
     let of = |column: &InputColumn| std::iter::repeat_n(column.categories, column.features as usize);
-    let categories = if numbers { Vec::new() } else { input.columns.iter().flat_map(of).collect() };
-    Seen { source: Source::Features, shape: input.shape.clone(), categories, raw: true }
+    let categories = if numbers { Arc::default() } else { input.columns.iter().flat_map(of).collect() };
+    Seen { source: Source::Features, shape: input.shape.clone(), categories, of_features: true }
 }
 
 // The shape of what gives what it sees.

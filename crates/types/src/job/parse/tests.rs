@@ -217,7 +217,10 @@ fn layers_are_checked_without_data() {
     let expected = expected.chain(&["9].embedding_bag.vocabulary"]);
     assert_eq!(paths, expected.map(|path| format!("model.layers[{path}")).collect::<Vec<_>>());
     let text = problems.to_string();
-    assert!(text.contains("job.json:6:35: model.layers[2].conv2d.kernel: [3, 0] is not at least 1 in both directions\n  help:"), "{text}");
+    assert!(
+        text.contains("job.json:6:35: model.layers[2].conv2d.kernel: [3, 0] is not from 1 to 4096 in both directions\n  help:"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -244,4 +247,30 @@ fn a_field_is_found_by_its_path() {
     assert_eq!(place_of(GOOD, "model.layers[2]"), Some((5, 83)));
     assert_eq!(place_of(GOOD, "data.train.files"), Some((10, 5)));
     assert_eq!(place_of("{", "x"), None);
+}
+
+#[test]
+fn graphs_are_checked_without_data() {
+    let good = "[ {\"flatten\": {}}, {\"dense\": {\"units\": 256, \"activation\": \"relu\"}}, {\"dense\": {\"units\": 10}} ]";
+    let layers = r#"[ {"name": "a", "input": "b", "flatten": {}}, {"name": "b", "input": "featurs", "flatten": {}},
+        {"name": "a", "input": [], "flatten": {}}, {"add": {}}, {"input": "numbers", "dense": {"units": 10}} ]"#;
+    let text = GOOD.replacen(good, layers, 1);
+    assert_ne!(text, GOOD);
+    let problems = parse("job.json", &text).unwrap_err();
+    let found: Vec<String> = problems.problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+    let expected = [
+        "model.layers[0]: no layer sees what \"a\" gives",
+        "model.layers[0].input: \"b\" is no layer before this one",
+        "model.layers[1]: no layer sees what \"b\" gives",
+        "model.layers[1].input: \"featurs\" is no layer before this one",
+        "model.layers[2].name: layer 0 is called \"a\" too",
+        "model.layers[2].input: flatten has an empty list of inputs",
+        "model.layers[3]: add needs several inputs",
+        "model.layers[3]: no layer sees what \"add_3\" gives",
+        "model.layers[4].input: \"numbers\" is no layer before this one",
+    ];
+    let (mut found, mut expected) = (found, expected.map(str::to_owned));
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
 }
