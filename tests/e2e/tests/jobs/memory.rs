@@ -26,11 +26,14 @@ fn run(lab: &Lab, job: &Value) -> (Value, BTreeMap<String, Seen>) {
                 lab.task(worker).into_iter().next().map(|process| processes.insert(worker.clone(), process));
             }
             let Some(process) = processes.get(worker) else { continue };
-            if let (Some(peak), Some(resident)) = (process.memory("VmHWM"), process.memory("VmRSS")) {
-                let seen = seen.entry(worker.clone()).or_default();
-                seen.peak = seen.peak.max(peak);
-                seen.resident.push(resident);
-            }
+            let (Some(peak), Some(resident)) = (process.memory("VmHWM"), process.memory("VmRSS")) else {
+                // It has ended: perhaps it was the job's before.
+                processes.remove(worker);
+                continue;
+            };
+            let seen = seen.entry(worker.clone()).or_default();
+            seen.peak = seen.peak.max(peak);
+            seen.resident.push(resident);
         }
         submit.try_wait().unwrap()
     });
@@ -55,7 +58,7 @@ fn check(lab: &Lab, mut job: Value) {
 
 fn pictures(name: &str, layers: Value) -> Value {
     let mut job = job::pictures(name, layers, 2000, 400);
-    (job["train"]["batch_size"], job["train"]["epochs"]) = (json!(128), json!(1));
+    (job["train"]["batch_size"], job["train"]["epochs"]) = (json!(128), json!(3));
     job["parameter_server"] = json!({"count": 1});
     job
 }
@@ -103,7 +106,7 @@ fn table(dir: &Path) -> Value {
         ], "loss": "binary_cross_entropy"},
         "data": {"format": "csv", "train": source(0, 4000), "eval": source(4000, 5000),
             "features": [{"number": "a"}, {"index": "b"}, {"index": "c"}], "label": "y"},
-        "train": {"batch_size": 128, "micro_batches": 4, "epochs": 1, "seed": 7, "optimizer": {"sgd": {"learning_rate": 0.01}}},
+        "train": {"batch_size": 128, "micro_batches": 4, "epochs": 3, "seed": 7, "optimizer": {"sgd": {"learning_rate": 0.01}}},
         "worker": {"count": 1},
         "output": {"dir": "out"}
     })
