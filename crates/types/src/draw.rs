@@ -36,7 +36,19 @@ impl Stream {
 
     /// Uniform in 0..1 with 24 bits; one word.
     pub fn unit(&mut self) -> f32 {
-        (self.word() >> 8) as f32 * (1.0 / 16_777_216.0)
+        to_unit(self.word())
+    }
+
+    /// As many numbers as [`Self::unit`] would give one by one, sooner.
+    pub fn units(&mut self, units: &mut [f32]) {
+        const TOGETHER: usize = 256;
+        let mut bytes = [0; 4 * TOGETHER];
+        for units in units.chunks_mut(TOGETHER) {
+            let bytes = &mut bytes[..4 * units.len()];
+            self.0.fill_bytes(bytes);
+            let (words, _) = bytes.as_chunks();
+            units.iter_mut().zip(words).for_each(|(unit, word)| *unit = to_unit(u32::from_le_bytes(*word)));
+        }
     }
 
     /// Uniform in 0..`bound`, without bias; as many pairs of words as it takes. `bound` must not be 0.
@@ -62,6 +74,10 @@ impl Stream {
             values.swap(last, other);
         }
     }
+}
+
+fn to_unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// A key for a text, to be given to [`Stream::new`]: the first 8 bytes of its SHA-256.
@@ -91,6 +107,18 @@ mod tests {
             let mut one = Stream::new("test", &[1]);
             one.seek(at);
             assert_eq!(one.word(), words[usize::try_from(at).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn many_numbers_are_those_that_come_one_by_one() {
+        for (from, len) in [(0u64, 1usize), (3, 255), (17, 256), (1, 257), (5, 1000)] {
+            let (mut one, mut all) = (Stream::new("test", &[2]), Stream::new("test", &[2]));
+            (one.seek(from), all.seek(from));
+            let mut units = vec![0.0; len];
+            all.units(&mut units);
+            assert!(units.iter().all(|unit| unit.to_bits() == one.unit().to_bits()));
+            assert_eq!(one.word(), all.word(), "both go on at the same place");
         }
     }
 

@@ -40,7 +40,8 @@ impl Layer for Dropout {
             let mut stream = stream.clone();
             stream.seek(first);
             let mask = &mut mask[..input.len()];
-            mask.fill_with(|| if stream.unit() >= self.rate { scale } else { 0.0 });
+            stream.units(mask);
+            keep(pass.isa, self.rate, scale, mask);
             multiply(pass.isa, input, mask, output);
         });
     }
@@ -55,6 +56,11 @@ impl Layer for Dropout {
 }
 
 vectorized! {
+    // Uniform numbers become what values are multiplied by.
+    fn keep(rate: f32, scale: f32, mask: &mut [f32]) {
+        mask.iter_mut().for_each(|unit| *unit = if *unit >= rate { scale } else { 0.0 });
+    }
+
     fn multiply(a: &[f32], b: &[f32], products: &mut [f32]) {
         products.iter_mut().zip(a.iter().zip(b)).for_each(|(product, (a, b))| *product = a * b);
     }
