@@ -114,7 +114,8 @@ mod tests {
     fn many_numbers_are_those_that_come_one_by_one() {
         for (from, len) in [(0u64, 1usize), (3, 255), (17, 256), (1, 257), (5, 1000)] {
             let (mut one, mut all) = (Stream::new("test", &[2]), Stream::new("test", &[2]));
-            (one.seek(from), all.seek(from));
+            one.seek(from);
+            all.seek(from);
             let mut units = vec![0.0; len];
             all.units(&mut units);
             assert!(units.iter().all(|unit| unit.to_bits() == one.unit().to_bits()));
