@@ -161,7 +161,7 @@ fn step((model, mut parameters, batch): Made, window: Duration) -> anyhow::Resul
         for (variable, (sums, slots)) in sums.iter_mut().zip(&mut slots).enumerate().take(curve) {
             let pieces = parameters.values_mut(variable).chunks_mut(PIECE).zip(sums.chunks_mut(PIECE)).zip(slots);
             model.threads().each(pieces, |((p, g), slots)| {
-                mean(g, records);
+                mean(g, records, 1.0);
                 kernel.run(p, g, slots, 0..g.len());
             });
         }

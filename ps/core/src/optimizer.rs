@@ -105,14 +105,16 @@ impl Kernel {
     }
 }
 
-/// Sums become the means of so many records. By a power of two, multiplying gives the same bits as dividing, and sooner.
-pub fn mean(sums: &mut [f32], records: f32) {
-    pulp::Arch::new().dispatch(Mean { sums, records });
+/// Sums become the means of so many records, times `scale`. By a power of two, multiplying gives the same bits as dividing,
+/// and sooner. Two roundings, also where the scale is 1: the mean is what is measured for clipping.
+pub fn mean(sums: &mut [f32], records: f32, scale: f32) {
+    pulp::Arch::new().dispatch(Mean { sums, records, scale });
 }
 
 struct Mean<'a> {
     sums: &'a mut [f32],
     records: f32,
+    scale: f32,
 }
 
 impl pulp::WithSimd for Mean<'_> {
@@ -120,13 +122,13 @@ impl pulp::WithSimd for Mean<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { sums, records } = self;
+        let Self { sums, records, scale } = self;
         // A power of two has no digits behind its first one; its reciprocal is exact.
         if records.to_bits() << 9 == 0 && records.recip().is_normal() {
             let share = records.recip();
-            sums.iter_mut().for_each(|sum| *sum *= share);
+            sums.iter_mut().for_each(|sum| *sum = *sum * share * scale);
         } else {
-            sums.iter_mut().for_each(|sum| *sum /= records);
+            sums.iter_mut().for_each(|sum| *sum = *sum / records * scale);
         }
     }
 }

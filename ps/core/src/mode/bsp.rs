@@ -40,9 +40,7 @@ pub(crate) fn update(part: &mut Part, root: Block, update: &Update, bench: &mut 
         let g = bench.sum(root, cursor.held(), piece.clone());
         match update {
             Update::Train { kernel, scale } => {
-                // Two roundings, also where the scale is 1: the mean is what was measured for clipping.
-                mean(g, records);
-                g.iter_mut().for_each(|g| *g *= scale);
+                mean(g, records, *scale);
                 kernel.run(p, g, slots, piece);
             }
             Update::Average { momentum } => {
@@ -63,7 +61,7 @@ pub(crate) fn norms(part: &Part, root: Block, bench: &mut Bench) -> Vec<SegmentN
     let segments = (first..).zip(pieces(part.len()));
     let norm = |(segment, piece)| {
         let g = bench.sum(root, part.cursor.held(), piece);
-        mean(g, records);
+        mean(g, records, 1.0);
         SegmentNorm { slab: part.chunk.slab, segment, squared: clip::squared(g) }
     };
     segments.map(norm).collect()

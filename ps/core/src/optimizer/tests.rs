@@ -147,9 +147,11 @@ fn a_mean_is_the_sum_divided() {
     let sums: Vec<f32> =
         (0..1000u32).map(|n| f32::from_bits(n.wrapping_mul(4_294_967)) + f32::from_bits(n)).filter(|x| x.is_finite()).collect();
     for records in [1.0, 2.0, 3.0, 64.0, 100.0, 128.0, 8_388_608.0, 1e30, f32::MAX] {
-        let mut means = sums.clone();
-        mean(&mut means, records);
-        let divided = sums.iter().map(|sum| (sum / records).to_bits());
-        assert!(means.iter().map(|mean| mean.to_bits()).eq(divided), "{records}");
+        for scale in [1.0, 0.3] {
+            let mut means = sums.clone();
+            mean(&mut means, records, scale);
+            let divided = sums.iter().map(|sum| (sum / records * scale).to_bits());
+            assert!(means.iter().map(|mean| mean.to_bits()).eq(divided), "{records}, {scale}");
+        }
     }
 }
