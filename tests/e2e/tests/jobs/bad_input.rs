@@ -143,6 +143,8 @@ fn columns_and_embeddings_that_do_not_fit() {
     let mut job = with_layers(&good, json!([{"input": "first", "embedding_bag": {"dim": 1, "vocabulary": 500}}]));
     job["data"]["features"][3] = json!({"number": "first"});
     has(&refused(&lab, &job, 2), &["/bad.json:1:", ": data.features[3]: ", "\"first\"", "{\"raw\": \"first\"}"]);
+    job["data"]["features"][3] = json!({"category": "first"});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": data.features[3]: ", "a feature for each category", "{\"index\": \"first\"}"]);
 }
 
 #[test]

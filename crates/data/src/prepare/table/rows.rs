@@ -9,7 +9,7 @@ use tfcoord_types::manifest::{Column, ColumnKind};
 /// is an error with its file and line, wherever rows are read.
 ///
 /// # Errors
-/// The model does not fit, or names rows by a standardized column.
+/// The model does not fit, or names rows by a column that is standardized or becomes several features.
 pub(super) fn limit(job: &JobFile, input: &Input, columns: &mut [Column]) -> Result<bool, Error> {
     let graph = fit::graph(job, input)?;
     let mut vocabularies = graph.vocabularies(columns.iter().map(Column::width).sum()).into_iter();
@@ -21,8 +21,12 @@ pub(super) fn limit(job: &JobFile, input: &Input, columns: &mut [Column]) -> Res
                 *rows = Some(vocabulary);
                 limited = true;
             }
-            ColumnKind::Number { .. } => return Err(standardized(job, &column.name)),
-            ColumnKind::Category { .. } => return Err(one_hot(job, &column.name)),
+            ColumnKind::Number { .. } => {
+                return Err(unfit(job, &column.name, "is brought to mean 0 and deviation 1", "raw", "it as it is"));
+            }
+            ColumnKind::Category { .. } => {
+                return Err(unfit(job, &column.name, "becomes a feature for each category", "index", "its number"));
+            }
             // A model that gives a column too few rows is refused by its shapes.
             ColumnKind::Index { .. } => {}
         }
@@ -30,17 +34,10 @@ pub(super) fn limit(job: &JobFile, input: &Input, columns: &mut [Column]) -> Res
     Ok(limited)
 }
 
-fn one_hot(job: &JobFile, column: &str) -> Error {
-    let message = format!("{column:?} becomes a feature for each category, but an embedding with a vocabulary sees it");
-    Error::job(place(job, column), message, format!("take its number: {{\"index\": {column:?}}}"))
-}
-
-fn place(job: &JobFile, column: &str) -> String {
+// A column whose features are no numbers of rows, and the kind whose feature is one.
+fn unfit(job: &JobFile, column: &str, becomes: &str, kind: &str, what: &str) -> Error {
     let at = job.data.features.iter().position(|feature| feature.column() == column);
-    at.map_or_else(|| "data.features".to_owned(), |at| format!("data.features[{at}]"))
-}
-
-fn standardized(job: &JobFile, column: &str) -> Error {
-    let message = format!("{column:?} is brought to mean 0 and deviation 1, but an embedding with a vocabulary sees it");
-    Error::job(place(job, column), message, format!("take it as it is: {{\"raw\": {column:?}}}"))
+    let path = at.map_or_else(|| "data.features".to_owned(), |at| format!("data.features[{at}]"));
+    let message = format!("{column:?} {becomes}, but an embedding with a vocabulary sees it");
+    Error::job(path, message, format!("take {what}: {{\"{kind}\": {column:?}}}"))
 }
