@@ -71,6 +71,7 @@ impl FileLog {
         if self.last().len >= self.segment_bytes && next > first {
             let segment = Segment::create(&self.dir, next)?;
             self.segments.push(segment);
+            tfcoord_fault::point!("log.segment.rolled");
         }
         let started = Instant::now();
         self.last().append(entries)?;
@@ -82,6 +83,7 @@ impl FileLog {
     fn remove_segment(&mut self, place: usize) -> Result<(), Error> {
         let segment = self.segments.remove(place);
         remove(&segment.path)?;
+        tfcoord_fault::point!("log.segment.removed");
         Ok(tfcoord_fs::sync_directory(&self.dir)?)
     }
 }

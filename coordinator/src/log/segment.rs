@@ -51,9 +51,10 @@ impl Segment {
     /// Makes an empty segment; durable when this returns.
     pub(super) fn create(dir: &Path, first: u64) -> Result<Self, Error> {
         let path = dir.join(Self::name(first));
-        let open = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = open.map_err(Error::file("create", &path))?;
+        let open = || OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let file = tfcoord_fault::io!("log.segment.create").and_then(|()| open()).map_err(Error::file("create", &path))?;
         let header = header(first);
+        tfcoord_fault::point!("log.segment.created");
         file.write_all_at(&header, 0).and_then(|()| file.sync_all()).map_err(Error::file("write", &path))?;
         tfcoord_fs::sync_directory(dir)?;
         Ok(Self { path, first, offsets: Vec::new(), len: header.len() as u64, file })
@@ -103,8 +104,12 @@ impl Segment {
             offsets.push(self.len + bytes.len() as u64);
             frame::write(&mut bytes, entry, acknowledged);
         }
-        self.file.write_all_at(&bytes, self.len).map_err(Error::file("write", &self.path))?;
-        self.file.sync_data().map_err(Error::file("sync", &self.path))?;
+        let written = tfcoord_fault::io!("log.append.write").and_then(|()| self.file.write_all_at(&bytes, self.len));
+        written.map_err(Error::file("write", &self.path))?;
+        tfcoord_fault::point!("log.append.written");
+        let synced = tfcoord_fault::io!("log.append.sync").and_then(|()| self.file.sync_data());
+        synced.map_err(Error::file("sync", &self.path))?;
+        tfcoord_fault::point!("log.append.synced");
         self.len += bytes.len() as u64;
         self.offsets.append(&mut offsets);
         Ok(())

@@ -15,11 +15,13 @@ use std::path::Path;
 /// [`Error::Exists`] if the final name is taken, even by an empty directory; `temp` stays.
 pub fn commit_directory(temp: &Path, to: &Path) -> Result<(), Error> {
     sync_tree(temp)?;
+    tfcoord_fault::point!("fs.directory.synced");
     match renameat_with(CWD, temp, CWD, to, RenameFlags::NOREPLACE) {
         // File systems that do not know the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename_claimed(temp, to)?,
         done => done.map_err(io::Error::from).map_err(failed(to))?,
     }
+    tfcoord_fault::point!("fs.directory.renamed");
     sync_parent(to)
 }
 
@@ -66,7 +68,7 @@ fn rename_claimed(temp: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
-fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(crate) fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| match error.kind() {
         ErrorKind::AlreadyExists => Error::Exists { path: to.to_owned() },
         _ => Error::io("rename to", to)(error),
