@@ -12,6 +12,22 @@ const fn io(name: &'static str, at: &'static str) -> Point {
 
 /// Every fault point of the program, by area and in the order in which they are reached.
 pub const POINTS: &[Point] = &[
+    io("checkpoint.part.create", "a server is about to make the file of its part"),
+    plain("checkpoint.part.created", "the part has its file and its header, and no tensors"),
+    io("checkpoint.part.write", "a piece of the part is about to be written"),
+    plain("checkpoint.part.written", "a run of the part's pieces is written"),
+    plain("checkpoint.part.before_sync", "all of the part is written"),
+    io("checkpoint.part.sync", "the part is about to be synced"),
+    plain("checkpoint.part.synced", "the part is durable, and nobody has been told"),
+    io("checkpoint.manifest.write", "all parts are there, and the manifest is about to be written under a temporary name"),
+    plain("checkpoint.manifest.written", "the manifest is written and not synced"),
+    io("checkpoint.manifest.sync", "the manifest is about to be synced"),
+    plain("checkpoint.manifest.synced", "the manifest is durable under its temporary name"),
+    io("checkpoint.manifest.rename", "the manifest is about to take its name"),
+    plain("checkpoint.manifest.renamed", "the manifest has its name, which is not durable yet"),
+    plain("checkpoint.manifest.dir_synced", "the checkpoint is committed, and nobody has been told"),
+    plain("checkpoint.remove.manifest", "a checkpoint's manifest is gone, and its parts are still there"),
+    plain("checkpoint.remove.parts", "a checkpoint's parts are gone"),
     io("fs.file.create", "a file that appears whole is about to be made under a temporary name"),
     plain("fs.file.created", "it has its temporary name, and nothing in it"),
     io("fs.file.write", "bytes are about to be written to it"),

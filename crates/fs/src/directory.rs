@@ -42,6 +42,16 @@ pub fn private_dir(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Makes the directory `path` and those above it that are missing; their names are durable.
+///
+/// # Errors
+/// One cannot be made or synced.
+pub fn create_directory(path: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    fs::create_dir_all(path).map_err(Error::io("create", path))?;
+    missing.into_iter().rev().try_for_each(sync_parent)
+}
+
 /// Makes the names in the directory `path` durable.
 ///
 /// # Errors
