@@ -16,6 +16,7 @@ mod progress;
 mod reconcile;
 mod request;
 mod results;
+mod saver;
 mod turn;
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ impl Leader {
         let nudge = handle.clone();
         let launcher = launcher(Arc::new(move || nudge.tasks_changed()));
         let clock = Clock::new(parts.cluster.now_ms());
-        let office = turn::Office::new(parts, clock, launcher, active_sender, last_words);
+        let office = turn::Office::new(parts, clock, launcher, active_sender, handle.clone(), last_words);
         let thread = thread::Builder::new().name("leader".into()).spawn(move || lead(office, &requests))?;
         Ok(Self { handle, active, thread })
     }

@@ -10,6 +10,7 @@ mod register;
 
 use crate::ask::Ask;
 use crate::board::Board;
+use crate::checkpoint::Checkpoints;
 use crate::outbox::Outbox;
 use known::Known;
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub struct Holder {
     incarnation: Incarnation,
     reporter: Reporter,
     board: Board,
+    checkpoints: Checkpoints,
     failed: mpsc::Sender<()>,
     fault: Option<Fault>,
     applied: Revision,
@@ -52,13 +54,22 @@ pub struct Holder {
 
 impl Holder {
     /// A holder that knows no view yet; `failed` is told when the server cannot go on and has reported why.
-    pub fn new(slot: u32, server: Server, incarnation: Incarnation, reporter: Reporter, board: Board, failed: mpsc::Sender<()>) -> Self {
+    pub fn new(
+        slot: u32,
+        server: Server,
+        incarnation: Incarnation,
+        reporter: Reporter,
+        board: Board,
+        checkpoints: Checkpoints,
+        failed: mpsc::Sender<()>,
+    ) -> Self {
         Self {
             slot,
             server,
             incarnation,
             reporter,
             board,
+            checkpoints,
             failed,
             fault: None,
             applied: Revision(0),
@@ -105,6 +116,9 @@ impl Holder {
             Ask::Scale(v1::NormScale { generation, step, scale }) => {
                 self.apply(Input::Scale { generation: Generation(generation), step, scale });
             }
+            Ask::CutDone { id, outcome } => self.apply(Input::CutDone { id, outcome }),
+            Ask::Restored { id, contents } => self.apply(Input::Restored { id, contents }),
+            Ask::RestoreFailed { id, reason } => self.apply(Input::RestoreFailed { id, reason }),
             Ask::Stop => {}
         }
     }

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::ask::Ask;
 use crate::board::Board;
+use crate::checkpoint::Checkpoints;
 use crate::holder::{ASKS, Holder};
 use crate::link::Link;
 use crate::service::Service;
@@ -81,7 +82,8 @@ impl Part {
         let dir = Path::new(&job.output.dir).join(&name).join("tensorboard");
         let board = Board::new(dir, format!(".{}", arguments.task), job);
         let (fail, failed) = mpsc::channel(1);
-        let holder = Holder::new(slot, server, welcome.incarnation, session.reporter(), board, fail);
+        let checkpoints = Checkpoints::new(slot, welcome.incarnation, asks.downgrade());
+        let holder = Holder::new(slot, server, welcome.incarnation, session.reporter(), board, checkpoints, fail);
         let (end, ended) = mpsc::channel::<()>(1);
         let hold = move || {
             // Dropped in any case, also by a panic.

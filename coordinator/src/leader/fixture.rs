@@ -48,7 +48,7 @@ pub(crate) fn job() -> JobId {
 /// The job submitted, and worker-0 registered as incarnation 2.
 pub(crate) fn registered() -> Cluster {
     let mut cluster = Cluster::new();
-    let submit = Command::SubmitJob { request_id: "r".into(), file: Box::new(job_file()), manifest: summary() };
+    let submit = Command::SubmitJob { request_id: "r".into(), file: Box::new(job_file()), manifest: summary(), resume: None };
     cluster.apply(1, 1000, submit);
     let register = Command::RegisterTask { job: job(), task: TaskId::worker(0), attempt: Attempt(1), process: process(0) };
     cluster.apply(2, 1001, register);
@@ -59,7 +59,7 @@ pub(crate) fn registered() -> Cluster {
 pub(crate) fn server_report(generation: Generation, step: u64) -> Report {
     let point = CurvePoint { step, loss_sum: 32.0, records: 64.0, correct: 16.0 };
     let curve = (step > 0).then_some(CurveReport { last: point, epoch: point });
-    let body = Body::Server(ServerReport { reached: Some(step), curve });
+    let body = Body::Server(ServerReport { reached: Some(step), curve, ..ServerReport::default() });
     Report { incarnation: Incarnation(9), applied: Revision(0), generation, body, fault: None }
 }
 

@@ -1,6 +1,6 @@
 //! A turn of the leader.
 
-use super::handle::LastWords;
+use super::handle::{Handle, LastWords};
 use super::job_message::{self, Beside};
 use super::outlets::Outlets;
 use super::presence::Presence;
@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::reconcile::Reconciler;
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
+use super::saver::Saver;
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::state_dir::{Claim, StateDir, Wanted};
@@ -52,6 +53,7 @@ pub(super) struct Office {
     lock: Arc<FileLock>,
     launcher: Arc<dyn Launcher>,
     presence: Presence,
+    saver: Saver,
     reconciler: Reconciler,
     ended_jobs_kept: usize,
     // Whether files may lie there that nobody wants any more.
@@ -81,6 +83,7 @@ impl Office {
         clock: Clock,
         launcher: Arc<dyn Launcher>,
         active: watch::Sender<usize>,
+        handle: Handle,
         last_words: LastWords,
     ) -> Self {
         let Parts { journal, cluster, state, outputs, lock, lease, ended_jobs_kept } = parts;
@@ -94,6 +97,7 @@ impl Office {
             lock,
             launcher,
             presence: Presence::new(lease, now),
+            saver: Saver::new(handle),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
             // An earlier coordinator may have been killed.
@@ -117,6 +121,7 @@ impl Office {
             at = at.min(self.show_at);
         }
         at = self.reconciler.due().map_or(at, |due| at.min(due));
+        at = self.saver.due(&self.cluster, &self.clock).map_or(at, |due| at.min(due));
         let now = Instant::now();
         let deadline = next_deadline(&self.cluster).map(|at_ms| self.clock.until(at_ms));
         let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
@@ -153,8 +158,8 @@ impl Office {
                 let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
                 answer(reply, job.map(|job| (job.id.clone(), job.revision)));
             }
-            Request::Submit { request_id, file, file_name, manifest, claim, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(file_name, claim, reply)));
+            Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -180,6 +185,10 @@ impl Office {
                 answer(reply, ());
             }
             Request::Close { incarnation, number } => self.outlets.close(incarnation, number),
+            Request::Saved { job, id, result } => {
+                let command = self.saver.written(job, id, result);
+                self.propose(command);
+            }
             Request::TasksChanged => self.reconcile_at = self.now,
             Request::Stop => {}
         }
@@ -232,7 +241,11 @@ impl Office {
                     self.sweep_due = !self.state.sweep(&self.wanted());
                 }
             } else {
-                break;
+                let pace = |job: &Job| self.jobs.get(&job.id).map(|known| known.progress.pace(job)).unwrap_or_default();
+                self.pending.extend(self.saver.look(&self.cluster, self.clock.now_ms(), pace).into_iter().map(|cut| (cut, Waiter::Nobody)));
+                if self.pending.is_empty() {
+                    break;
+                }
             }
         }
         self.show(&changed);
@@ -279,12 +292,13 @@ impl Office {
         let (commands, waiters): (Vec<_>, Vec<_>) = pending.map(|(command, waiter)| (self.informed(command), waiter)).unzip();
         let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
         let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
+        let notes: Vec<_> = commands.iter().map(Saver::notes).collect();
         let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
         let admit = |cluster: &Cluster, index, command: &Command| self.results.reserve(cluster, index, command);
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
-        for (((applied, waiter), loss), (job, incarnation)) in applied.into_iter().zip(waiters).zip(losses).zip(said) {
+        for ((((applied, waiter), loss), (job, incarnation)), noted) in applied.into_iter().zip(waiters).zip(losses).zip(said).zip(notes) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
             if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {
                 let fault = Fault { kind: FaultKind::Job, message: refusal.to_string() };
@@ -293,6 +307,9 @@ impl Office {
             if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
                 tracing::warn!("{command}");
                 metrics::counter!("tfcoord_tasks_lost_total").increment(1);
+            }
+            if let (Some(noted), Outcome::Done) = (noted, &applied.outcome) {
+                self.saver.note(&noted, &self.cluster);
             }
             for effect in &applied.effects {
                 tracing::info!(%effect, "effect");

@@ -14,6 +14,7 @@ impl Holder {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             tracing::trace!("{effect}");
+            let Some(effect) = self.checkpoints.carry_out(effect) else { continue };
             match effect {
                 Effect::Answer { to, generation, chunk, step, block, answer } => {
                     self.send(to, &answer_message(generation, chunk, step, block, answer), 0);
@@ -21,8 +22,10 @@ impl Holder {
                 Effect::Updated { generation, chunk, version, values } => {
                     self.broadcast(Chunk { generation, chunk, version, payload: values })
                 }
-                // Pulls are answered where they are asked.
+                // Pulls are answered where they are asked, and checkpoints are dealt with already.
                 Effect::Pulled { .. } | Effect::Gone { .. } => {}
+                Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {}
+                Effect::Report => news = true,
                 Effect::SendNorms { generation, step, segments } => self.send_norms(generation, step, &segments),
                 Effect::SendScale { to, generation, step, scale } => {
                     self.send_scale(to, v1::NormScale { generation: generation.0, step, scale })

@@ -4,6 +4,7 @@
 mod jobs {
     mod bad_input;
     mod bits;
+    mod checkpoints;
     mod death;
     mod detach;
     mod docs;

@@ -16,7 +16,7 @@ use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::Layout;
-use tfcoord_types::report::{Fault, FaultKind};
+use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::{Export, ServerAddress, TaskView};
 use tfcoord_worker_core::{Driver, Effect, Input};
@@ -72,6 +72,9 @@ pub struct Shell<T> {
     kept: BTreeMap<(u64, u32), Bytes>,
     // The one that the driver is told of now.
     incoming: Option<Bytes>,
+    // What the compute thread has just found, while the driver is told of it.
+    evaluated: Option<EvaluatedShard>,
+    exported: Option<Exported>,
     // Sums that are not settled: by (chunk, step, block); whether they were sent.
     sums: BTreeMap<(u32, u64, Block), (Bytes, bool)>,
     preprocessing: Preprocessing,
@@ -105,6 +108,8 @@ impl<T: Transport> Shell<T> {
             layout: None,
             kept: BTreeMap::new(),
             incoming: None,
+            evaluated: None,
+            exported: None,
             sums: BTreeMap::new(),
             preprocessing,
             state,
@@ -155,12 +160,14 @@ impl<T: Transport> Shell<T> {
             }
             Event::Evaluated(shard) => {
                 let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
-                self.state.evaluated.push(shard);
+                self.evaluated = Some(shard);
                 self.tell(input);
+                self.evaluated = None;
             }
             Event::Exported(exported) => {
-                self.state.exported = Some(exported);
+                self.exported = Some(exported);
                 self.tell(Input::Exported { attempt: self.exporting });
+                self.exported = None;
             }
             Event::Failed(fault) => self.fail(fault.kind, fault.message),
         }
@@ -263,7 +270,11 @@ impl<T: Transport> Shell<T> {
             Effect::ForgetAll => {
                 self.sums.clear();
                 self.kept.clear();
+                self.state.evaluated.clear();
+                self.state.exported = None;
             }
+            Effect::ReportShard { .. } => self.state.evaluated.extend(self.evaluated.take()),
+            Effect::ReportExport { .. } => self.state.exported = self.exported.take(),
             Effect::Evaluate { evaluation, shard, records, .. } => {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }

@@ -23,6 +23,7 @@ fn command() -> impl Strategy<Value = Command> {
             request_id: format!("request {n}"),
             file: Box::new(fixture::job_file()),
             manifest: fixture::summary(),
+            resume: None,
         }),
         4 => (job.clone(), 0u32..3, 0u8..2).prop_map(|(job, task, nonce)| Command::RegisterTask {
             job,

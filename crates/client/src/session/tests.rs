@@ -152,7 +152,7 @@ async fn registers_until_there_is_a_coordinator_and_tells_the_newest() {
 
 #[tokio::test]
 async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
-    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), curve: None }), ..report(3) };
+    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), ..ServerReport::default() }), ..report(3) };
     let worker = |step: u64, evaluated: &[u32]| {
         let shard = |shard: &u32| EvaluatedShard { evaluation: 1, shard: *shard, counts: Counts::default() };
         let body = WorkerReport { step, evaluated: evaluated.iter().map(shard).collect(), ..WorkerReport::default() };

@@ -3,11 +3,13 @@
 mod graph;
 
 use super::shape::Fault;
-use super::{Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
+use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
 
 /// The longest time that a start may take, in seconds: a day.
 const START_TIMEOUT_MAX: u64 = 86_400;
+/// The most steps or seconds between checkpoints.
+const EVERY_MAX: u64 = 1 << 40;
 
 /// All problems that can be seen without the data.
 pub fn check(job: &JobFile) -> Vec<Problem> {
@@ -279,6 +281,20 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
         "leave it out for 60, or use such as 600",
     );
     found.unless(!job.output.dir.is_empty(), "output.dir", "it is empty", "name a directory");
+    if let Some(checkpoint) = &job.checkpoint {
+        check_checkpoint(checkpoint, found);
+    }
+}
+
+fn check_checkpoint(checkpoint: &Checkpointing, found: &mut Found) {
+    let both = checkpoint.every_steps.is_some() && checkpoint.every_seconds.is_some();
+    found.unless(!both, "checkpoint.every_seconds", "there is every_steps beside it", "keep one of them");
+    for (path, every) in [("checkpoint.every_steps", checkpoint.every_steps), ("checkpoint.every_seconds", checkpoint.every_seconds)] {
+        let fine = every.is_none_or(|every| (1..=EVERY_MAX).contains(&every));
+        found.unless(fine, path, format!("it is not from 1 to {EVERY_MAX}"), "leave it out for a checkpoint every 60 seconds");
+    }
+    found.unless(checkpoint.keep > 0, "checkpoint.keep", "none would be kept", "leave it out for 2, or use at least 1");
+    found.unless(checkpoint.dir.as_deref() != Some(""), "checkpoint.dir", "it is empty", "leave it out, or name a directory");
 }
 
 fn counted(n: u32, one: &str, several: &str) -> String {

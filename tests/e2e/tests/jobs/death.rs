@@ -19,19 +19,6 @@ fn lab() -> Lab {
 }
 
 #[test]
-fn a_dead_server_ends_the_job_and_is_named() {
-    let lab = lab();
-    let submit = lab.spawn_submit(&long_job("server-dies"));
-    lab.wait_for_step();
-    lab.wait_for_task("ps-0").signal(Signal::KILL);
-    let output = submit.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("ps-0") && text.contains("signal 9"), "{text}");
-    wait_for(15, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
-}
-
-#[test]
 fn a_dead_coordinator_ends_the_job_and_is_named() {
     let lab = lab();
     let submit = lab.spawn_submit(&long_job("coordinator-dies"));
