@@ -118,6 +118,7 @@ impl Leader {
 fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), Error> {
     office.propose(Command::TakeOffice {});
     office.settle()?;
+    tfcoord_fault::point!("leader.office.taken");
     loop {
         let mut next = match requests.recv_timeout(office.wait()) {
             Ok(request) => Some(request),

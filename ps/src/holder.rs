@@ -125,6 +125,7 @@ impl Holder {
 
     fn view(&mut self, view: &TaskView) {
         self.apply(Input::View(Box::new(view.clone())));
+        tfcoord_fault::point!("ps.view.applied");
         if self.server.revision() != view.revision || self.server.generation() != view.generation {
             return;
         }
@@ -138,6 +139,7 @@ impl Holder {
     }
 
     fn push(&mut self, stream: u64, push: Push, place: Place) {
+        tfcoord_fault::point!("ps.push.received");
         metrics::counter!("tfcoord_push_bytes_total").increment(push.payload.len() as u64);
         if let Some(answer) = self.misplaced(&push, place) {
             let Push { generation, chunk, step, block, .. } = push;
@@ -152,6 +154,7 @@ impl Holder {
             _ => None,
         });
         metrics::counter!("tfcoord_pushes_total", "outcome" => outcome.unwrap_or("completed")).increment(1);
+        tfcoord_fault::point!("ps.push.taken");
         self.carry_out();
         metrics::gauge!("tfcoord_held_blocks").set(u32::try_from(self.server.held_blocks()).unwrap_or(u32::MAX));
     }
@@ -170,6 +173,7 @@ impl Holder {
 
     fn pull(&mut self, request: v1::PullRequest, outbox: &Outbox<tfcoord_exchange::Chunk>) {
         let v1::PullRequest { generation, version: step, chunks, .. } = request;
+        tfcoord_fault::point!("ps.pull.received");
         if chunks.len() > self.known.as_ref().map_or(0, |known| known.layout.chunks.len()) {
             return outbox.fail(Status::failed_precondition("not so many chunks are known here"));
         }

@@ -40,6 +40,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     if let Some(listen) = arguments.metrics_listen {
         prometheus::listen(listen, Role::ParameterServer, &arguments.dir).await?;
     }
+    tfcoord_fault::point!("ps.sockets.bound");
     tracing::info!("listening on {}", advertised.join(" "));
     let hello = Hello {
         job: arguments.job.clone(),
@@ -55,6 +56,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Err(ended) => return Ok(exit_code(&ended)),
     };
     tracing::info!("registered as incarnation {}", welcome.incarnation);
+    tfcoord_fault::point!("ps.registered");
     let job = job::parse("the admitted job file", &welcome.job_file)?;
     let part = Part::start(&arguments, token, &welcome, &session, &job);
     let code = part.take_part(&session, listeners).await?;

@@ -234,6 +234,7 @@ impl Office {
             } else if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
                 // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
+                tfcoord_fault::point!("leader.reconcile.due");
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
                 if self.sweep_due {
@@ -298,6 +299,7 @@ impl Office {
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
+        tfcoord_fault::point!("leader.effects.due");
         for ((((applied, waiter), loss), (job, incarnation)), noted) in applied.into_iter().zip(waiters).zip(losses).zip(said).zip(notes) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
             if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {
@@ -346,6 +348,7 @@ impl Office {
                 let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
                 let manifest_digest = job.manifest.digest.clone();
                 self.presence.registered(incarnation, id, task, self.now);
+                tfcoord_fault::point!("leader.task.registered");
                 answer(reply, Ok(Registered { incarnation, job_file, manifest_digest }));
             }
             (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
@@ -370,6 +373,7 @@ impl Office {
     /// Hands out views and jobs that have changed.
     fn show(&mut self, changed: &BTreeSet<JobId>) {
         for job in changed {
+            tfcoord_fault::point!("leader.views.due");
             self.outlets.show_views(&self.cluster, job);
         }
         let moved = if self.now >= self.show_at { std::mem::take(&mut self.moved) } else { BTreeSet::new() };
@@ -439,6 +443,7 @@ impl Office {
 
 // Nobody may wait any more.
 fn answer<T>(reply: Reply<T>, value: T) {
+    tfcoord_fault::point!("leader.answer.due");
     let _ = reply.send(value);
 }
 

@@ -103,6 +103,7 @@ impl Launcher for Local {
         if slots.contains_key(&spec.launch) {
             return Ok(());
         }
+        tfcoord_fault::point!("launch.begun");
         let dir = self.dir(&spec.launch);
         let mut command = command::build(&self.config, spec, &dir)?;
         fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
@@ -123,6 +124,7 @@ impl Launcher for Local {
         process.on_end(then).map_err(failed)?;
         // The lock is held since the beginning: an end can only be told after this.
         slots.insert(spec.launch.clone(), Slot::Running(process));
+        tfcoord_fault::point!("launch.started");
         Ok(())
     }
 

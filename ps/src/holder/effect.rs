@@ -60,6 +60,7 @@ impl Holder {
     }
 
     fn report(&mut self) {
+        tfcoord_fault::point!("ps.report.due");
         self.reporter.report(Report {
             incarnation: self.incarnation,
             applied: self.applied,
@@ -74,6 +75,7 @@ impl Holder {
     }
 
     fn broadcast(&mut self, chunk: Chunk) {
+        tfcoord_fault::point!("ps.chunk.updated");
         metrics::counter!("tfcoord_chunk_updates_total").increment(1);
         let bytes = chunk.payload.len();
         let message = v1::PushPullReply { reply: Some(v1::push_pull_reply::Reply::Chunk(chunk.into_message())) };

@@ -138,6 +138,7 @@ impl<T: Transport> Shell<T> {
                 Err(error) => return self.fail(FaultKind::Task, error.to_string()),
             }
         }
+        tfcoord_fault::point!("worker.view.received");
         self.state.see(&view);
         self.view = Some(view.clone());
         self.tell(Input::View(Box::new(view)));
@@ -154,17 +155,20 @@ impl<T: Transport> Shell<T> {
                 metrics::counter!("tfcoord_worker_steps_total").increment(1);
                 metrics::counter!("tfcoord_worker_records_total").increment(records);
                 metrics::histogram!("tfcoord_worker_compute_seconds").record(seconds);
+                tfcoord_fault::point!("worker.step.computed");
                 self.state.records += records;
                 self.idle_since = Instant::now();
                 self.tell(Input::StepComputed { step });
             }
             Event::Evaluated(shard) => {
+                tfcoord_fault::point!("worker.shard.evaluated");
                 let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
                 self.evaluated = Some(shard);
                 self.tell(input);
                 self.evaluated = None;
             }
             Event::Exported(exported) => {
+                tfcoord_fault::point!("worker.export.done");
                 self.exported = Some(exported);
                 self.tell(Input::Exported { attempt: self.exporting });
                 self.exported = None;
@@ -248,6 +252,7 @@ impl<T: Transport> Shell<T> {
                 self.kept.remove(&(version, chunk));
             }
             Effect::Use { version } => {
+                tfcoord_fault::point!("worker.parameters.pulled");
                 let mut later = self.kept.split_off(&(version, 0));
                 let after = later.split_off(&(version + 1, 0));
                 let chunks = later.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
@@ -255,6 +260,7 @@ impl<T: Transport> Shell<T> {
                 self.trainer.command(Command::Install(chunks));
             }
             Effect::Compute { step, blocks } => {
+                tfcoord_fault::point!("worker.step.begun");
                 metrics::histogram!("tfcoord_worker_wait_seconds").record(self.idle_since.elapsed().as_secs_f64());
                 self.trainer.command(Command::Compute { step, blocks });
             }
@@ -330,7 +336,9 @@ impl<T: Transport> Shell<T> {
             chunk,
             payload: payload.clone(),
         };
+        tfcoord_fault::point!("worker.push.due");
         self.order(slot, Order::Push(push));
+        tfcoord_fault::point!("worker.push.sent");
     }
 
     fn export(&mut self, export: Box<Export>) {

@@ -54,7 +54,7 @@ fn begin(dir: &Path) -> Result<Manifest, Error> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn damage_is_seen_or_harmless(servers in 1u32..3, file in any::<usize>(), damage in damage()) {

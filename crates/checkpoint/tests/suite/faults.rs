@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use tfcoord_checkpoint::{commit, newest, sweep};
+use tfcoord_checkpoint::{commit, list, newest, read, sweep};
 
 const DIR: &str = "CHECKPOINT_DIR";
 
@@ -37,12 +37,15 @@ fn points() -> Vec<&'static str> {
     points.filter(|name| !not_here.contains(name)).collect()
 }
 
-// What is newest is whole, and is one of the two.
+// All that is listed is whole. Which is the newest?
 fn whole(dir: &Path, what: &str) -> u64 {
     let found = newest(dir, None).unwrap();
     assert!(found.passed_over.is_empty(), "{what}: {:?}", found.passed_over);
     let manifest = found.manifest.unwrap_or_else(|| panic!("{what}: nothing is left"));
-    restored(dir, &manifest, &everything()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    for id in list(dir).unwrap() {
+        let restored = read(dir, id).and_then(|manifest| restored(dir, &manifest, &everything()));
+        restored.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
     manifest.id.step
 }
 

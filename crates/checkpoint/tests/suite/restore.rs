@@ -37,6 +37,16 @@ proptest! {
 }
 
 #[test]
+fn tensors_longer_than_a_piece_are_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = |offset, elements: u64| TensorHead { slab: 1, kind: Kind::Values, offset, bytes: elements * 4 };
+    let heads = [head(0, 700_000), head(700_000, 300_001)];
+    let manifest = manifest(id(500), 1, vec![write_part(dir.path(), id(500), 0, &heads).unwrap()]);
+    restored(dir.path(), &manifest, &[(1, 0, 1_000_001)]).unwrap();
+    restored(dir.path(), &manifest, &[(1, 262_143, 2), (1, 600_000, 200_000), (1, 1, 7), (1, 999_999, 2)]).unwrap();
+}
+
+#[test]
 fn what_nobody_saved_is_missed() {
     let dir = tempfile::tempdir().unwrap();
     // Without the second server's part.

@@ -55,6 +55,7 @@ pub(super) fn write_exit(dir: &Path, exit: Exit) {
 fn write(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     let temp = dir.join(format!(".{name}.tmp"));
     fs::write(&temp, serde_json::to_vec(record)?)?;
+    tfcoord_fault::point!("launch.record.written");
     fs::rename(temp, dir.join(name))
 }
 
