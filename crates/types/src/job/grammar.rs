@@ -64,6 +64,8 @@ pub(super) const JOB: Kind = Kind::Object(&[
     optional("parameter_server", PARAMETER_SERVER, "{\"count\": 1}"),
     needed("output", Kind::Object(&[needed("dir", Kind::Text, "\"out\"")]), "{\"dir\": \"out\"}"),
     optional("start_timeout", LONG, "60"),
+    optional("lease_seconds", Kind::Number, "2"),
+    optional("orphan_grace_seconds", Kind::Number, "60"),
 ]);
 
 const MODEL: Kind = Kind::Object(&[
