@@ -15,7 +15,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("proto", &["types"]),
     ("data", &["types", "fs"]),
     ("model", &["types"]),
-    ("launch", &["types"]),
+    ("launch", &["types", "fs"]),
     ("client", &["types", "proto"]),
     ("exchange", &["types", "proto"]),
     ("coordinator-core", &["types"]),
