@@ -71,6 +71,11 @@ pub enum Event {
         /// How the one before ended; may be empty.
         exit: String,
     },
+    /// The embedded coordinator was gone; this client has started it again, and the job has gone on meanwhile.
+    CoordinatorRestarted {
+        /// Its id.
+        job: String,
+    },
     /// This client left, the job goes on.
     Detached {
         /// Its id.

@@ -5,6 +5,9 @@ use super::{plain, plan, progress};
 use crate::event::Event;
 use crate::job::{Plan, State};
 
+/// What is said where an embedded coordinator was lost.
+pub const RESTARTED: &str = "the coordinator was gone and is started again";
+
 /// The line for `event`; nothing for the end, which has a page of its own. `program` is what to type for this one.
 pub fn line(event: &Event, program: &str) -> Option<String> {
     let line = match event {
@@ -29,6 +32,7 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::TaskReplaced { task, attempt, exit, .. } => {
             format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit))
         }
+        Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
@@ -77,6 +81,7 @@ mod tests {
             "worker-1 is replaced: attempt 2, since the one before was killed by signal 9 (SIGKILL)",
         );
         check(Event::TaskLost { job: job(), task: task(), attempt: 3, exit: String::new() }, "worker-1 (attempt 3) was lost");
+        check(Event::CoordinatorRestarted { job: job() }, "the coordinator was gone and is started again, m-7 goes on");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }

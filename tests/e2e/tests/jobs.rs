@@ -4,6 +4,7 @@
 mod jobs {
     mod bad_input;
     mod bits;
+    mod coordinator_death;
     mod death;
     mod detach;
     mod docs;
