@@ -96,6 +96,11 @@ pub enum Event {
         /// Which one, and why.
         reason: String,
     },
+    /// The embedded coordinator was gone; this client has started it again, and the job has gone on meanwhile.
+    CoordinatorRestarted {
+        /// Its id.
+        job: String,
+    },
     /// This client left, the job goes on.
     Detached {
         /// Its id.

@@ -5,6 +5,9 @@ use super::{plain, plan, progress};
 use crate::event::Event;
 use crate::job::{Plan, State};
 
+/// What is said where an embedded coordinator was lost.
+pub const RESTARTED: &str = "the coordinator was gone and is started again";
+
 /// The line for `event`; nothing for the end, which has a page of its own. `program` is what to type for this one.
 pub fn line(event: &Event, program: &str) -> Option<String> {
     let line = match event {
@@ -35,6 +38,7 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::WentBack { step: 0, .. } => "the parameters went back to the beginning: there is no checkpoint yet".to_owned(),
         Event::WentBack { step, .. } => format!("the parameters went back to the checkpoint at step {step}"),
         Event::CheckpointFailed { reason, .. } => reason.clone(),
+        Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
@@ -87,6 +91,7 @@ mod tests {
         check(back(500), "the parameters went back to the checkpoint at step 500");
         check(back(0), "the parameters went back to the beginning: there is no checkpoint yet");
         check(Event::CheckpointFailed { job: job(), reason: "checkpoint 1-5-9: disk full".into() }, "checkpoint 1-5-9: disk full");
+        check(Event::CoordinatorRestarted { job: job() }, "the coordinator was gone and is started again, m-7 goes on");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }

@@ -172,7 +172,11 @@ pub enum Command {
         reason: String,
     },
     /// A leader begins to lead; first entry after every start of a coordinator.
-    TakeOffice {},
+    TakeOffice {
+        /// Whether tasks outlive their coordinator, and so jobs too; not so in earlier versions.
+        #[serde(default)]
+        adopts: bool,
+    },
     /// The next deadline has passed.
     Tick {},
     /// The launcher has reaped an attempt of a job that is over.
@@ -205,7 +209,7 @@ impl Command {
     /// The job that it is about, unless it is about none that there is.
     pub fn job(&self) -> Option<&JobId> {
         match self {
-            Command::SubmitJob { .. } | Command::TakeOffice {} | Command::Tick {} => None,
+            Command::SubmitJob { .. } | Command::TakeOffice { .. } | Command::Tick {} => None,
             Command::RegisterTask { job, .. }
             | Command::DeclareVariables { job, .. }
             | Command::ApplyView { job, .. }
@@ -285,7 +289,7 @@ impl fmt::Display for Command {
             Command::DiscardCheckpoint { job, id, reason, .. } => write!(f, "DiscardCheckpoint {job} {id}: {reason}"),
             Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
-            Command::TakeOffice {} => f.write_str("TakeOffice"),
+            Command::TakeOffice { .. } => f.write_str("TakeOffice"),
             Command::Tick {} => f.write_str("Tick"),
             Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),
         }

@@ -53,7 +53,7 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
     let c = cluster;
     match command {
         Command::SubmitJob { request_id, file, manifest, resume } => submit::submit_job(c, entry, request_id, *file, manifest, resume),
-        Command::TakeOffice {} => office::take_office(c, entry),
+        Command::TakeOffice { adopts } => office::take_office(c, entry, adopts),
         Command::Tick {} => tick::tick(c, entry),
         Command::RegisterTask { job, task, attempt, process } => {
             on(c, entry, &job, |job, entry| register::register_task(job, entry, task, attempt, process))

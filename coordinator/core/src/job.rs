@@ -10,7 +10,7 @@
 //!              └─► finalizing ──CompleteExport──► succeeded                     (again and again)
 //!
 //!   from any of them:  ──► failed      DeclareLost (a task too often), FailJob, Tick (start
-//!                                      timeout), TakeOffice
+//!                                      timeout)
 //!                      ──► cancelled   CancelJob
 //! ```
 //!
@@ -58,6 +58,9 @@ pub struct Job {
     pub state: JobState,
     /// When it was submitted, in log time.
     pub submitted_at_ms: u64,
+    /// How long there was no coordinator before it started.
+    #[serde(default)]
+    pub away_ms: u64,
     /// When it began to run.
     pub started_at_ms: Option<u64>,
     /// How it ended.
@@ -178,7 +181,10 @@ impl Job {
     /// When it fails unless it runs by then; nothing once it does.
     pub fn start_deadline_ms(&self) -> Option<u64> {
         let waits = matches!(self.state, JobState::Pending | JobState::Admitted | JobState::Starting);
-        waits.then(|| self.submitted_at_ms.saturating_add(self.file.start_timeout.saturating_mul(1000)))
+        waits.then(|| {
+            let waits_ms = self.file.start_timeout.saturating_mul(1000).saturating_add(self.away_ms);
+            self.submitted_at_ms.saturating_add(waits_ms)
+        })
     }
 
     /// How far it is known to have been.

@@ -81,7 +81,8 @@ fn start(launcher: &dyn Launcher, state: &StateDir, file: &JobFile, launch: Laun
         Role::ParameterServer => file.parameter_server.cpus,
         Role::Worker => file.worker.cpus,
     };
-    let spec = TaskSpec { token_file: state.job_token(&launch.job), cpus: threads(cpus), launch };
+    let (token_file, orphan_grace) = (state.job_token(&launch.job), file.timing().orphan_grace);
+    let spec = TaskSpec { token_file, cpus: threads(cpus), orphan_grace, launch };
     let made = state.make_job(&spec.launch.job, file).map_err(|error| error.to_string());
     let error = match made.map(|()| launcher.launch(&spec)) {
         Ok(Ok(())) => return None,
@@ -107,7 +108,8 @@ fn lost(launch: &Launch, cause: Cause) -> Command {
 }
 
 fn cause(ended: &Ended) -> Cause {
-    Cause { exit: ended.exit.map(exit), message: String::new(), log: ended.log.clone() }
+    let Ended { exit: seen, peak_memory_bytes, message, log } = ended.clone();
+    Cause { exit: seen.map(exit), peak_memory_bytes, message, log }
 }
 
 fn exit(exit: tfcoord_launch::Exit) -> Exit {

@@ -2,6 +2,7 @@
 
 use crate::state_dir::Claim;
 use std::sync::Arc;
+use std::time::Duration;
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_coordinator_core::{Process, Refusal};
 use tfcoord_proto::v1;
@@ -33,6 +34,8 @@ pub struct Registered {
     pub job_file: String,
     /// The name of the manifest.
     pub manifest_digest: String,
+    /// The job's lease.
+    pub lease: Duration,
 }
 
 /// What may be asked of the leader.
@@ -144,6 +147,6 @@ pub enum Request {
     },
     /// A task has ended: look at the launcher's list.
     TasksChanged,
-    /// End all tasks, then yourself.
+    /// End; the tasks go on.
     Stop,
 }

@@ -86,17 +86,17 @@ impl Office {
         handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, lock, lease, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, lock, ended_jobs_kept } = parts;
         let now = Instant::now();
         Self {
             results: Results::new(outputs, &cluster),
+            presence: Presence::new(&cluster, now),
             journal,
             cluster,
             state,
             clock,
             lock,
             launcher,
-            presence: Presence::new(lease, now),
             saver: Saver::new(handle),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
@@ -124,7 +124,7 @@ impl Office {
         at = self.saver.due(&self.cluster, &self.clock).map_or(at, |due| at.min(due));
         let now = Instant::now();
         let deadline = next_deadline(&self.cluster).map(|at_ms| self.clock.until(at_ms));
-        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
+        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait(now));
         deadline.map_or(wait, |deadline| wait.min(deadline))
     }
 
@@ -347,9 +347,10 @@ impl Office {
                 let Some(job) = self.cluster.job(&id) else { return };
                 let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
                 let manifest_digest = job.manifest.digest.clone();
-                self.presence.registered(incarnation, id, task, self.now);
+                self.presence.registered(incarnation, job, task, self.now);
+                let lease = job.file.timing().lease;
                 tfcoord_fault::point!("leader.task.registered");
-                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest }));
+                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest, lease }));
             }
             (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // The core gives each command outcomes of its own only; the caller sees that no answer comes.
@@ -433,11 +434,6 @@ impl Office {
         let message = self.message(id)?;
         let over = self.cluster.job(id).is_none_or(Job::is_over);
         Some(self.outlets.watch(id, message, over))
-    }
-
-    /// Ends all tasks. Their jobs stay as they are in the log: the next coordinator says why they failed.
-    pub(super) fn stop(self, grace: Duration) {
-        self.launcher.stop(grace);
     }
 }
 

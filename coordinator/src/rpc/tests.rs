@@ -88,7 +88,7 @@ async fn a_silent_worker_is_replaced_and_fenced() {
     drop(w0);
     let launched = place.until(&job, |job| job.tasks.iter().any(|t| t.task == "worker-0" && t.attempt == 2)).await;
     let task = launched.tasks.iter().find(|t| t.task == "worker-0").unwrap();
-    assert_eq!((task.restarts, task.last_exit.as_str()), (1, "did not report for 1 s"));
+    assert_eq!((task.restarts, task.last_exit.as_str()), (1, "did not report for 1.5 s"));
     let view = place.session(&job, report).await.unwrap();
     assert_eq!(view.directive, Directive::Fenced, "the old one learns it when it comes back");
     let refused = place.open(&job, W0, 1).await.unwrap_err();

@@ -31,6 +31,7 @@ pub use preset::Preset;
 pub use shape::{LayerShape, fits_loss};
 pub use train::{Optimizer, Schedule, Train};
 
+use crate::timing::{self, Timing};
 use serde::{Deserialize, Serialize};
 
 /// A job file.
@@ -60,10 +61,20 @@ pub struct JobFile {
     /// launched again must register within as many.
     #[serde(default = "start_timeout")]
     pub start_timeout: u64,
+    /// Seconds of silence after which a task is held for dead: 0.5 to 600.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: f64,
+    /// Seconds after which a task without a coordinator ends itself: from two leases up to a day; 30 leases if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphan_grace_seconds: Option<f64>,
 }
 
 fn start_timeout() -> u64 {
     60
+}
+
+fn lease_seconds() -> f64 {
+    timing::LEASE_SECONDS
 }
 
 /// The tasks that compute gradients.
@@ -132,6 +143,11 @@ impl JobFile {
         }
         absolute(&mut self.output.dir);
         self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut()).for_each(absolute);
+    }
+
+    /// How long its coordinator and tasks wait for each other.
+    pub fn timing(&self) -> Timing {
+        Timing::new(self.lease_seconds, self.orphan_grace_seconds)
     }
 
     /// Micro-batches a step: as the file says, or the largest power of two up to 16 that divides the batch

@@ -17,5 +17,6 @@ pub mod manifest;
 pub mod memory;
 pub mod plan;
 pub mod report;
+pub mod timing;
 pub mod variable;
 pub mod view;

@@ -5,6 +5,7 @@ mod jobs {
     mod bad_input;
     mod bits;
     mod checkpoints;
+    mod coordinator_death;
     mod death;
     mod detach;
     mod docs;

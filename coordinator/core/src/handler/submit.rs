@@ -50,6 +50,7 @@ pub(super) fn submit_job(
         revision: entry.revision,
         state: JobState::Pending,
         submitted_at_ms: entry.now_ms,
+        away_ms: 0,
         started_at_ms: None,
         ended: None,
         generation: Generation(1),

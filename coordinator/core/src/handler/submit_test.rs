@@ -85,10 +85,10 @@ fn jobs_are_bounded_and_the_oldest_that_is_over_is_forgotten() {
     };
     let refused = apply(submit("more", file(1, 1, 1, false)));
     assert_eq!(refused, Outcome::Refused(Refusal::TooManyJobs { jobs: JOBS_MAX }));
-    apply(Command::TakeOffice {});
+    apply(Command::TakeOffice { adopts: false });
     for request in ["s1", "s2"] {
         assert!(matches!(apply(submit(request, file(1, 1, 1, false))), Outcome::Submitted { .. }));
-        apply(Command::TakeOffice {});
+        apply(Command::TakeOffice { adopts: false });
     }
     // Those that are over are counted when the next one is submitted.
     assert_eq!(cluster.jobs().count(), JOBS_MAX + 1);

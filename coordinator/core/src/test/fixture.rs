@@ -77,7 +77,7 @@ pub(crate) fn process(nonce: &str) -> Process {
 }
 
 pub(crate) fn killed() -> Cause {
-    Cause { exit: Some(Exit::Signal(9)), message: String::new(), log: vec!["one".into(), "two".into()] }
+    Cause { exit: Some(Exit::Signal(9)), log: vec!["one".into(), "two".into()], ..Cause::default() }
 }
 
 pub(crate) fn fault(kind: FaultKind, message: &str) -> Fault {

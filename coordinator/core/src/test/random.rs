@@ -63,7 +63,7 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         }
         29 if number < 8 => Command::FailJob { job: id, incarnation: Some(incarnation), fault: fault(FaultKind::Data, "bad") },
         29 if number < 12 => Command::CancelJob { job: id, reason: "enough".into() },
-        29 if number < 13 => Command::TakeOffice {},
+        29 if number < 15 => Command::TakeOffice { adopts: number > 12 },
         30 => Command::CollectTask { job: id, task, attempt, exit: None },
         31..=38 if number < 60 => Command::CutCheckpoint { job: id, generation, step: step.min(u64::from(number)) },
         31..=38 if number < 160 => {

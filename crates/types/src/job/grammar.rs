@@ -65,6 +65,8 @@ pub(super) const JOB: Kind = Kind::Object(&[
     needed("output", Kind::Object(&[needed("dir", Kind::Text, "\"out\"")]), "{\"dir\": \"out\"}"),
     optional("checkpoint", CHECKPOINT, "{\"every_seconds\": 30}"),
     optional("start_timeout", LONG, "60"),
+    optional("lease_seconds", Kind::Number, "2"),
+    optional("orphan_grace_seconds", Kind::Number, "60"),
 ]);
 
 const MODEL: Kind = Kind::Object(&[

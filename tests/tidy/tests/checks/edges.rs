@@ -16,7 +16,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("proto", &["types"]),
     ("data", &["types", "fs"]),
     ("model", &["types"]),
-    ("launch", &["types", "fault"]),
+    ("launch", &["types", "fault", "fs"]),
     ("checkpoint", &["types", "fault", "fs"]),
     ("client", &["types", "proto"]),
     ("exchange", &["types", "proto"]),
