@@ -117,6 +117,23 @@ pub enum Command {
         /// Why, for people; may be empty.
         reason: String,
     },
+    /// A person wants the job to have another number of workers.
+    ScaleJob {
+        /// The job.
+        job: JobId,
+        /// How many.
+        workers: u32,
+        /// Memory of the machine that the job's tasks share; nothing where they do not, or it is not known.
+        #[serde(default)]
+        machine_bytes: Option<u64>,
+    },
+    /// A worker without lanes is ready for some: it has the job's model, and has applied a view.
+    JoinWorker {
+        /// The worker's job.
+        job: JobId,
+        /// The worker.
+        incarnation: Incarnation,
+    },
     /// A leader begins to lead; first entry after every start of a coordinator.
     TakeOffice {},
     /// The next deadline has passed.
@@ -161,6 +178,8 @@ impl Command {
             | Command::DeclareLost { job, .. }
             | Command::FailJob { job, .. }
             | Command::CancelJob { job, .. }
+            | Command::ScaleJob { job, .. }
+            | Command::JoinWorker { job, .. }
             | Command::CollectTask { job, .. } => Some(job),
         }
     }
@@ -174,7 +193,8 @@ impl Command {
             | Command::ApplyView { incarnation, .. }
             | Command::ReachStep { incarnation, .. }
             | Command::CompleteShards { incarnation, .. }
-            | Command::CompleteExport { incarnation, .. } => Some(*incarnation),
+            | Command::CompleteExport { incarnation, .. }
+            | Command::JoinWorker { incarnation, .. } => Some(*incarnation),
             Command::FailJob { incarnation, .. } => *incarnation,
             _ => None,
         }
@@ -216,6 +236,8 @@ impl fmt::Display for Command {
             Command::DeclareLost { job, task, attempt, cause, .. } => write!(f, "DeclareLost {job}/{task} attempt {attempt}: {cause}"),
             Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
+            Command::ScaleJob { job, workers, .. } => write!(f, "ScaleJob {job} to {workers} workers"),
+            Command::JoinWorker { job, incarnation } => write!(f, "JoinWorker {job} incarnation {incarnation}"),
             Command::TakeOffice {} => f.write_str("TakeOffice"),
             Command::Tick {} => f.write_str("Tick"),
             Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),

@@ -4,7 +4,7 @@
 //! Replacing a worker is in vain only where the job does not get any further between its losses. So what
 //! `worker.max_restarts` bounds are the losses since the job's last [`Advance`](crate::task::Advance).
 
-use super::{Handled, evaluate, finish};
+use super::{Handled, finish, scale};
 use crate::cause::Cause;
 use crate::cluster::Entry;
 use crate::effect::Effect;
@@ -28,6 +28,9 @@ pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attem
 
 /// Takes its part in the job from a task that is out, and replaces it or ends the job.
 pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause) {
+    if job.is_leaving(task) {
+        return scale::leave(job, entry, task, cause);
+    }
     let restarts_max = job.file.worker.max_restarts;
     let advance = job.advance();
     let Some(state) = job.tasks.get_mut(&task) else { return };
@@ -61,13 +64,8 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     }
     lane::vacate(job, task, entry.revision);
     if let Some(incarnation) = incarnation {
-        job.exporter = job.exporter.filter(|exporter| *exporter != incarnation);
-        if let Some(evaluating) = &mut job.evaluating {
-            evaluating.release(incarnation);
-        }
+        finish::release(job, incarnation);
     }
-    evaluate::lease(job);
-    finish::assign_export(job);
 }
 
 /// Launches the next attempt of a waiting task, which must register within `start_timeout` seconds.

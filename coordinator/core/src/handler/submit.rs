@@ -51,6 +51,7 @@ pub(super) fn submit_job(
         generation: Generation(1),
         kernel_path: None,
         tasks: Default::default(),
+        scaled: None,
         lanes: Vec::new(),
         placement: None,
         need: None,
@@ -61,7 +62,7 @@ pub(super) fn submit_job(
         exporter: None,
         outputs: None,
     };
-    job.need = variables::foreseen(&job)?;
+    job.need = variables::foreseen(&job, job.workers())?;
     admit(&mut job, entry);
     cluster.requests.insert(request_id, id.clone());
     cluster.jobs.insert(id.clone(), job);
