@@ -29,6 +29,7 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::TaskReplaced { task, attempt, exit, .. } => {
             format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit))
         }
+        Event::Scaled { job, workers } => format!("{job} is scaled to {}", counted(*workers, "worker")),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
@@ -77,6 +78,7 @@ mod tests {
             "worker-1 is replaced: attempt 2, since the one before was killed by signal 9 (SIGKILL)",
         );
         check(Event::TaskLost { job: job(), task: task(), attempt: 3, exit: String::new() }, "worker-1 (attempt 3) was lost");
+        check(Event::Scaled { job: job(), workers: 4 }, "m-7 is scaled to 4 workers");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }
