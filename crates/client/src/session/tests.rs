@@ -152,7 +152,7 @@ async fn registers_until_there_is_a_coordinator_and_tells_the_newest() {
 
 #[tokio::test]
 async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
-    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), curve: None }), ..report(3) };
+    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), ..ServerReport::default() }), ..report(3) };
     let worker = |step: u64, evaluated: &[u32]| {
         let shard = |shard: &u32| EvaluatedShard { evaluation: 1, shard: *shard, counts: Counts::default() };
         let body = WorkerReport { step, evaluated: evaluated.iter().map(shard).collect(), ..WorkerReport::default() };
@@ -164,6 +164,8 @@ async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
         (worker(7, &[]), worker(8, &[]), worker(8, &[2])),
         (worker(7, &[2]), worker(8, &[2]), worker(8, &[2, 3])),
         (server(7), server(8), Report { fault, ..server(8) }),
+        // Nobody owns the view's lane.
+        (server(7), server(8), Report { applied: Revision(4), ..server(8) }),
     ] {
         let newest = TaskView { run_until: 9, ..TaskView::try_from(view(3)).unwrap() };
         let (views, (reporter, mut reports)) = (watch::channel(Arc::new(newest)).1, watch::channel(first));
