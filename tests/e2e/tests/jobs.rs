@@ -15,5 +15,6 @@ mod jobs {
     mod observed;
     mod parts;
     mod predict;
+    mod scaling;
     mod tabular;
 }
