@@ -101,6 +101,13 @@ pub enum Event {
         /// Its id.
         job: String,
     },
+    /// It has another number of workers.
+    Scaled {
+        /// Its id.
+        job: String,
+        /// How many it should have now.
+        workers: u32,
+    },
     /// This client left, the job goes on.
     Detached {
         /// Its id.
@@ -121,7 +128,9 @@ pub struct Tracker {
     evaluations: usize,
     // The generation, and the last failure of a checkpoint.
     saved: Option<(u64, String)>,
-    tasks: BTreeMap<String, (u32, bool)>,
+    // Attempt, restarts, and whether it is gone.
+    tasks: BTreeMap<String, (u32, u32, bool)>,
+    workers: u32,
 }
 
 impl Tracker {
@@ -130,6 +139,10 @@ impl Tracker {
         let mut events = Vec::new();
         if self.state.is_none() {
             events.push(Event::Submitted { job: job.id.clone(), plan: job.plan.clone() });
+        }
+        let before = std::mem::replace(&mut self.workers, job.plan.workers);
+        if self.state.is_some() && before != job.plan.workers {
+            events.push(Event::Scaled { job: job.id.clone(), workers: job.plan.workers });
         }
         self.see_tasks(job, &mut events);
         self.see_checkpoints(job, &mut events);
@@ -145,15 +158,18 @@ impl Tracker {
     fn see_tasks(&mut self, job: &Job, events: &mut Vec<Event>) {
         for task in &job.tasks {
             let gone = task.state == "lost";
-            let before = self.tasks.insert(task.task.clone(), (task.attempt, gone));
+            let before = self.tasks.insert(task.task.clone(), (task.attempt, task.restarts, gone));
             let (id, name, exit) = (job.id.clone(), task.task.clone(), task.last_exit.clone());
             match before {
                 _ if job.state.is_ended() => {}
-                Some((attempt, _)) if attempt < task.attempt => {
+                // A worker that has left and comes again has another attempt too.
+                Some((attempt, restarts, gone)) if attempt < task.attempt && (gone || restarts < task.restarts) => {
                     events.push(Event::TaskReplaced { job: id, task: name, attempt: task.attempt, exit });
                 }
-                None if task.attempt > 1 => events.push(Event::TaskReplaced { job: id, task: name, attempt: task.attempt, exit }),
-                None | Some((_, false)) if gone => events.push(Event::TaskLost { job: id, task: name, attempt: task.attempt, exit }),
+                None if task.attempt > 1 && task.restarts > 0 => {
+                    events.push(Event::TaskReplaced { job: id, task: name, attempt: task.attempt, exit })
+                }
+                None | Some((_, _, false)) if gone => events.push(Event::TaskLost { job: id, task: name, attempt: task.attempt, exit }),
                 _ => {}
             }
         }

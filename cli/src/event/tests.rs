@@ -36,7 +36,7 @@ fn a_task_is_lost_once_and_replaced_once() {
     job.tasks[1].last_exit = "killed by signal 9".into();
     assert_eq!(names(&tracker.see(&job)), ["task_lost"]);
     assert_eq!(names(&tracker.see(&job)), [""; 0]);
-    (job.tasks[1].state, job.tasks[1].attempt) = ("launching".into(), 2);
+    (job.tasks[1].state, job.tasks[1].attempt, job.tasks[1].restarts) = ("launching".into(), 2, 1);
     let replaced = tracker.see(&job);
     assert_eq!(names(&replaced), ["task_replaced"]);
     assert!(matches!(&replaced[0], Event::TaskReplaced { attempt: 2, exit, .. } if exit == "killed by signal 9"));
@@ -56,6 +56,17 @@ fn parameters_that_go_back_and_checkpoints_that_fail_are_news_once() {
     job.checkpoints.as_mut().unwrap().failure = "disk full".into();
     assert_eq!(names(&tracker.see(&job)), ["checkpoint_failed"]);
     assert_eq!(names(&tracker.see(&job)), [""; 0]);
+}
+
+#[test]
+fn a_worker_that_left_and_comes_again_replaces_nobody() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Running);
+    tracker.see(&job);
+    (job.plan.workers, job.tasks[2].state) = (1, "stopping".into());
+    assert_eq!(tracker.see(&job), [Event::Scaled { job: "fashion-mnist-7".into(), workers: 1 }]);
+    (job.plan.workers, job.tasks[2].state, job.tasks[2].attempt) = (2, "launching".into(), 2);
+    assert_eq!(names(&tracker.see(&job)), ["scaled"]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::WentBack { step, .. } => format!("the parameters went back to the checkpoint at step {step}"),
         Event::CheckpointFailed { reason, .. } => reason.clone(),
         Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
+        Event::Scaled { job, workers } => format!("{job} is scaled to {}", counted(*workers, "worker")),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
@@ -92,6 +93,7 @@ mod tests {
         check(back(0), "the parameters went back to the beginning: there is no checkpoint yet");
         check(Event::CheckpointFailed { job: job(), reason: "checkpoint 1-5-9: disk full".into() }, "checkpoint 1-5-9: disk full");
         check(Event::CoordinatorRestarted { job: job() }, "the coordinator was gone and is started again, m-7 goes on");
+        check(Event::Scaled { job: job(), workers: 4 }, "m-7 is scaled to 4 workers");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }

@@ -189,6 +189,13 @@ impl Coordinator for Service {
         self.known(JOB).map(Response::new)
     }
 
+    async fn scale(&self, request: Request<v1::ScaleRequest>) -> Result<Response<v1::Job>, Status> {
+        let v1::ScaleRequest { job, workers } = request.into_inner();
+        self.known(&job)?;
+        self.0.change(|job| job.plan.get_or_insert_default().workers = workers);
+        self.known(JOB).map(Response::new)
+    }
+
     async fn logs(&self, request: Request<v1::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         let v1::LogsRequest { job, task, follow } = request.into_inner();
         self.known(&job)?;

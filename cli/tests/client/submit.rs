@@ -25,7 +25,10 @@ fn a_job_is_shown_from_its_plan_to_its_result() {
     });
     client.out.wait_for("fashion-mnist-7 running, 203,530 parameters\n");
     client.out.wait_for("epoch 1/10  step 10/630  loss 0.5000  accuracy 0.7500  1,000 samples/s  0:04 left  2 workers\n");
-    fake.shared.change(|job| (job.tasks[2].attempt, job.tasks[2].last_exit) = (2, "was killed by signal 9 (SIGKILL)".into()));
+    fake.shared.change(|job| {
+        let task = &mut job.tasks[2];
+        (task.attempt, task.restarts, task.last_exit) = (2, 1, "was killed by signal 9 (SIGKILL)".into());
+    });
     client.out.wait_for("worker-1 is replaced: attempt 2, since the one before was killed by signal 9 (SIGKILL)\n");
     fake.shared.change(|job| fake::run_to(job, 100));
     client.out.wait_for("epoch 2/10  step 100/630");

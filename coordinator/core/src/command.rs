@@ -171,6 +171,23 @@ pub enum Command {
         /// Why, for people; may be empty.
         reason: String,
     },
+    /// A person wants the job to have another number of workers.
+    ScaleJob {
+        /// The job.
+        job: JobId,
+        /// How many.
+        workers: u32,
+        /// Memory of the machine that the job's tasks share; nothing where they do not, or it is not known.
+        #[serde(default)]
+        machine_bytes: Option<u64>,
+    },
+    /// A worker without lanes is ready for some: it has the job's model, and has applied a view.
+    JoinWorker {
+        /// The worker's job.
+        job: JobId,
+        /// The worker.
+        incarnation: Incarnation,
+    },
     /// A leader begins to lead; first entry after every start of a coordinator.
     TakeOffice {
         /// Whether tasks outlive their coordinator, and so jobs too; not so in earlier versions.
@@ -224,6 +241,8 @@ impl Command {
             | Command::DiscardCheckpoint { job, .. }
             | Command::FailJob { job, .. }
             | Command::CancelJob { job, .. }
+            | Command::ScaleJob { job, .. }
+            | Command::JoinWorker { job, .. }
             | Command::CollectTask { job, .. } => Some(job),
         }
     }
@@ -239,7 +258,8 @@ impl Command {
             | Command::CompleteShards { incarnation, .. }
             | Command::CompleteCut { incarnation, .. }
             | Command::DiscardCheckpoint { incarnation, .. }
-            | Command::CompleteExport { incarnation, .. } => Some(*incarnation),
+            | Command::CompleteExport { incarnation, .. }
+            | Command::JoinWorker { incarnation, .. } => Some(*incarnation),
             Command::FailJob { incarnation, .. } => *incarnation,
             _ => None,
         }
@@ -289,6 +309,8 @@ impl fmt::Display for Command {
             Command::DiscardCheckpoint { job, id, reason, .. } => write!(f, "DiscardCheckpoint {job} {id}: {reason}"),
             Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
+            Command::ScaleJob { job, workers, .. } => write!(f, "ScaleJob {job} to {workers} workers"),
+            Command::JoinWorker { job, incarnation } => write!(f, "JoinWorker {job} incarnation {incarnation}"),
             Command::TakeOffice { .. } => f.write_str("TakeOffice"),
             Command::Tick {} => f.write_str("Tick"),
             Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),

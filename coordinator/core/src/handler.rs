@@ -10,6 +10,7 @@ mod lost;
 mod office;
 mod reach;
 mod register;
+mod scale;
 pub(crate) mod submit;
 mod tick;
 mod variables;
@@ -34,6 +35,8 @@ mod office_test;
 mod reach_test;
 #[cfg(test)]
 mod register_test;
+#[cfg(test)]
+mod scale_test;
 #[cfg(test)]
 mod submit_test;
 #[cfg(test)]
@@ -87,6 +90,10 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
         }
         Command::FailJob { job, incarnation, fault } => on(c, entry, &job, |job, entry| finish::fail_job(job, entry, incarnation, fault)),
         Command::CancelJob { job, reason } => on(c, entry, &job, |job, entry| cancel::cancel_job(job, entry, &reason)),
+        Command::ScaleJob { job, workers, machine_bytes } => {
+            on(c, entry, &job, |job, entry| scale::scale_job(job, entry, workers, machine_bytes))
+        }
+        Command::JoinWorker { job, incarnation } => on(c, entry, &job, |job, entry| scale::join_worker(job, entry, incarnation)),
         Command::CollectTask { job, task, attempt, exit } => on(c, entry, &job, |job, _| finish::collect_task(job, task, attempt, exit)),
     }
 }

@@ -19,6 +19,7 @@
 //! `pending` as long as there are no quotas.
 
 mod reason;
+mod workers;
 
 use crate::cause::clipped;
 use crate::checkpoint::Checkpoints;
@@ -69,8 +70,11 @@ pub struct Job {
     pub generation: Generation,
     /// What all of its workers compute with: that of the first one registered.
     pub kernel_path: Option<String>,
-    /// Its tasks.
+    /// Its tasks; also workers that it has no more of.
     pub tasks: BTreeMap<TaskId, Task>,
+    /// How many workers it should have, once that was changed; until then as many as its file says.
+    #[serde(default)]
+    pub scaled: Option<u32>,
     /// Its lanes, in order, from its start to its end.
     pub lanes: Vec<Lane>,
     /// Its variables and where their chunks lie, once a worker has named them.
@@ -255,6 +259,10 @@ impl Job {
         self.checkpoints.cutting = None;
         for (id, task) in &mut self.tasks {
             let incarnation = task.incarnation();
+            // A worker that was told to stop before is still to be collected.
+            if matches!(task.state, TaskState::Stopping { .. }) {
+                continue;
+            }
             if task.is_out() {
                 entry.effects.push(Effect::StopTask { job: self.id.clone(), task: *id, attempt: task.attempt });
                 task.state = TaskState::Stopping { incarnation };

@@ -11,7 +11,11 @@
 //! So at no time do two servers take the same lane from two incarnations.
 //!
 //! A lane goes to the replacement of the very task that held it, since that is launched at once. Lanes of live
-//! workers never move.
+//! workers move only where the dealing changes ([`redeal`]): the same way, with nobody lost.
+
+mod redeal;
+
+pub(crate) use redeal::redeal;
 
 use crate::job::Job;
 use serde::{Deserialize, Serialize};
@@ -47,7 +51,7 @@ pub fn deal(lanes: u32, workers: u32) -> Vec<u32> {
 
 /// Deals all lanes to the job's registered workers: at the start, where no server has applied an owner before.
 pub(crate) fn deal_all(job: &mut Job) {
-    let workers = deal(job.plan.micro_batches, job.file.worker.count);
+    let workers = deal(job.plan.micro_batches, job.workers());
     let lane = |intended: TaskId| Lane { owner: job.registration(intended).map(|r| r.incarnation), vacated_at: None, intended };
     job.lanes = workers.into_iter().map(|worker| lane(TaskId::worker(worker))).collect();
 }

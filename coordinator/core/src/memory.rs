@@ -50,8 +50,8 @@ pub struct Need {
 }
 
 impl Need {
-    /// That of a job whose chunks lie where `places` says: the server slot of each chunk of `layout`.
-    pub fn new(job: &Job, layout: &Layout, places: &[u32]) -> Self {
+    /// That of a job with so many workers, whose chunks lie where `places` says: the server slot of each chunk of `layout`.
+    pub fn new(job: &Job, workers: u32, layout: &Layout, places: &[u32]) -> Self {
         let mut parts: BTreeMap<u32, Part> = BTreeMap::new();
         for (chunk, slot) in layout.chunks.iter().zip(places) {
             parts.entry(*slot).or_default().add(chunk.len);
@@ -59,7 +59,6 @@ impl Need {
         let (slot, part) =
             parts.iter().rev().max_by_key(|(_, part)| part.numbers).map_or_else(Default::default, |(slot, part)| (*slot, *part));
         let all = parts.values().fold(Part::default(), |all, part| all.and(*part));
-        let workers = job.file.worker.count;
         let mut lanes = vec![0u32; workers.max(1) as usize];
         for worker in deal(job.plan.micro_batches, workers) {
             lanes[worker as usize] += 1;
@@ -83,9 +82,9 @@ impl Need {
         }
     }
 
-    /// Why there is not enough of it, if so: number, limit and remedy. `machine_bytes` is the memory of the machine that
+    /// Why there is not enough of it for so many workers, if so: number, limit and remedy. `machine_bytes` is the memory of the machine that
     /// all tasks share, if they do and it is known.
-    pub fn problem(&self, job: &Job, machine_bytes: Option<u64>) -> Option<String> {
+    pub fn problem(&self, job: &Job, count: u32, machine_bytes: Option<u64>) -> Option<String> {
         let (servers, workers) = (&job.file.parameter_server, &job.file.worker);
         if self.server_bytes > servers.mem.saturating_mul(MB) {
             let (server, need, mem) = (self.server, self.server_bytes.div_ceil(MB), servers.mem);
@@ -102,7 +101,7 @@ impl Need {
                  train.batch_size or more train.micro_batches), or a smaller model"
             ));
         }
-        let count = u64::from(workers.count);
+        let count = u64::from(count);
         let together = self.servers_bytes.saturating_add(self.worker_bytes.saturating_mul(count));
         let machine = machine_bytes.filter(|machine| together > *machine)?;
         let [together, servers, worker] = [together, self.servers_bytes, self.worker_bytes].map(|bytes| bytes.div_ceil(MB));

@@ -162,6 +162,19 @@ pub enum Refusal {
         /// The checkpoint.
         id: CheckpointId,
     },
+    /// So many workers cannot share a step.
+    #[error(
+        "{job} cannot have {workers} workers: its steps have {micro_batches} micro-batches, so use 1 to {micro_batches} workers; \
+         train.micro_batches can be changed only by another job"
+    )]
+    Workers {
+        /// The job.
+        job: JobId,
+        /// The workers wanted.
+        workers: u32,
+        /// Its lanes.
+        micro_batches: u32,
+    },
     /// The log cannot hold it.
     #[error("{what} would be an entry of {bytes} bytes in the coordinator's log, which takes at most {bytes_max} bytes: {remedy}")]
     TooLong {

@@ -5,6 +5,8 @@
 //! says what is missing there. Once the state shows it, it says nothing: proposing is level-triggered, and a lost
 //! proposal is simply made again.
 
+mod scale;
+
 use crate::cause::{Cause, clipped};
 use crate::cluster::Cluster;
 use crate::command::Command;
@@ -24,7 +26,11 @@ pub fn proposals(cluster: &Cluster, job: &JobId, task: TaskId, report: &Report) 
         return vec![of_fault(job, task, state, registration, fault)];
     }
     match (task.role, &report.body) {
-        (Role::Worker, Body::Worker(worker)) => of_worker(job, registration, report.generation, worker),
+        (Role::Worker, Body::Worker(worker)) => {
+            let mut commands = of_worker(job, registration, report.generation, worker);
+            commands.extend(scale::join(job, task, report));
+            commands
+        }
         (Role::ParameterServer, Body::Server(server)) => of_server(job, registration, report, server),
         (Role::Worker, Body::Server(_)) | (Role::ParameterServer, Body::Worker(_)) => Vec::new(),
     }

@@ -9,6 +9,8 @@
 //!
 //!   job over:  launched, registered ──► stopping ──CollectTask──► ended
 //!              waiting ─────────────────────────────────────────► ended
+//!   scaled down, once a worker holds nothing: as when the job is over
+//!   scaled up:                          stopping, ended ─────────► launched
 //! ```
 //!
 //! A loss makes a new attempt, with the next number. Only a registered task has an incarnation that may speak.
@@ -51,7 +53,7 @@ pub struct Task {
     pub lost_at: Advance,
     /// How the attempt before the newest ended, or the newest one if the job is over.
     pub lost: Option<Cause>,
-    /// How the newest attempt was collected, once the job is over.
+    /// How the newest attempt was collected, once the job is over or has no more of it.
     pub exit: Option<Exit>,
 }
 
@@ -71,12 +73,12 @@ pub enum TaskState {
     },
     /// A process takes part.
     Registered(Registration),
-    /// The job is over, the process should end.
+    /// The job is over, or has no more of it: the process should end.
     Stopping {
         /// The process's, if it had registered.
         incarnation: Option<Incarnation>,
     },
-    /// The job is over, nothing is left of it.
+    /// The job is over, or has no more of it: nothing is left of it.
     Ended {
         /// The last process's, if it had registered.
         incarnation: Option<Incarnation>,
@@ -131,6 +133,11 @@ impl Task {
             TaskState::Stopping { incarnation } | TaskState::Ended { incarnation } => *incarnation,
             TaskState::Waiting { .. } | TaskState::Launched { .. } => None,
         }
+    }
+
+    /// Whether its process should end, or has ended, without another in its place.
+    pub fn is_dismissed(&self) -> bool {
+        matches!(self.state, TaskState::Stopping { .. } | TaskState::Ended { .. })
     }
 
     /// Whether a process of the newest attempt should run, for a job that is not over.

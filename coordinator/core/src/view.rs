@@ -32,7 +32,7 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
         placement: job.placement.clone().filter(|_| directive != Directive::Fenced),
         servers: servers(job),
         owners: owners(job),
-        workers: workers(job),
+        workers: job.unretired_workers(),
         run_until: job.run_until,
         evaluate: evaluate(job, incarnation).filter(|_| takes_part),
         export: export(job, incarnation).filter(|_| takes_part),
@@ -48,6 +48,7 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
 fn directive(job: &Job, task: &Task, incarnation: Incarnation) -> Directive {
     match job.state {
         _ if task.incarnation() != Some(incarnation) => Directive::Fenced,
+        _ if !job.is_over() && task.is_dismissed() => Directive::Stop { reason: "the job goes on without it".into() },
         JobState::Pending | JobState::Admitted | JobState::Starting => Directive::Wait,
         JobState::Running | JobState::Finalizing => Directive::Run,
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
@@ -74,12 +75,6 @@ fn owners(job: &Job) -> Vec<Option<Incarnation>> {
         return (0..job.plan.micro_batches).map(|_| None).collect();
     }
     job.lanes.iter().map(|lane| lane.owner).collect()
-}
-
-fn workers(job: &Job) -> Vec<Incarnation> {
-    let mut live = job.live_workers();
-    live.sort_unstable();
-    live
 }
 
 fn evaluate(job: &Job, incarnation: Incarnation) -> Option<Evaluate> {

@@ -67,6 +67,8 @@ fn task_message(job: &Job, id: TaskId, task: &Task) -> v1::Task {
     let incarnation = task.incarnation();
     let lanes = job.lanes.iter().filter(|lane| incarnation.is_some() && lane.owner == incarnation).count();
     let word = match task.state {
+        TaskState::Registered(_) if job.is_leaving(id) => "leaving",
+        TaskState::Ended { .. } if job.is_leaving(id) => "left",
         TaskState::Waiting { .. } => "lost",
         TaskState::Launched { .. } => "launching",
         TaskState::Registered(_) => "registered",
@@ -99,7 +101,7 @@ fn plan(job: &Job) -> v1::Plan {
         micro_batches: job.plan.micro_batches,
         steps_per_epoch: job.plan.steps_per_epoch(),
         epochs: job.plan.epochs,
-        workers: job.file.worker.count,
+        workers: job.workers(),
         servers: job.file.parameter_server.count,
         worker_bytes: job.need.map_or(0, |need| need.worker_bytes),
         server_bytes: job.need.map_or(0, |need| need.server_bytes),

@@ -7,8 +7,8 @@
 //!   yes        │ running     │ -
 //!   yes        │ ended       │ DeclareLost, with exit and last log lines
 //!   no         │ running     │ let it end by itself for 5 s, then kill
-//!   no         │ ended       │ CollectTask if its job is over; forget it
-//!   no         │ not         │ CollectTask if its job waits for it
+//!   no         │ ended       │ CollectTask if it was told to stop; forget it
+//!   no         │ not         │ CollectTask if it was told to stop
 //! ```
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use tfcoord_types::report::{Fault, FaultKind};
 
 use crate::state_dir::StateDir;
 
-/// What should not run any more may end by itself for so long: tasks see in their view that their job is over.
+/// What should not run any more may end by itself for so long: tasks see in their view that they should.
 const END_GRACE: Duration = Duration::from_secs(5);
 
 /// Compares what should run with what does.
@@ -120,16 +120,17 @@ fn exit(exit: tfcoord_launch::Exit) -> Exit {
 }
 
 fn collect(cluster: &Cluster, launch: &Launch, exit: Option<Exit>) -> Option<Command> {
-    let task = cluster.job(&launch.job).filter(|job| job.is_over())?.tasks.get(&launch.task)?;
+    let task = cluster.job(&launch.job)?.tasks.get(&launch.task)?;
     let waits = task.attempt == launch.attempt && matches!(task.state, TaskState::Stopping { .. });
     let Launch { job, task, attempt } = launch.clone();
     waits.then_some(Command::CollectTask { job, task, attempt, exit })
 }
 
-// Tasks of jobs that are over whose processes are nowhere to be seen: of an earlier life, or never launched.
+// Tasks that were told to stop whose processes are nowhere to be seen: of an earlier life, or never launched.
 fn waited_for_in_vain<'a>(cluster: &'a Cluster, listed: &'a [Listed]) -> impl Iterator<Item = Command> + 'a {
-    let over = cluster.jobs().filter(|job| job.is_over());
-    let tasks = over.flat_map(|job| job.tasks.iter().map(|(id, task)| Launch { job: job.id.clone(), task: *id, attempt: task.attempt }));
+    let told = cluster.jobs().flat_map(|job| job.tasks.iter().map(move |(id, task)| (job, id, task)));
+    let told = told.filter(|(_, _, task)| matches!(task.state, TaskState::Stopping { .. }));
+    let tasks = told.map(|(job, id, task)| Launch { job: job.id.clone(), task: *id, attempt: task.attempt });
     let nowhere = tasks.filter(|launch| !listed.iter().any(|listed| listed.launch == *launch));
     nowhere.filter_map(|launch| collect(cluster, &launch, None))
 }

@@ -74,6 +74,15 @@ pub enum Request {
         /// The job afterwards.
         reply: Reply<Result<v1::Job, Refusal>>,
     },
+    /// Give a job another number of workers.
+    Scale {
+        /// The job.
+        job: JobId,
+        /// How many.
+        workers: u32,
+        /// The job afterwards.
+        reply: Reply<Result<v1::Job, Refusal>>,
+    },
     /// A job as it is now.
     Get {
         /// Which one.

@@ -40,6 +40,7 @@ enum Waiter {
     Nobody,
     Submit(String, Claim, Reply<Result<(JobId, Revision), Refusal>>),
     Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
+    Scale(JobId, Reply<Result<v1::Job, Refusal>>),
     Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
 }
 
@@ -164,6 +165,10 @@ impl Office {
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
             }
+            Request::Scale { job, workers, reply } => {
+                let command = Command::ScaleJob { job: job.clone(), workers, machine_bytes: None };
+                self.pending.push((command, Waiter::Scale(job, reply)));
+            }
             Request::Get { job, reply } => answer(reply, self.message(&job)),
             Request::List { all, reply } => answer(reply, self.list(all)),
             Request::Watch { job, reply } => answer(reply, self.watch(&job)),
@@ -280,7 +285,9 @@ impl Office {
     fn informed(&self, mut command: Command) -> Command {
         match &mut command {
             Command::DeclareLost { job, step, .. } => *step = self.jobs.get(job).map_or(0, |known| known.progress.step()),
-            Command::DeclareVariables { machine_bytes, .. } => *machine_bytes = self.launcher.memory_bytes(),
+            Command::DeclareVariables { machine_bytes, .. } | Command::ScaleJob { machine_bytes, .. } => {
+                *machine_bytes = self.launcher.memory_bytes()
+            }
             _ => {}
         }
         command
@@ -342,7 +349,11 @@ impl Office {
                 let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
                 answer(reply, message);
             }
-            (Waiter::Cancel(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Scale(job, reply), Outcome::Done | Outcome::Unchanged) => {
+                let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
+                answer(reply, message);
+            }
+            (Waiter::Cancel(_, reply) | Waiter::Scale(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             (Waiter::Register(id, task, reply), Outcome::Registered { incarnation }) => {
                 let Some(job) = self.cluster.job(&id) else { return };
                 let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
@@ -354,7 +365,7 @@ impl Office {
             }
             (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // The core gives each command outcomes of its own only; the caller sees that no answer comes.
-            (Waiter::Submit(..) | Waiter::Cancel(..) | Waiter::Register(..), outcome) => {
+            (Waiter::Submit(..) | Waiter::Cancel(..) | Waiter::Scale(..) | Waiter::Register(..), outcome) => {
                 tracing::error!(%outcome, "an outcome that does not belong to its command");
             }
         }

@@ -75,6 +75,13 @@ impl Coordinator for Services {
         cancelled.map(Response::new).map_err(|refusal| of_refusal(&refusal))
     }
 
+    async fn scale(&self, request: Request<v1::ScaleRequest>) -> Result<Response<v1::Job>, Status> {
+        let v1::ScaleRequest { job, workers } = request.into_inner();
+        let job: JobId = parse(&job)?;
+        let scaled = self.leader.ask(|reply| Ask::Scale { job, workers, reply }).await.map_err(of_gone)?;
+        scaled.map(Response::new).map_err(|refusal| of_refusal(&refusal))
+    }
+
     type LogsStream = ReceiverStream<Result<v1::LogLines, Status>>;
 
     async fn logs(&self, request: Request<v1::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {

@@ -9,9 +9,12 @@ use tonic::Status;
 pub(super) fn of_refusal(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
-        Refusal::Job { .. } | Refusal::RequestId { .. } | Refusal::NoVariables | Refusal::NoAddress { .. } | Refusal::TooLong { .. } => {
-            Status::invalid_argument(text)
-        }
+        Refusal::Job { .. }
+        | Refusal::Workers { .. }
+        | Refusal::RequestId { .. }
+        | Refusal::NoVariables
+        | Refusal::NoAddress { .. }
+        | Refusal::TooLong { .. } => Status::invalid_argument(text),
         Refusal::UnknownJob { .. } | Refusal::UnknownTask { .. } => Status::not_found(text),
         Refusal::TooManyJobs { .. } | Refusal::TooLarge { .. } => Status::resource_exhausted(text),
         _ => Status::failed_precondition(text),

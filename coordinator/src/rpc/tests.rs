@@ -277,3 +277,41 @@ async fn a_job_has_a_folder_of_its_own() {
     }
     place.until_is("the job's folder is gone: nothing was written there", |_| !dir.exists()).await;
 }
+
+#[tokio::test]
+async fn a_job_is_scaled_while_it_runs() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    let job = place.submit("one").await.unwrap();
+    let (ps, w0, w1) = (place.task(&job, PS, 1).await, place.task(&job, W0, 1).await, place.task(&job, W1, 1).await);
+    w0.report(worker(|_| {}));
+    let owners = ps.until(|view| view.directive == Directive::Run).await.owners;
+    let scale = |workers| v1::ScaleRequest { job: job.to_string(), workers };
+    let refused = place.client.scale(scale(5)).await.unwrap_err();
+    assert!(refused.code() == Code::InvalidArgument && refused.message().contains("use 1 to 4 workers"), "{refused}");
+    let unknown = v1::ScaleRequest { job: "nobody-9".into(), workers: 1 };
+    assert_eq!(place.client.scale(unknown).await.unwrap_err().code(), Code::NotFound);
+
+    let scaled = place.client.scale(scale(3)).await.unwrap().into_inner();
+    assert_eq!((scaled.plan.unwrap().workers, scaled.tasks.len(), scaled.tasks[3].state.as_str()), (3, 4, "launching"));
+    let w2 = place.task(&job, TaskId::worker(2), 1).await;
+    assert_eq!(w2.until(|view| view.directive == Directive::Run).await.owners, owners);
+    // It says that it has applied its view, the server that nobody owns the lanes any more.
+    w2.report(worker(|report| report.variables.clear()));
+    let lanes = |view: &v1::Job| view.tasks.iter().map(|task| task.lanes).collect::<Vec<_>>();
+    ps.until(|view| view.owners.contains(&None)).await;
+    ps.reach(1);
+    place.until(&job, |job| lanes(job) == [0, 2, 1, 1]).await;
+
+    place.client.scale(scale(1)).await.unwrap();
+    let stopped = w1.until(|view| matches!(view.directive, Directive::Stop { .. })).await;
+    assert_eq!(stopped.directive, Directive::Stop { reason: "the job goes on without it".into() });
+    place.end(&job, W1, 1, Exit::Code(0));
+    let left = place.until(&job, |job| job.tasks[2].state == "left").await;
+    assert_eq!((left.state(), left.tasks[2].last_exit.as_str()), (v1::JobState::Running, "exited with code 0"));
+    ps.reach(2);
+    place.until(&job, |job| lanes(job) == [0, 4, 0, 0]).await;
+    // The other one does not end in time, and is killed.
+    place.until(&job, |job| job.tasks[3].state == "left").await;
+    place.client.cancel(v1::CancelRequest { job: job.to_string(), reason: String::new() }).await.unwrap();
+    assert!(place.client.scale(scale(2)).await.unwrap_err().message().contains("is over"));
+}

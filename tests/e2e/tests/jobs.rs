@@ -17,5 +17,6 @@ mod jobs {
     mod observed;
     mod parts;
     mod predict;
+    mod scaling;
     mod tabular;
 }

@@ -130,6 +130,11 @@ impl<T: Transport> Shell<T> {
         if self.layout.is_none()
             && let Some(placement) = &view.placement
         {
+            // One that comes later is not asked for its variables: it takes part only if they are the job's.
+            if placement.variables != self.state.variables() {
+                let message = "the workers do not have the same model: this one has other variables than the first one".into();
+                return self.fail(FaultKind::Job, message);
+            }
             match Layout::new(&placement.variables, placement.chunk_elements) {
                 Ok(layout) => {
                     self.trainer.command(Command::Place(layout.clone()));

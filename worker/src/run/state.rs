@@ -48,6 +48,11 @@ impl State {
         }
     }
 
+    /// Its model's variables.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
     /// From now on the variables are reported, until a view shows a placement.
     pub fn say_variables(&mut self) {
         self.said = true;

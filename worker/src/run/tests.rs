@@ -3,7 +3,8 @@
 use super::*;
 use crate::trainer::Command;
 use serde_json::json;
-use tfcoord_types::id::Incarnation;
+use tfcoord_types::id::{Generation, Incarnation, Revision};
+use tfcoord_types::view::Placement;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -43,6 +44,33 @@ async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
     shell.event(event);
     assert_eq!(shell.end(), Some(&End::Failed));
     assert_eq!(shell.state.fault.as_ref().unwrap().message, "the trainer panicked: struck by lightning");
+}
+
+#[tokio::test]
+async fn a_worker_with_other_variables_than_the_jobs_takes_no_part() {
+    let (Started { trainer, preprocessing, variables }, _events) = trainer();
+    let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
+    let state = State::new(Incarnation(1), 0, variables[..1].to_vec());
+    let (mut shell, _messages) = Shell::new(Incarnation(1), transport, trainer, preprocessing, state);
+    shell.view(TaskView {
+        revision: Revision(1),
+        incarnation: Incarnation(1),
+        directive: Directive::Run,
+        generation: Generation(1),
+        plan: TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 },
+        placement: Some(Placement { epoch: 1, variables, chunk_elements: 4096, servers: vec![0] }),
+        servers: vec![],
+        owners: vec![None],
+        workers: vec![Incarnation(1)],
+        run_until: 2,
+        evaluate: None,
+        export: None,
+        evaluations: vec![],
+        restore: None,
+        cut: None,
+    });
+    assert_eq!((shell.end(), shell.state.applied), (Some(&End::Failed), Revision(0)));
+    assert!(shell.state.fault.as_ref().unwrap().message.contains("do not have the same model"));
 }
 
 #[tokio::test]

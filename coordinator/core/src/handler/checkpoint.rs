@@ -26,6 +26,9 @@ pub(super) fn cut_checkpoint(job: &mut Job, entry: &mut Entry, generation: Gener
         return Err(Refusal::Ahead { what: "step", number: step, newest });
     }
     let id = CheckpointId { generation, step, attempt: entry.revision.0 };
+    if job.checkpoints.committed.last().is_some_and(|newest| newest.id >= id) {
+        return Err(Refusal::NoCut { id });
+    }
     job.checkpoints.cutting = Some(Cutting { id, parts: BTreeMap::new() });
     job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
     Ok(Outcome::Done)

@@ -1,7 +1,7 @@
 //! `CompleteShards`: the first result of a shard counts. With the last shard the evaluation is complete: the next
 //! epoch follows, or the end.
 
-use super::{Handled, finish};
+use super::{Handled, finish, scale};
 use crate::cluster::Entry;
 use crate::evaluation::{Evaluating, shard, shorten, wrong};
 use crate::job::Job;
@@ -17,11 +17,11 @@ pub(super) fn begin(job: &mut Job) {
     lease(job);
 }
 
-/// Leases shards that wait to live workers.
+/// Leases shards that wait to workers that stay.
 pub(super) fn lease(job: &mut Job) {
-    let live = job.live_workers();
+    let hands = job.hands();
     if let Some(evaluating) = &mut job.evaluating {
-        evaluating.lease(&live);
+        evaluating.lease(&hands);
     }
 }
 
@@ -54,6 +54,7 @@ pub(super) fn complete_shards(
     if evaluating.is_complete() {
         complete(job);
     }
+    scale::dismiss(job, entry);
     Ok(outcome)
 }
 

@@ -1,6 +1,6 @@
 //! The end of a job: the export and its completion, faults, and what is left of tasks.
 
-use super::Handled;
+use super::{Handled, evaluate};
 use crate::cause::Exit;
 use crate::cluster::Entry;
 use crate::job::{Job, JobState};
@@ -17,11 +17,21 @@ pub(super) fn finalize(job: &mut Job) {
     assign_export(job);
 }
 
-/// Gives the export to the first live worker, if nobody has it.
+/// Gives the export to the first worker that stays, if nobody has it.
 pub(super) fn assign_export(job: &mut Job) {
     if job.state == JobState::Finalizing && job.exporter.is_none() {
-        job.exporter = job.live_workers().first().copied();
+        job.exporter = job.hands().first().copied();
     }
+}
+
+/// Gives what a worker holds beside lanes, its shards and the export, to others.
+pub(super) fn release(job: &mut Job, worker: Incarnation) {
+    job.exporter = job.exporter.filter(|exporter| *exporter != worker);
+    if let Some(evaluating) = &mut job.evaluating {
+        evaluating.release(worker);
+    }
+    evaluate::lease(job);
+    assign_export(job);
 }
 
 /// `CompleteExport`: the outputs are in their place, the job has succeeded.
@@ -61,9 +71,9 @@ pub(super) fn fail_job(job: &mut Job, entry: &mut Entry, incarnation: Option<Inc
     Ok(Outcome::Done)
 }
 
-/// `CollectTask`: nothing is left of a task of a job that is over.
+/// `CollectTask`: nothing is left of a task of a job that is over, or that has no more of it.
 pub(super) fn collect_task(job: &mut Job, task: TaskId, attempt: Attempt, exit: Option<Exit>) -> Handled {
-    if !job.is_over() {
+    if !job.is_over() && !job.is_leaving(task) {
         return Err(Refusal::JobActive { job: job.id.clone() });
     }
     let state = job.task_mut(task)?;

@@ -4,7 +4,7 @@ use crate::job::JobState;
 use crate::outcome::Refusal;
 use crate::task::TaskState;
 use crate::test::fixture::{PS, W0, W1, World, exported, fault};
-use tfcoord_types::id::{Attempt, Incarnation, TaskId};
+use tfcoord_types::id::{Attempt, Incarnation};
 use tfcoord_types::report::FaultKind;
 use tfcoord_types::view::Directive;
 
@@ -12,10 +12,6 @@ fn finalizing() -> World {
     let mut world = World::running(1, 2, 2, false);
     world.done(world.reach(PS, 8));
     world
-}
-
-fn collect(world: &World, task: TaskId, attempt: u32) -> Command {
-    Command::CollectTask { job: world.job.clone(), task, attempt: Attempt(attempt), exit: Some(Exit::Code(0)) }
 }
 
 #[test]
@@ -76,16 +72,16 @@ fn a_fault_fails_the_job_in_its_tasks_words() {
 #[test]
 fn tasks_are_collected_when_the_job_is_over() {
     let mut world = finalizing();
-    let early = collect(&world, W0, 1);
+    let early = world.collect(W0, 1);
     assert_eq!(world.refused(early), Refusal::JobActive { job: world.job.clone() });
     world.done(world.lost(W0, 1));
     world.done(world.export(W1));
-    let stale = collect(&world, W0, 1);
+    let stale = world.collect(W0, 1);
     assert_eq!(world.refused(stale), Refusal::StaleAttempt { task: W0, attempt: Attempt(1), present: Attempt(2) });
-    world.done(collect(&world, W1, 1));
+    world.done(world.collect(W1, 1));
     let task = &world.job().tasks[&W1];
     assert_eq!((&task.state, task.exit), (&TaskState::Ended { incarnation: Some(Incarnation(4)) }, Some(Exit::Code(0))));
     assert!(matches!(world.view(W1).directive, Directive::Stop { .. }));
-    let again = collect(&world, W1, 1);
+    let again = world.collect(W1, 1);
     world.unchanged(again);
 }

@@ -19,7 +19,7 @@ fn lanes_are_granted_when_every_server_has_applied_and_the_replacement_is_there(
     world.done(world.applied(PS, 7));
     world.register(W1, 2);
     assert_eq!(world.owners()[4..], [0; 4], "ps-1 may still take pushes of the old owner");
-    assert_eq!(world.job().reason(), "waiting for the servers to fence lost workers");
+    assert_eq!(world.job().reason(), "waiting for the servers to fence the lanes' old owners");
     world.done(world.applied(TaskId::server(1), 9));
     assert_eq!(world.owners(), [4, 4, 4, 4, 9, 9, 9, 9]);
 }

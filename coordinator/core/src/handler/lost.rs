@@ -5,7 +5,7 @@
 //! Replacing a task is in vain only where the job does not get any further between its losses. So what
 //! `max_restarts` bounds are the losses since the job's last [`Advance`](crate::task::Advance).
 
-use super::{Handled, evaluate, finish, generation};
+use super::{Handled, finish, generation, scale};
 use crate::cause::Cause;
 use crate::cluster::Entry;
 use crate::effect::Effect;
@@ -29,6 +29,9 @@ pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attem
 
 /// Takes its part in the job from a task that is out, and replaces it or ends the job.
 pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause) {
+    if job.is_leaving(task) {
+        return scale::leave(job, entry, task, cause);
+    }
     let restarts_max = match task.role {
         Role::Worker => job.file.worker.max_restarts,
         Role::ParameterServer => job.file.parameter_server.max_restarts,
@@ -69,13 +72,8 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     }
     lane::vacate(job, task, entry.revision);
     if let Some(incarnation) = incarnation {
-        job.exporter = job.exporter.filter(|exporter| *exporter != incarnation);
-        if let Some(evaluating) = &mut job.evaluating {
-            evaluating.release(incarnation);
-        }
+        finish::release(job, incarnation);
     }
-    evaluate::lease(job);
-    finish::assign_export(job);
 }
 
 /// Launches the next attempt of a waiting task, which must register within `start_timeout` seconds.

@@ -56,6 +56,7 @@ pub(super) fn submit_job(
         generation: Generation(1),
         kernel_path: None,
         tasks: Default::default(),
+        scaled: None,
         lanes: Vec::new(),
         placement: None,
         need: None,
@@ -71,7 +72,7 @@ pub(super) fn submit_job(
     if let Some(resume) = resume {
         go_on_from(&mut job, resume)?;
     }
-    job.need = variables::foreseen(&job)?;
+    job.need = variables::foreseen(&job, job.workers())?;
     admit(&mut job, entry);
     cluster.requests.insert(request_id, id.clone());
     cluster.jobs.insert(id.clone(), job);

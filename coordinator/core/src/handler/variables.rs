@@ -36,7 +36,7 @@ pub(super) fn declare_variables(
         job.fail(entry, format!("the workers do not have the same model: {task} {difference}"));
         return Ok(Outcome::Done);
     }
-    match lay_out(job, variables, machine_bytes) {
+    match lay_out(job, job.workers(), variables, machine_bytes) {
         Ok((placement, need)) => {
             (job.placement, job.need) = (Some(placement), Some(need));
             register::start_if_ready(job, entry);
@@ -48,21 +48,32 @@ pub(super) fn declare_variables(
 
 /// What a job's file and data tell of its variables before any worker names them: whether they can be placed at all, and
 /// the memory that this takes. How much the machine has is looked at when tasks run.
-pub(super) fn foreseen(job: &Job) -> Result<Option<Need>, Refusal> {
+pub(super) fn foreseen(job: &Job, workers: u32) -> Result<Option<Need>, Refusal> {
     // Counting has no layers; whether they fit was checked.
     let Ok(graph) = Graph::new(&job.file.model, &job.manifest.input) else { return Ok(None) };
     let variable = |(name, shape, group)| Variable { name, shape, initializer: Initializer::Zeros, group };
     let variables: Vec<Variable> =
         graph.variables().chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
-    let laid_out = lay_out(job, variables, None);
+    let laid_out = lay_out(job, workers, variables, None);
     laid_out.map(|(_, need)| Some(need)).map_err(|problem| Refusal::TooLarge { problem: unplaceable(&problem) })
+}
+
+/// The memory that the job takes with so many workers, as far as its variables are known; or why there is not enough.
+pub(super) fn need(job: &Job, workers: u32, machine_bytes: Option<u64>) -> Result<Option<Need>, Refusal> {
+    let Some(placement) = &job.placement else {
+        return foreseen(job, workers);
+    };
+    let too_large = |problem| Refusal::TooLarge { problem: format!("with {workers} workers {problem}") };
+    let layout = Layout::new(&placement.variables, placement.chunk_elements).map_err(|error| too_large(error.to_string()))?;
+    let need = Need::new(job, workers, &layout, &placement.servers);
+    need.problem(job, workers, machine_bytes).map_or(Ok(Some(need)), |problem| Err(too_large(problem)))
 }
 
 fn unplaceable(problem: &str) -> String {
     format!("the model cannot be placed: {problem}")
 }
 
-fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<(Placement, Need), String> {
+fn lay_out(job: &Job, workers: u32, variables: Vec<Variable>, machine_bytes: Option<u64>) -> Result<(Placement, Need), String> {
     if variables.len() > VARIABLES_MAX {
         return Err(format!("it has {} variables; the most are {VARIABLES_MAX}", variables.len()));
     }
@@ -80,8 +91,8 @@ fn lay_out(job: &Job, variables: Vec<Variable>, machine_bytes: Option<u64>) -> R
     }
     let layout = Layout::new(&variables, chunk_elements).map_err(|e| e.to_string())?;
     let servers = place(&layout, servers);
-    let need = Need::new(job, &layout, &servers);
-    match need.problem(job, machine_bytes) {
+    let need = Need::new(job, workers, &layout, &servers);
+    match need.problem(job, workers, machine_bytes) {
         Some(problem) => Err(problem),
         None => Ok((Placement { epoch: 1, variables, chunk_elements, servers }, need)),
     }

@@ -24,12 +24,12 @@ pub(super) fn check(job: &Job) -> Checked {
     let rest = evaluating.merged_shards..shards(records);
     ensure(numbers.into_iter().eq(rest), id, "every shard is merged, held, or open")?;
     ensure(!evaluating.held.contains_key(&evaluating.merged_shards), id, "what can be merged is merged")?;
-    let live = job.live_workers();
+    let (live, hands) = (job.live_workers(), job.hands());
     for (shard, lease) in &evaluating.open {
         let place = format!("{id} shard {shard}");
         match lease {
             Some(worker) => ensure(live.contains(worker), place, "a shard is leased to a live worker")?,
-            None => ensure(live.is_empty(), place, "no shard waits while a worker lives")?,
+            None => ensure(hands.is_empty(), place, "no shard waits while a worker stays")?,
         }
     }
     for (number, counts) in &evaluating.held {

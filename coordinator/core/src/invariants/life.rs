@@ -2,7 +2,6 @@
 
 use super::{Checked, ensure};
 use crate::job::{Job, JobState};
-use crate::task::TaskState;
 use tfcoord_types::id::{Role, TaskId};
 
 pub(super) fn check(job: &Job) -> Checked {
@@ -28,19 +27,23 @@ pub(super) fn check(job: &Job) -> Checked {
     }
     match job.exporter {
         Some(exporter) => ensure(finalizing && job.live_workers().contains(&exporter), id, "a live worker exports"),
-        None => ensure(!finalizing || job.live_workers().is_empty(), id, "while a worker lives, one exports"),
+        None => ensure(!finalizing || job.hands().is_empty(), id, "while a worker stays, one exports"),
     }
 }
 
 fn tasks(job: &Job) -> Checked {
     let file = &job.file;
     let servers = (0..file.parameter_server.count).map(TaskId::server);
-    let gang = servers.chain((0..file.worker.count).map(TaskId::worker));
-    ensure(gang.eq(job.tasks.keys().copied()), &job.id, "a job has the tasks of its file")?;
+    let workers = job.tasks.keys().filter(|task| task.role == Role::Worker).count();
+    let gang = servers.chain((0..).map(TaskId::worker).take(workers));
+    ensure(gang.eq(job.tasks.keys().copied()), &job.id, "a job has the tasks of its file, but for the number of workers")?;
+    ensure((1..=job.plan.micro_batches).contains(&job.workers()), &job.id, "a job has a worker, and a lane for each")?;
+    ensure(workers >= job.workers() as usize, &job.id, "a job has as many workers as it should")?;
     for (task, state) in &job.tasks {
         let place = format!("{}/{task}", job.id);
-        let stops = matches!(state.state, TaskState::Stopping { .. } | TaskState::Ended { .. });
-        ensure(stops == job.is_over(), &place, "tasks stop when their job is over, and not before")?;
+        let holds_work = state.registration().is_some_and(|worker| job.holds_work(worker.incarnation));
+        let stops = job.is_over() || (job.is_leaving(*task) && !holds_work);
+        ensure(state.is_dismissed() == stops, &place, "tasks stop when their job is over or has no more of them, and not before")?;
         let in_vain = state.restarts_in_vain;
         let restarts_max = if task.role == Role::Worker { file.worker.max_restarts } else { file.parameter_server.max_restarts };
         ensure(in_vain <= state.restarts && in_vain <= restarts_max, &place, "no task is replaced too often in vain")?;
@@ -68,8 +71,8 @@ fn lanes(job: &Job) -> Checked {
     ensure(job.lanes.len() == expected, &job.id, "lanes are dealt while the job runs")?;
     for (number, lane) in job.lanes.iter().enumerate() {
         let place = format!("{} lane {number}", job.id);
-        let task = job.tasks.get(&lane.intended).filter(|_| lane.intended.role == Role::Worker);
-        ensure(task.is_some(), &place, "a lane is intended for a worker")?;
+        let task = job.tasks.get(&lane.intended).filter(|_| lane.intended.role == Role::Worker && !job.is_leaving(lane.intended));
+        ensure(task.is_some(), &place, "a lane is intended for a worker that stays")?;
         let present = task.and_then(|task| task.registration()).map(|r| r.incarnation);
         ensure(lane.owner.is_none() || lane.owner == present, &place, "an owner is the present incarnation of a live worker")?;
         ensure(lane.owner.is_some() != lane.vacated_at.is_some(), &place, "a lane is owned, or vacated since some revision")?;

@@ -49,19 +49,30 @@ impl Job {
     }
 
     fn waits_for(&self) -> String {
-        let missing = self.missing();
+        let missing = self.missed();
         if !missing.is_empty() {
             format!("waiting for {} to register", names(&missing))
         } else if self.placement.is_none() {
             "waiting for a worker to name the model's variables".into()
         } else {
-            "waiting for the servers to fence lost workers".into()
+            "waiting for the servers to fence the lanes' old owners".into()
         }
     }
 
-    /// Tasks that no process takes part as.
+    /// Tasks that no process takes part as, of those that stay.
     pub(crate) fn missing(&self) -> Vec<TaskId> {
-        self.tasks.iter().filter(|(_, task)| task.registration().is_none()).map(|(id, _)| *id).collect()
+        let missing = self.tasks.iter().filter(|(id, task)| task.registration().is_none() && !self.is_leaving(**id));
+        missing.map(|(id, _)| *id).collect()
+    }
+
+    // Those of them that lanes, or all, wait for: others train on.
+    fn missed(&self) -> Vec<TaskId> {
+        let waits = |task: &TaskId| {
+            task.role == Role::ParameterServer
+                || self.lanes.is_empty()
+                || self.lanes.iter().any(|lane| lane.owner.is_none() && lane.intended == *task)
+        };
+        self.missing().into_iter().filter(waits).collect()
     }
 
     /// Servers that no process takes part as.

@@ -210,6 +210,18 @@ impl World {
         Command::CompleteExport { job: self.job.clone(), incarnation: self.incarnation(task), exported: exported() }
     }
 
+    pub(crate) fn scale(&self, workers: u32) -> Command {
+        Command::ScaleJob { job: self.job.clone(), workers, machine_bytes: None }
+    }
+
+    pub(crate) fn join(&self, task: TaskId) -> Command {
+        Command::JoinWorker { job: self.job.clone(), incarnation: self.incarnation(task) }
+    }
+
+    pub(crate) fn collect(&self, task: TaskId, attempt: u32) -> Command {
+        Command::CollectTask { job: self.job.clone(), task, attempt: Attempt(attempt), exit: Some(Exit::Code(0)) }
+    }
+
     pub(crate) fn cancel(&self) -> Command {
         Command::CancelJob { job: self.job.clone(), reason: "enough".into() }
     }

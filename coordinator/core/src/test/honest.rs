@@ -1,5 +1,6 @@
 //! A job from its submission to its end with honest servers and workers, whatever the order in which things
-//! happen, and with tasks that die or only seem to, and checkpoints that are missed, not written or damaged.
+//! happen, with tasks that die or only seem to, with a number of workers that changes, and with checkpoints that are missed,
+//! not written or damaged.
 //!
 //! The driver knows nothing of the core but views, effects and proposals. What it checks: the fence (no two
 //! incarnations can have a push taken for the same lane, by whichever server), that proposals are level-triggered,
@@ -113,8 +114,14 @@ impl Driver {
 
     // The session: a process that is not registered does that, another one gets its newest view.
     fn talk(&mut self, key: (TaskId, Attempt)) {
-        let Some((task, attempt)) = self.processes.get(&key).filter(|p| !p.dead && self.is_present(p)).map(|_| key) else { return };
-        if self.job().registration(task).is_none() {
+        let (task, attempt) = key;
+        if self.processes[&key].dead || self.job().tasks[&task].attempt != attempt {
+            return;
+        }
+        if self.job().tasks[&task].incarnation().is_none() {
+            if !self.job().tasks[&task].is_out() {
+                return;
+            }
             let process = process(&format!("{task}/{attempt}"));
             return self.apply(Command::RegisterTask { job: self.job.clone(), task, attempt, process });
         }
@@ -204,6 +211,15 @@ impl Driver {
         }
     }
 
+    // One that was told to stop has ended, or its end is seen before it hears of it.
+    fn collect(&mut self, key: (TaskId, Attempt)) {
+        let task = &self.job().tasks[&key.0];
+        if task.attempt == key.1 && matches!(task.state, TaskState::Stopping { .. }) {
+            self.processes.entry(key).and_modify(|process| process.dead = true);
+            self.apply(Command::CollectTask { job: self.job.clone(), task: key.0, attempt: key.1, exit: None });
+        }
+    }
+
     fn tick(&mut self) {
         let waiting = self.job().tasks.values().filter_map(|task| match task.state {
             TaskState::Waiting { until_ms } => Some(until_ms),
@@ -245,21 +261,23 @@ impl Driver {
         if self.job().is_over() {
             return;
         }
-        match kind % 17 {
-            16 => self.save(which),
+        match kind % 19 {
+            18 => self.save(which),
             0..=4 => self.talk(key),
             5..=9 => self.work(key),
             10..=13 => self.hear(key),
             14 => self.lose(key, which >= 128),
-            _ => self.tick(),
+            15 => self.tick(),
+            16 => self.collect(key),
+            _ => self.apply(Command::ScaleJob { job: self.job.clone(), workers: 1 + u32::from(which % 8), machine_bytes: None }),
         }
     }
 
     // No more faults: everything happens again and again.
     fn heal(&mut self) {
         for _ in 0..200 {
-            for kind in [0, 5, 10, 15, 16] {
-                (0..u8::try_from(self.processes.len()).unwrap() + 4).for_each(|which| self.act(kind, if kind == 16 { 0 } else { which }));
+            for kind in [0, 5, 10, 15, 16, 18] {
+                (0..u8::try_from(self.processes.len()).unwrap() + 4).for_each(|which| self.act(kind, if kind == 18 { 0 } else { which }));
             }
             if self.job().is_over() {
                 return;

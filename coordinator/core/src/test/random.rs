@@ -42,7 +42,7 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
     let step = if wild { u64::from(number) } else { job.run_until };
     let evaluation = job.evaluating.as_ref().map_or(0, |e| e.number);
     match kind % 40 {
-        1..=9 => Command::RegisterTask { job: id, task, attempt, process: process(&format!("{task}/{attempt}/{}", number % 64 == 1)) },
+        1..=8 => Command::RegisterTask { job: id, task, attempt, process: process(&format!("{task}/{attempt}/{}", number % 64 == 1)) },
         10..=12 => {
             let mut variables = variables();
             variables[0].shape[0] += u32::from(number == 3);
@@ -50,12 +50,12 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         }
         13..=15 => Command::ApplyView { job: id, incarnation, revision: Revision(job.revision.0 + u64::from(wild)) },
         16..=20 => Command::ReachStep { job: id, generation, incarnation, step },
-        21..=24 => {
+        21..=23 => {
             let of = |shard| EvaluatedShard { evaluation, shard, counts: honest_counts(2500 + u64::from(number == 9), evaluation, shard) };
             let all = shards(job.manifest.eval_records);
             Command::CompleteShards { job: id, generation, incarnation, shards: (u32::from(number % 3)..all).map(of).collect() }
         }
-        25 | 26 => Command::CompleteExport { job: id, incarnation, exported: exported() },
+        24 | 25 => Command::CompleteExport { job: id, incarnation, exported: exported() },
         27 | 28 => {
             let task = if who.is_multiple_of(4) { task } else { TaskId::worker(task.index) };
             let attempt = job.tasks.get(&task).map_or(attempt, |task| task.attempt);
@@ -64,15 +64,22 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         29 if number < 8 => Command::FailJob { job: id, incarnation: Some(incarnation), fault: fault(FaultKind::Data, "bad") },
         29 if number < 12 => Command::CancelJob { job: id, reason: "enough".into() },
         29 if number < 15 => Command::TakeOffice { adopts: number > 12 },
+        9 | 26 => {
+            let waiting = tasks.iter().filter(|task| job.waits_for_lanes(**task)).find_map(|task| job.tasks[task].incarnation());
+            Command::JoinWorker { job: id, incarnation: waiting.unwrap_or(incarnation) }
+        }
+        31 => Command::ScaleJob { job: id, workers: u32::from(number % 10), machine_bytes: None },
         30 => Command::CollectTask { job: id, task, attempt, exit: None },
-        31..=38 if number < 60 => Command::CutCheckpoint { job: id, generation, step: step.min(u64::from(number)) },
-        31..=38 if number < 160 => {
+        32..=39 if number < 200 && cut.is_none() => Command::CutCheckpoint { job: id, generation, step: step.min(u64::from(number)) },
+        32..=39 if number < 200 && job.complete_cut().is_none() => {
+            let server = TaskId::server(u32::from(who % 2));
+            let incarnation = job.tasks.get(&server).and_then(|task| task.incarnation()).unwrap_or(incarnation);
             let part = PartFile { file: format!("part-{task}"), length: 7, crc32c: 1 };
             Command::CompleteCut { job: id, incarnation, id: cut.unwrap_or(any), part }
         }
-        31..=38 if number < 220 => Command::CommitCheckpoint { job: id, id: cut.unwrap_or(any) },
-        31..=38 if number < 230 => Command::AbandonCut { job: id, id: cut.unwrap_or(any), reason: wild.then(|| "disk full".into()) },
-        31..=38 if number < 250 => {
+        32..=39 if number < 220 => Command::CommitCheckpoint { job: id, id: cut.unwrap_or(any) },
+        32..=39 if number < 230 => Command::AbandonCut { job: id, id: cut.unwrap_or(any), reason: wild.then(|| "disk full".into()) },
+        32..=39 if number < 250 => {
             let restored = job.checkpoints.restored.as_ref().map_or(any, |restored| restored.id);
             Command::DiscardCheckpoint { job: id, generation, incarnation, id: restored, reason: "damaged".into() }
         }
@@ -147,8 +154,8 @@ fn random_commands_reach_every_state() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    let (mut replaced, mut restored) = (false, false);
-    for _ in 0..100 {
+    let (mut replaced, mut joined, mut left, mut restored) = (false, false, false, false);
+    for _ in 0..300 {
         let draws = proptest::collection::vec(any::<Draw>(), 250).new_tree(&mut runner).unwrap().current();
         let mut cluster = Cluster::new();
         for draw in &draws {
@@ -156,6 +163,8 @@ fn random_commands_reach_every_state() {
             seen.extend(cluster.jobs().map(|job| job.state.to_string()));
             seen.extend(cluster.jobs().filter(|job| job.evaluating.is_some()).map(|_| "evaluating".to_owned()));
             restored |= cluster.jobs().any(|job| job.checkpoints.restored.is_some());
+            left |= cluster.jobs().any(|job| !job.is_over() && job.tasks.values().any(|task| task.is_dismissed()));
+            joined |= cluster.jobs().any(|job| job.lanes.iter().any(|lane| lane.intended.index >= job.file.worker.count));
             replaced |= cluster.jobs().any(|job| {
                 job.lanes.iter().any(|lane| lane.owner.is_some_and(|o| job.task_of(o).is_some_and(|task| job.tasks[&task].restarts > 0)))
             });
@@ -163,5 +172,5 @@ fn random_commands_reach_every_state() {
     }
     let expect = ["admitted", "cancelled", "evaluating", "failed", "finalizing", "running", "starting", "succeeded"];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expect);
-    assert!(replaced && restored, "{replaced} {restored}");
+    assert_eq!((replaced, joined, left, restored), (true, true, true, true));
 }

@@ -200,5 +200,7 @@ fn is_awaited(sent: &Report, now: &Report, view: &TaskView) -> bool {
         (Body::Server(sent), Body::Server(now)) => sent.reached != now.reached && now.reached == Some(view.run_until),
         (Body::Worker(_), Body::Server(_)) | (Body::Server(_), Body::Worker(_)) => true,
     };
-    body || sent.fault != now.fault
+    // While a lane has no owner, its grant waits for the servers to have seen that.
+    let fences = sent.applied != now.applied && matches!(now.body, Body::Server(_)) && view.owners.contains(&None);
+    body || fences || sent.fault != now.fault
 }

@@ -172,6 +172,8 @@ async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
         (worker(7, &[]), worker(8, &[]), worker(8, &[2])),
         (worker(7, &[2]), worker(8, &[2]), worker(8, &[2, 3])),
         (server(7), server(8), Report { fault, ..server(8) }),
+        // Nobody owns the view's lane.
+        (server(7), server(8), Report { applied: Revision(4), ..server(8) }),
     ] {
         let newest = TaskView { run_until: 9, ..TaskView::try_from(view(3)).unwrap() };
         let (views, (reporter, mut reports)) = (watch::channel(Arc::new(newest)).1, watch::channel(first));

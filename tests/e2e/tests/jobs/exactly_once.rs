@@ -7,20 +7,24 @@ use tfcoord_testkit::{Lab, idx, job};
 const RECORDS: u64 = 9_001;
 const EPOCHS: u32 = 3;
 
-fn counting(name: &str) -> Value {
+pub(super) fn counting(name: &str) -> Value {
     job::counting(name, RECORDS, EPOCHS)
 }
 
-fn check(lab: &Lab, name: &str) {
+pub(super) fn check(lab: &Lab, name: &str) {
+    check_epochs(lab, name, EPOCHS);
+}
+
+pub(super) fn check_epochs(lab: &Lab, name: &str, epochs: u32) {
     let tensors = lab.bits(name).0;
     let header = usize::try_from(u64::from_le_bytes(tensors[..8].try_into().unwrap())).unwrap();
     let counts: Vec<f32> = tensors[8 + header..].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
     assert_eq!(counts.len() as u64, RECORDS);
-    let wrong: Vec<_> = counts.iter().enumerate().filter(|(_, n)| **n != EPOCHS as f32).take(5).collect();
-    assert!(wrong.is_empty(), "records that did not count {EPOCHS} times: {wrong:?}");
+    let wrong: Vec<_> = counts.iter().enumerate().filter(|(_, n)| **n != epochs as f32).take(5).collect();
+    assert!(wrong.is_empty(), "records that did not count {epochs} times: {wrong:?}");
 }
 
-fn lab() -> Lab {
+pub(super) fn lab() -> Lab {
     let lab = Lab::new();
     idx::write_pictures(lab.path(), u32::try_from(RECORDS).unwrap(), 4, 4, 2);
     lab
@@ -28,7 +32,7 @@ fn lab() -> Lab {
 
 const DISTURBED: &str = "exec tfcoord-fault-proxy duplicate=15 replay=15 reorder=15 seed=5";
 
-fn disturb(lab: &Lab, more: &str) {
+pub(super) fn disturb(lab: &Lab, more: &str) {
     let proxy = lab.program("tfcoord-fault-proxy");
     let script = DISTURBED.replace("tfcoord-fault-proxy", proxy.to_str().unwrap());
     lab.replace_program("tfcoord-ps", &format!("{script} {more} -- $REAL \"$@\""));

@@ -15,6 +15,7 @@ pub enum Fact {
     Applied { slot: u32, revision: Revision },
     Reached { slot: u32, step: u64 },
     Lost { worker: Incarnation },
+    Left { worker: Incarnation },
     Evaluated { evaluation: u32, shard: u32, digest: u64 },
     Exported { digest: u64 },
 }
@@ -37,6 +38,8 @@ pub struct Coordinator {
     // The revision in which a lane lost its owner.
     revoked: Vec<Revision>,
     pub workers: BTreeSet<Incarnation>,
+    // Told to stop, and perhaps not aware of it.
+    stopping: BTreeSet<Incarnation>,
     highest: u64,
     applied: Vec<Revision>,
     reached: Vec<u64>,
@@ -65,6 +68,7 @@ impl Coordinator {
             owners: vec![None; lanes],
             revoked: vec![Revision(1); lanes],
             workers: BTreeSet::new(),
+            stopping: BTreeSet::new(),
             highest: 100,
             applied: vec![Revision(0); servers as usize],
             reached: vec![0; servers as usize],
@@ -98,6 +102,10 @@ impl Coordinator {
                 *reached = step.max(*reached);
             }
             Fact::Lost { worker } => self.lose(worker),
+            Fact::Left { worker } => {
+                self.revision += 1;
+                self.stopping.remove(&worker);
+            }
             Fact::Evaluated { evaluation, shard, digest } => {
                 self.digests.entry((evaluation, shard)).or_default().insert(digest);
             }
@@ -116,6 +124,18 @@ impl Coordinator {
             Phase::Evaluate { owners } => owners.values_mut().filter(|owner| **owner == Some(worker)).for_each(|owner| *owner = None),
             Phase::Export { worker: exporter } if *exporter == Some(worker) => *exporter = None,
             _ => {}
+        }
+    }
+
+    /// From now on there are so many workers: those that are too many are told to stop, new ones come and take lanes of
+    /// the others.
+    pub fn scale(&mut self, workers: usize, chance: &mut Chance) {
+        self.wanted_workers = workers;
+        while self.workers.len() > workers {
+            let all: Vec<Incarnation> = self.workers.iter().copied().collect();
+            let worker = chance.pick(&all).unwrap();
+            self.lose(worker);
+            self.stopping.insert(worker);
         }
     }
 
@@ -139,12 +159,14 @@ impl Coordinator {
     }
 
     /// Registers a worker if one is missing.
-    pub fn register(&mut self) -> Option<Incarnation> {
+    pub fn register(&mut self, chance: &mut Chance) -> Option<Incarnation> {
         if self.workers.len() >= self.wanted_workers || self.done() {
             return None;
         }
         (self.revision, self.highest) = (self.revision + 1, self.highest + 1);
         self.workers.insert(Incarnation(self.highest));
+        // Lanes for it.
+        (0..self.lanes()).filter(|_| chance.percent(30)).collect::<Vec<_>>().into_iter().for_each(|lane| self.revoke(lane));
         Some(Incarnation(self.highest))
     }
 
@@ -222,7 +244,8 @@ impl Coordinator {
             }
             _ => None,
         };
-        let directive = if self.done() { Directive::Stop { reason: "done".into() } } else { Directive::Run };
+        let stops = self.done() || self.stopping.contains(&incarnation);
+        let directive = if stops { Directive::Stop { reason: "done".into() } } else { Directive::Run };
         TaskView {
             revision: Revision(self.revision),
             incarnation,
@@ -232,7 +255,7 @@ impl Coordinator {
             placement: Some(self.placement.clone()),
             servers: (0..u32::try_from(self.applied.len()).unwrap()).map(server).collect(),
             owners: self.owners.clone(),
-            workers: self.workers.iter().copied().collect(),
+            workers: self.workers.union(&self.stopping).copied().collect(),
             run_until: self.run_until(),
             evaluate,
             export,

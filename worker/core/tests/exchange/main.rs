@@ -1,5 +1,5 @@
 //! Worker drivers against parameter servers, both real, on a simulated wire that delays, reorders, doubles,
-//! replays and loses messages, while workers die, seem to die, and lanes change hands.
+//! replays and loses messages, while workers die, seem to die, come and leave, and lanes change hands.
 //!
 //! Two oracles: the counting model ends with exactly E everywhere, and a model whose gradients depend on the
 //! parameters of every chunk ends with the bits of the quiet run of one worker and one server.

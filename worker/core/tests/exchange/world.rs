@@ -107,7 +107,7 @@ impl<'a> World<'a> {
     }
 
     fn coordinate(&mut self) {
-        let new = if self.chance.percent(50) { self.coordinator.register() } else { None };
+        let new = if self.chance.percent(50) { self.coordinator.register(&mut self.chance) } else { None };
         if let Some(worker) = new {
             self.workers.insert(worker, Process::new(worker));
         }
@@ -226,7 +226,9 @@ impl<'a> World<'a> {
                     self.push(slot, push);
                 }
                 Effect::Stop { .. } => {
-                    self.workers.remove(&worker);
+                    let process = self.workers.remove(&worker).unwrap();
+                    process.streams.into_values().for_each(|stream| self.cut(stream));
+                    self.wire.push(Flight::Told(Fact::Left { worker }));
                     return;
                 }
                 Effect::Fenced => {
@@ -347,7 +349,7 @@ impl<'a> World<'a> {
         }
         self.faults_left -= 1;
         let live: Vec<Incarnation> = self.coordinator.workers.iter().copied().filter(|worker| self.workers.contains_key(worker)).collect();
-        match self.chance.below(10) {
+        match self.chance.below(12) {
             // A stream breaks.
             0..3 => {
                 let open: Vec<u64> = self.workers.values().flat_map(|process| process.streams.values().copied()).collect();
@@ -377,6 +379,12 @@ impl<'a> World<'a> {
             8 => {
                 let lane = self.chance.below(self.coordinator.lanes());
                 self.coordinator.revoke(lane);
+                self.send_views();
+            }
+            // There are to be more workers, or fewer.
+            9..11 => {
+                let workers = 1 + self.chance.below(self.coordinator.lanes().min(4));
+                self.coordinator.scale(workers, &mut self.chance);
                 self.send_views();
             }
             // The stream between two servers breaks.
