@@ -12,7 +12,7 @@ const STALL: Duration = Duration::from_secs(2);
 
 /// Who is there.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub struct Presence {
     lease: Duration,
     tasks: BTreeMap<Incarnation, Seen>,
     turn_at: Instant,
@@ -20,20 +20,24 @@ pub(super) struct Presence {
 
 /// What is known of an incarnation.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) job: JobId,
-    pub(super) task: TaskId,
+pub struct Seen {
+    /// The job that it takes part in.
+    pub job: JobId,
+    /// As which task.
+    pub task: TaskId,
     at: Instant,
-    pub(super) report: Option<Report>,
+    /// Its newest report; `None` before the first one, and once its job is over.
+    pub report: Option<Report>,
 }
 
 impl Presence {
-    pub(super) fn new(lease: Duration, now: Instant) -> Self {
+    /// Nobody is there yet. Who is silent for `lease` is held for dead.
+    pub fn new(lease: Duration, now: Instant) -> Self {
         Self { lease, tasks: BTreeMap::new(), turn_at: now }
     }
 
     /// A new turn begins. If the last one is long ago, the silence was this process's own: everybody gets a new lease.
-    pub(super) fn turn(&mut self, now: Instant) {
+    pub fn turn(&mut self, now: Instant) {
         if now.duration_since(self.turn_at) > STALL.max(self.longest_wait()) {
             self.tasks.values_mut().for_each(|seen| seen.at = now);
         }
@@ -41,39 +45,40 @@ impl Presence {
     }
 
     /// How long a turn may wait at most, so that silence is seen in time.
-    pub(super) fn longest_wait(&self) -> Duration {
+    pub fn longest_wait(&self) -> Duration {
         if self.tasks.is_empty() { Duration::from_secs(5) } else { Duration::from_secs(1) }
     }
 
     /// A process has registered, perhaps once more.
-    pub(super) fn registered(&mut self, incarnation: Incarnation, job: JobId, task: TaskId, now: Instant) {
+    pub fn registered(&mut self, incarnation: Incarnation, job: JobId, task: TaskId, now: Instant) {
         self.tasks.entry(incarnation).or_insert(Seen { job, task, at: now, report: None }).at = now;
     }
 
     /// A report came; whether its incarnation is known.
-    pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
+    pub fn reported(&mut self, report: Report, now: Instant) -> bool {
         let Some(seen) = self.tasks.get_mut(&report.incarnation) else { return false };
         seen.at = now;
         seen.report = Some(report);
         true
     }
 
-    pub(super) fn of(&self, incarnation: Incarnation) -> Option<&Seen> {
+    /// What is known of an incarnation.
+    pub fn of(&self, incarnation: Incarnation) -> Option<&Seen> {
         self.tasks.get(&incarnation)
     }
 
     /// Those of a job.
-    pub(super) fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
+    pub fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
         self.tasks.values().filter(move |seen| seen.job == *job)
     }
 
     /// Whether a task was heard of within a lease.
-    pub(super) fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
+    pub fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
         self.of(incarnation).is_some_and(|seen| now.duration_since(seen.at) <= self.lease)
     }
 
     /// What to propose of those who take part and have been silent for a lease.
-    pub(super) fn silent(&self, cluster: &Cluster, now: Instant) -> Vec<Command> {
+    pub fn silent(&self, cluster: &Cluster, now: Instant) -> Vec<Command> {
         let late = self.tasks.iter().filter(|(_, seen)| now.duration_since(seen.at) > self.lease);
         let lost = late.filter_map(|(incarnation, Seen { job, task, .. })| {
             let state = cluster.job(job).filter(|job| !job.is_over())?.tasks.get(task)?;
@@ -85,7 +90,7 @@ impl Presence {
     }
 
     /// Forgets reports of jobs that are over, and incarnations of those that are forgotten.
-    pub(super) fn prune(&mut self, cluster: &Cluster) {
+    pub fn prune(&mut self, cluster: &Cluster) {
         self.tasks.retain(|_, seen| cluster.job(&seen.job).is_some());
         let over = |seen: &&mut Seen| cluster.job(&seen.job).is_none_or(Job::is_over);
         self.tasks.values_mut().filter(over).for_each(|seen| seen.report = None);
