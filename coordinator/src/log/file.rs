@@ -56,6 +56,8 @@ impl FileLog {
         if segments.is_empty() {
             segments.push(Segment::create(&*disk, dir, 1)?);
         }
+        // As for bytes, see `Segment::open`: a name that is there may not be on the disk.
+        disk.sync_directory(dir)?;
         Ok(Self { disk, dir: dir.to_owned(), segment_bytes, segments, poisoned: false })
     }
 

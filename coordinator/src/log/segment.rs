@@ -57,7 +57,7 @@ impl Segment {
     }
 
     /// Opens the segment that begins at `first`. In the `last` one of the log, a tail that was never acknowledged is
-    /// cut off.
+    /// cut off, and the rest is made durable.
     pub(super) fn open(disk: &dyn Disk, dir: &Path, first: u64, last: bool) -> Result<Opened, Error> {
         let path = dir.join(Self::name(first));
         let bytes = disk.read(&path).map_err(Error::file("read", &path))?;
@@ -76,13 +76,19 @@ impl Segment {
             next += 1;
         }
         let file = disk.open(&path).map_err(Error::file("open", &path))?;
-        let mut segment = Self { path: path.clone(), first, offsets, len: at as u64, file };
+        let segment = Self { path: path.clone(), first, offsets, len: at as u64, file };
         if at < bytes.len() {
             if !last || frame::acknowledges(&bytes[at..], next) {
                 return Err(damaged(at, next));
             }
             tracing::warn!(path = %path.display(), offset = at, bytes = bytes.len() - at, "cut off a torn tail that was never acknowledged");
-            segment.set_len(at as u64)?;
+            segment.file.set_len(at as u64).map_err(Error::file("truncate", &path))?;
+        }
+        if last {
+            // If a sync of an earlier process failed, what can be read here may not be on the disk, and no later sync would
+            // write it: it is written anew before anything is built upon it.
+            let anew = segment.file.write_all_at(&bytes[..at], 0).and_then(|()| segment.file.sync());
+            anew.map_err(Error::file("write", &path))?;
         }
         Ok(Opened::Segment(segment))
     }
