@@ -1,11 +1,12 @@
 //! A client that submits jobs and looks after them until they have succeeded. It asks again whenever it got no answer,
-//! under the same request id; a job that failed for a reason that is still allowed to be one is submitted once more.
+//! under the same request id; a job that failed for a reason that is still allowed to be one is submitted once more. Of
+//! some jobs it thinks better, and cancels them.
 
 use crate::faults::Promises;
 use crate::message::Message;
 use crate::model::Recipe;
 use crate::nature::{CLIENT, COORDINATOR, Nature, StreamId, Timer};
-use crate::queue::{MS, S};
+use crate::queue::{MS, S, Us};
 use std::collections::BTreeMap;
 use tfcoord_coordinator_core::JobState;
 use tfcoord_types::id::JobId;
@@ -20,6 +21,17 @@ pub struct Client {
     requested: BTreeMap<String, JobId>,
 }
 
+/// What is wanted, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub after: Us,
+    pub recipe: Recipe,
+    pub workers: u32,
+    pub servers: u32,
+    /// When it is not wanted any more.
+    pub cancel_at: Option<Us>,
+}
+
 /// A job that the client wants.
 #[derive(Debug)]
 pub struct Wish {
@@ -27,7 +39,9 @@ pub struct Wish {
     file: JobFile,
     submissions: u32,
     job: Option<JobId>,
-    pub succeeded: bool,
+    pub over: bool,
+    cancel_at: Option<Us>,
+    cancelled: bool,
     stream: Option<StreamId>,
 }
 
@@ -37,28 +51,31 @@ impl Client {
     }
 
     /// Wants a job, from some time on.
-    pub fn wish(&mut self, nature: &mut Nature, after: u64, recipe: Recipe, workers: u32, servers: u32) {
+    pub fn wish(&mut self, nature: &mut Nature, wanted: Wanted) {
+        let Wanted { after, recipe, workers, servers, cancel_at } = wanted;
         let file = recipe.file(workers, servers);
-        self.wishes.push(Wish { recipe, file, submissions: 1, job: None, succeeded: false, stream: None });
+        self.wishes.push(Wish { recipe, file, submissions: 1, job: None, over: false, cancel_at, cancelled: false, stream: None });
         nature.timer(CLIENT, 0, after, Timer::Ask { job: self.wishes.len() - 1 });
     }
 
-    /// Whether all jobs have succeeded; and which they are.
+    /// Whether all jobs are over; and which of them have succeeded.
     pub fn content(&self) -> Option<Vec<(Recipe, JobId)>> {
-        let job = |wish: &Wish| wish.job.clone().filter(|_| wish.succeeded).map(|job| (wish.recipe, job));
-        self.wishes.iter().map(job).collect()
+        let over = self.wishes.iter().all(|wish| wish.over);
+        let job = |wish: &Wish| wish.job.clone().filter(|_| !wish.cancelled).map(|job| (wish.recipe, job));
+        over.then(|| self.wishes.iter().filter_map(job).collect())
     }
 
     pub fn timer(&mut self, nature: &mut Nature, timer: Timer) {
         let Timer::Ask { job } = timer else { return };
         let wish = &mut self.wishes[job];
-        if wish.succeeded || wish.stream.is_some() {
+        if wish.over || wish.stream.is_some() {
             return;
         }
         let stream = nature.open(CLIENT, COORDINATOR);
         wish.stream = Some(stream);
         let request_id = format!("wish {job}, submission {}", wish.submissions);
         let message = match &wish.job {
+            Some(job) if wish.cancel_at.is_some_and(|at| at <= nature.now) => Message::Cancel(job.clone()),
             Some(job) => Message::Get(job.clone()),
             None => Message::Submit { request_id, file: Box::new(wish.file.clone()) },
         };
@@ -89,7 +106,13 @@ impl Client {
                 nature.laws.terminal.seen(&job, state, &reason);
                 match state {
                     JobState::Succeeded => {
-                        wish.succeeded = true;
+                        wish.over = true;
+                        return;
+                    }
+                    JobState::Cancelled => {
+                        assert!(wish.cancel_at.is_some_and(|at| at <= nature.now), "law broken: only a person cancels a job ({job})");
+                        nature.tally.add("job cancelled");
+                        (wish.over, wish.cancelled) = (true, true);
                         return;
                     }
                     JobState::Failed => {

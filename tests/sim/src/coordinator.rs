@@ -58,6 +58,7 @@ pub struct Coordinator {
 enum Waiter {
     Nobody,
     Submit(StreamId),
+    Cancel(StreamId, JobId),
     Register(StreamId, JobId, TaskId),
 }
 
@@ -129,6 +130,7 @@ impl Coordinator {
         nature.note(format_args!("coordinator: starts at revision {}", cluster.revision()));
         nature.laws.history.recovered(&cluster);
         nature.laws.durable.begin();
+        nature.laws.leases.elected(nature.now);
         nature.begin(COORDINATOR);
         let now = self.instant(nature);
         let system_ms = (SYSTEM_MS + nature.now / 1000).saturating_add_signed(self.clock_off_ms);
@@ -239,6 +241,10 @@ impl Leader {
                 let manifest = model::manifest(&file);
                 self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(stream)));
             }
+            Message::Cancel(job) => {
+                let reason = "a person said so".to_owned();
+                self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(stream, job)));
+            }
             Message::Get(job) => {
                 let state = self.cluster.job(&job).map(|job| (job.state, job.reason()));
                 self.answers.push((stream, Message::JobIs(state)));
@@ -272,6 +278,7 @@ impl Leader {
         if self.cluster.job(&job).is_none_or(Job::is_over) || !self.presence.reported(report, now) {
             return;
         }
+        nature.laws.leases.heard(incarnation, nature.now);
         self.propose(incarnation);
         let of_job: Vec<&Report> = self.presence.of_job(&job).filter_map(|seen| seen.report.as_ref()).collect();
         let job_state = self.cluster.job(&job).expect("it is not over");
@@ -299,6 +306,8 @@ impl Leader {
             self.pending.push((Command::Tick {}, Waiter::Nobody));
         }
         let silent = self.presence.silent(&self.cluster, now);
+        let lease = u64::try_from(LEASE.as_micros()).expect("a short time");
+        silent.iter().for_each(|command| nature.laws.leases.proposed(&self.cluster, command, lease, nature.now));
         self.pending.extend(silent.into_iter().map(|command| (command, Waiter::Nobody)));
         for _ in 0..ROUNDS_MAX {
             if !self.pending.is_empty() {
@@ -334,6 +343,9 @@ impl Leader {
                 nature.trace.note(nature.now, format_args!("coordinator: {effect}"));
                 self.reconcile_at = now;
             }
+            if let Outcome::Registered { incarnation } = applied.outcome {
+                nature.laws.leases.heard(incarnation, nature.now);
+            }
             self.answer(now, waiter, applied.outcome);
         }
         Ok(self.cluster.jobs().filter(|job| job.revision > before).map(|job| job.id.clone()).collect())
@@ -344,6 +356,10 @@ impl Leader {
             (Waiter::Nobody, _) => {}
             (Waiter::Submit(stream), Outcome::Submitted { job }) => self.answers.push((stream, Message::Submitted(Ok(job)))),
             (Waiter::Submit(stream), other) => self.answers.push((stream, Message::Submitted(Err(other.to_string())))),
+            (Waiter::Cancel(stream, job), _) => {
+                let state = self.cluster.job(&job).map(|job| (job.state, job.reason()));
+                self.answers.push((stream, Message::JobIs(state)));
+            }
             (Waiter::Register(stream, job, task), Outcome::Registered { incarnation }) => {
                 let file = self.cluster.job(&job).expect("it was registered with").file.clone();
                 self.presence.registered(incarnation, job, task, now);

@@ -7,6 +7,7 @@ mod fenced;
 mod growing;
 mod history;
 mod launched;
+mod leases;
 mod owner;
 mod reached;
 mod terminal;
@@ -32,6 +33,7 @@ pub struct Laws {
     pub exports: exports::Exports,
     pub durable: durable::Durable,
     pub launched: launched::Launched,
+    pub leases: leases::Leases,
     pub terminal: terminal::Terminal,
     pub views: views::Views,
     counted: counted::Counted,

@@ -23,8 +23,10 @@ pub enum Message {
     /// Its answer: the job, or why not.
     Submitted(Result<JobId, String>),
     /// Client to coordinator.
+    Cancel(JobId),
+    /// Client to coordinator.
     Get(JobId),
-    /// Its answer: state and reason, if there is such a job.
+    /// The answer to both: state and reason, if there is such a job.
     JobIs(Option<(JobState, String)>),
 
     /// Task to coordinator.
@@ -109,6 +111,7 @@ impl fmt::Display for Message {
             Self::Submit { request_id, .. } => write!(f, "submit {request_id}"),
             Self::Submitted(Ok(job)) => write!(f, "submitted {job}"),
             Self::Submitted(Err(why)) => write!(f, "not submitted: {why}"),
+            Self::Cancel(job) => write!(f, "cancel {job}"),
             Self::Get(job) => write!(f, "get {job}"),
             Self::JobIs(Some((state, _))) => write!(f, "the job is {state}"),
             Self::JobIs(None) => f.write_str("no such job"),

@@ -3,7 +3,7 @@
 mod fault;
 
 use crate::chance::Chance;
-use crate::client::Client;
+use crate::client::{Client, Wanted};
 use crate::coordinator::Coordinator;
 use crate::disk::SimDisk;
 use crate::faults::{Mix, PROMISES, mix};
@@ -33,7 +33,7 @@ const EVENTS_MAX: u64 = 3_000_000;
 #[derive(Debug, Clone)]
 pub struct Plan {
     seed: u64,
-    jobs: Vec<(Us, Recipe, u32, u32)>,
+    jobs: Vec<Wanted>,
     mix: Option<Mix>,
     // When faults may happen, ascending.
     faults_at: Vec<Us>,
@@ -107,7 +107,8 @@ impl Plan {
             let recipe = Recipe { counting, clipped: !counting && chance.percent(50), lanes };
             let workers = u32::try_from(chance.between(1, u64::from(lanes.min(4)))).expect("few");
             let servers = u32::try_from(chance.between(1, 3)).expect("few");
-            (number * chance.below(5 * S), recipe, workers, servers)
+            let cancel_at = chance.percent(5).then(|| chance.below(phase));
+            Wanted { after: number * chance.below(5 * S), recipe, workers, servers, cancel_at }
         };
         let jobs = (0..jobs).map(|number| job(&mut chance, number)).collect();
         let faults = chance.between(1, 30);
@@ -123,7 +124,15 @@ impl Plan {
     /// One worker, one server, and nothing goes wrong.
     pub fn quiet(recipe: Recipe) -> Self {
         let pace = Pace { delay_min: 50, delay_max: MS, late_percent: 0, late_max: 0 };
-        Self { seed: 0, jobs: vec![(0, recipe, 1, 1)], mix: None, faults_at: Vec::new(), heal_at: S, compute: MS, pace }
+        Self {
+            seed: 0,
+            jobs: vec![Wanted { after: 0, recipe, workers: 1, servers: 1, cancel_at: None }],
+            mix: None,
+            faults_at: Vec::new(),
+            heal_at: S,
+            compute: MS,
+            pace,
+        }
     }
 }
 
@@ -159,9 +168,7 @@ impl World {
         let coordinator = Coordinator::new(disk, launcher, PROMISES.coordinator_loss);
         let mut client = Client::new(PROMISES);
         nature.begin(CLIENT);
-        for (after, recipe, workers, servers) in plan.jobs.clone() {
-            client.wish(&mut nature, after, recipe, workers, servers);
-        }
+        plan.jobs.iter().for_each(|wanted| client.wish(&mut nature, *wanted));
         plan.faults_at.iter().for_each(|at| nature.plan_world(*at, WorldEvent::Fault));
         nature.plan_world(plan.heal_at, WorldEvent::Heal);
         nature.plan_world(0, WorldEvent::StartCoordinator);
@@ -278,6 +285,8 @@ impl World {
                     self.nature.plan_world(after, WorldEvent::Spawn { place: self.places.len() - 1 });
                 }
                 Order::Kill(launch) => {
+                    let Nature { laws, .. } = &self.nature;
+                    laws.launched.killed(&laws.history, &launch);
                     if let Some(place) = self.places.iter().position(|place| place.launch == launch) {
                         self.nature.tally.add("killed by the reconciler");
                         self.end(place, Exit::Signal(9));

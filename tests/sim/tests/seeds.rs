@@ -39,6 +39,7 @@ const MUST_HAPPEN: &[&str] = &[
     "fault: worker killed",
     "fault: worker parted from the coordinator",
     "fault: worker stopped for a while",
+    "job cancelled",
     "killed by the reconciler",
     "lanes granted again",
     "log failed",

@@ -1,7 +1,8 @@
-//! An attempt is started at most once, and only an attempt that was decided.
+//! An attempt is started at most once, and only one that was decided; only what should not run is killed.
 
 use super::{ensure, history::History};
 use std::collections::BTreeSet;
+use tfcoord_coordinator_core::desired::desired;
 use tfcoord_launch::Launch;
 
 #[derive(Debug, Default)]
@@ -14,5 +15,11 @@ impl Launched {
         let task = history.cluster().job(&launch.job).and_then(|job| job.tasks.get(&launch.task));
         let decided = task.is_some_and(|task| launch.attempt <= task.attempt);
         ensure(decided, launch, "only what was decided is started");
+    }
+
+    /// A process is to be killed.
+    pub fn killed(&self, history: &History, launch: &Launch) {
+        let wanted = desired(history.cluster()).into_iter().any(|(job, task, attempt)| *launch == Launch { job, task, attempt });
+        ensure(!wanted, launch, "what should run is not killed");
     }
 }

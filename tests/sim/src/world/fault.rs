@@ -2,12 +2,14 @@
 
 use super::{Place, Task, World};
 use crate::disk::Trouble;
-use crate::faults::Fault;
+use crate::faults::{Fault, PROMISES};
 use crate::nature::{COORDINATOR, Node, WorldEvent};
 use crate::queue::{MS, S, Us};
 use tfcoord_coordinator_core::Exit;
 use tfcoord_types::id::Role;
 
+/// How long a task may be kept from the coordinator: well above a lease.
+const AWAY_MAX: Us = 25 * S;
 /// How long a server may be kept from the coordinator while its loss may not be: well below a lease.
 const SERVER_AWAY_MAX: Us = 3 * S;
 
@@ -52,7 +54,7 @@ impl World {
             }
             Fault::PartWorker => {
                 let place = self.pick(Role::Worker)?;
-                let time = self.nature.chance.between(S / 2, 25 * S);
+                let time = self.nature.chance.between(S / 2, AWAY_MAX);
                 self.part(self.places[place].node, COORDINATOR, time);
             }
             Fault::PartServer => {
@@ -122,8 +124,12 @@ impl World {
         self.nature.chance.pick(&alive)
     }
 
-    // For how long servers may now be kept from the coordinator; one after the other.
+    // For how long servers may now be kept from the coordinator; one after the other while a job does not survive the
+    // loss of one.
     fn server_away(&mut self) -> Option<Us> {
+        if PROMISES.server_loss {
+            return Some(self.nature.chance.between(S / 2, AWAY_MAX));
+        }
         if self.nature.now < self.servers_spared_until {
             return None;
         }
