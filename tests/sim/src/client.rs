@@ -1,8 +1,8 @@
 //! A client that submits jobs and looks after them until they have succeeded. It asks again whenever it got no answer,
-//! under the same request id; a job that failed for a reason that is still allowed to be one is submitted once more. Of
+//! under the same request id; a job that failed for a reason that is one today is submitted once more. Of
 //! some jobs it thinks better, and cancels them.
 
-use crate::faults::Promises;
+use crate::faults::Excuses;
 use crate::message::Message;
 use crate::model::Recipe;
 use crate::nature::{CLIENT, COORDINATOR, Nature, StreamId, Timer};
@@ -16,7 +16,7 @@ use tfcoord_types::job::JobFile;
 #[derive(Debug)]
 pub struct Client {
     pub wishes: Vec<Wish>,
-    promises: Promises,
+    excuses: Excuses,
     // What each request id got.
     requested: BTreeMap<String, JobId>,
 }
@@ -46,8 +46,8 @@ pub struct Wish {
 }
 
 impl Client {
-    pub fn new(promises: Promises) -> Self {
-        Self { wishes: Vec::new(), promises, requested: BTreeMap::new() }
+    pub fn new(excuses: Excuses) -> Self {
+        Self { wishes: Vec::new(), excuses, requested: BTreeMap::new() }
     }
 
     /// Wants a job, from some time on.
@@ -116,7 +116,7 @@ impl Client {
                         return;
                     }
                     JobState::Failed => {
-                        assert!(self.promises.allow(&reason), "law broken: no job fails that could go on ({job}: {reason})");
+                        assert!(self.excuses.cover(&reason), "law broken: no job fails that could go on ({job}: {reason})");
                         nature.tally.add("job failed as it may");
                         (wish.job, wish.submissions) = (None, wish.submissions + 1);
                     }

@@ -1,7 +1,8 @@
 //! What goes wrong, and how often: tables, so that a new fault or a new promise is a line.
 //!
-//! [`Promises`] says what a job is promised to survive by now. A fault whose consequence is not promised away may fail a
-//! job, with that reason and no other, and the client submits it again; once it is promised, any failure breaks a law.
+//! [`PROMISES`] says what a job is promised to survive by now. A fault that may happen in a run and that it is not promised
+//! to survive may fail a job, with that reason and no other, and the client submits it again; any other failure breaks a
+//! law.
 
 use crate::chance::Chance;
 
@@ -17,12 +18,31 @@ pub struct Promises {
 /// What is promised today.
 pub const PROMISES: Promises = Promises { server_loss: false, coordinator_loss: false };
 
-impl Promises {
-    /// Whether a job may fail with this reason.
-    pub fn allow(&self, reason: &str) -> bool {
+/// Why a job may fail in a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Excuses {
+    server: bool,
+    launch: bool,
+    coordinator: bool,
+}
+
+impl Excuses {
+    /// What may happen in a run of this mix, and a job is not promised to survive.
+    pub fn of(mix: Mix) -> Self {
+        let may = |which: &[Fault]| mix.iter().any(|(fault, _)| which.contains(fault));
+        Self {
+            server: !PROMISES.server_loss && may(&[KillServer]),
+            launch: !PROMISES.server_loss && may(&[FailLaunches]),
+            coordinator: !PROMISES.coordinator_loss && may(&[KillCoordinator, CutPower, FillDisk, FailSync]),
+        }
+    }
+
+    /// Whether a job may have failed for this reason.
+    pub fn cover(&self, reason: &str) -> bool {
         let server = reason.contains("a parameter server's death ends the job");
+        let launch = server && reason.contains("could not be launched");
         let coordinator = reason.starts_with("the coordinator ended and was restarted");
-        (server && !self.server_loss) || (coordinator && !self.coordinator_loss)
+        (server && self.server) || (launch && self.launch) || (coordinator && self.coordinator)
     }
 }
 

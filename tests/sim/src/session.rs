@@ -163,6 +163,10 @@ impl Session {
                 }
             }
             Message::Refused(_) => {
+                if self.state == State::Registering {
+                    let laws = &nature.laws;
+                    laws.growing.refused(&laws.history, &self.launch, &self.process.nonce);
+                }
                 self.state = State::Waiting;
                 self.serial += 1;
                 self.news.push_back(News::Ended { orphaned: false });

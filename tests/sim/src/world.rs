@@ -6,7 +6,7 @@ use crate::chance::Chance;
 use crate::client::{Client, Wanted};
 use crate::coordinator::Coordinator;
 use crate::disk::SimDisk;
-use crate::faults::{Mix, PROMISES, mix};
+use crate::faults::{Excuses, Mix, PROMISES, mix};
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
@@ -166,7 +166,7 @@ impl World {
         let disk = SimDisk::new(Chance::new(seed, 3));
         let launcher = SimLauncher::new(Chance::new(seed, 4));
         let coordinator = Coordinator::new(disk, launcher, PROMISES.coordinator_loss);
-        let mut client = Client::new(PROMISES);
+        let mut client = Client::new(plan.mix.map(Excuses::of).unwrap_or_default());
         nature.begin(CLIENT);
         plan.jobs.iter().for_each(|wanted| client.wish(&mut nature, *wanted));
         plan.faults_at.iter().for_each(|at| nature.plan_world(*at, WorldEvent::Fault));

@@ -1,7 +1,8 @@
 //! Revisions, generations and limits never go back for whoever sees them; an incarnation is given to one launch.
 
-use super::ensure;
+use super::{ensure, history::History};
 use std::collections::BTreeMap;
+use tfcoord_coordinator_core::Task;
 use tfcoord_launch::Launch;
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::view::{Directive, TaskView};
@@ -19,6 +20,13 @@ impl Growing {
         ensure(first == launch, format_args!("{launch} incarnation {incarnation}"), "an incarnation is given to one launch");
         let own = *self.of.entry(launch.clone()).or_insert(incarnation);
         ensure(own == incarnation, format_args!("{launch}: {own}, {incarnation}"), "the same process keeps its incarnation");
+    }
+
+    /// A process that registers is refused.
+    pub fn refused(&self, history: &History, launch: &Launch, nonce: &str) {
+        let task = history.cluster().job(&launch.job).and_then(|job| job.tasks.get(&launch.task));
+        let mine = task.and_then(Task::registration).is_some_and(|registration| registration.process.nonce == nonce);
+        ensure(!mine, launch, "a process that registers again is the same one");
     }
 
     /// A process sees a newer view.
