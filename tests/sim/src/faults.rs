@@ -53,6 +53,8 @@ pub enum Fault {
     KillWorker,
     /// A worker's process is stopped for so long that it may be held for dead, and goes on.
     FreezeWorker,
+    /// A worker's process stands still for ever.
+    HangWorker,
     /// A server's process is stopped, for less than a lease.
     FreezeServer,
     /// The coordinator's process is stopped, for less than a lease.
@@ -86,8 +88,8 @@ pub enum Fault {
 }
 
 use Fault::{
-    CutPower, CutStream, FailLaunches, FailSync, FillDisk, FreezeCoordinator, FreezeServer, FreezeWorker, KillCoordinator, KillServer,
-    KillWorker, Late, PartServer, PartTasks, PartWorker, Replay, SetClock,
+    CutPower, CutStream, FailLaunches, FailSync, FillDisk, FreezeCoordinator, FreezeServer, FreezeWorker, HangWorker, KillCoordinator,
+    KillServer, KillWorker, Late, PartServer, PartTasks, PartWorker, Replay, SetClock,
 };
 
 /// Faults with their weights.
@@ -97,6 +99,7 @@ pub type Mix = &'static [(Fault, u64)];
 const WORKERS: Mix = &[
     (KillWorker, 6),
     (FreezeWorker, 4),
+    (HangWorker, 1),
     (FreezeServer, 2),
     (FreezeCoordinator, 1),
     (CutStream, 12),

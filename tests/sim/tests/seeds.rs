@@ -36,6 +36,7 @@ const MUST_HAPPEN: &[&str] = &[
     "fault: stream cut",
     "fault: sync fails",
     "fault: tasks parted",
+    "fault: worker hangs",
     "fault: worker killed",
     "fault: worker parted from the coordinator",
     "fault: worker stopped for a while",

@@ -10,6 +10,8 @@ use tfcoord_types::id::Role;
 
 /// How long a task may be kept from the coordinator: well above a lease.
 const AWAY_MAX: Us = 25 * S;
+/// Longer than any run.
+const NEVER: Us = 1_000_000 * S;
 /// How long a server may be kept from the coordinator while its loss may not be: well below a lease.
 const SERVER_AWAY_MAX: Us = 3 * S;
 
@@ -37,6 +39,10 @@ impl World {
                 let place = self.pick(Role::Worker)?;
                 let time = self.nature.chance.between(S / 2, 20 * S);
                 self.freeze(self.places[place].node, time);
+            }
+            Fault::HangWorker => {
+                let place = self.pick(Role::Worker)?;
+                self.freeze(self.places[place].node, NEVER);
             }
             Fault::FreezeServer => {
                 let place = self.pick(Role::ParameterServer)?;
@@ -175,6 +181,7 @@ fn name(fault: Fault) -> &'static str {
     match fault {
         Fault::KillWorker => "fault: worker killed",
         Fault::FreezeWorker => "fault: worker stopped for a while",
+        Fault::HangWorker => "fault: worker hangs",
         Fault::FreezeServer => "fault: server stopped for a while",
         Fault::FreezeCoordinator => "fault: coordinator stopped for a while",
         Fault::CutStream => "fault: stream cut",
