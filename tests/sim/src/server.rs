@@ -88,6 +88,8 @@ impl Server {
                     self.apply(nature, Input::Scale { generation, step, scale });
                 }
             }
+            // Of a session that was given up.
+            Message::Welcome { .. } | Message::Refused(_) | Message::View(_) => {}
             other => panic!("{other} came to a server"),
         }
     }
