@@ -3,6 +3,7 @@
 //! Lanes keep their owners, and those that are vacated their fence: what a worker computed of the generation before is
 //! refused by its number.
 
+use super::scale;
 use crate::checkpoint::due_after;
 use crate::cluster::Entry;
 use crate::job::{Job, JobState};
@@ -17,6 +18,8 @@ pub(super) fn begin(job: &mut Job, entry: &mut Entry) {
     }
     begin_at_checkpoint(job);
     job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
+    // Nobody holds a shard or the export any more.
+    scale::dismiss(job, entry);
 }
 
 /// Puts a job where its newest committed checkpoint is: a generation's first state.
