@@ -12,11 +12,11 @@ mod job_message;
 mod journal;
 mod outlets;
 pub mod presence;
-mod progress;
+pub mod progress;
 pub mod reconcile;
 mod request;
 mod results;
-mod saver;
+pub mod saver;
 mod turn;
 
 #[cfg(test)]
