@@ -1,10 +1,9 @@
 //! A client that submits jobs and looks after them until they have succeeded. It asks again whenever it got no answer,
-//! under the same request id; a job that failed for a reason that is one today is submitted once more. Of
-//! some jobs it thinks better, and cancels them.
+//! under the same request id. Of some jobs it thinks better, and cancels them, or wants them to have another number of
+//! workers.
 
-use crate::faults::Excuses;
 use crate::message::Message;
-use crate::model::Recipe;
+use crate::model::{Manner, Recipe};
 use crate::nature::{CLIENT, COORDINATOR, Nature, StreamId, Timer};
 use crate::queue::{MS, S, Us};
 use std::collections::BTreeMap;
@@ -16,18 +15,18 @@ use tfcoord_types::job::JobFile;
 #[derive(Debug)]
 pub struct Client {
     pub wishes: Vec<Wish>,
-    excuses: Excuses,
     // What each request id got.
     requested: BTreeMap<String, JobId>,
 }
 
 /// What is wanted, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted {
     pub after: Us,
     pub recipe: Recipe,
-    pub workers: u32,
-    pub servers: u32,
+    pub manner: Manner,
+    /// From when on it is to have how many workers, ascending.
+    pub scales: Vec<(Us, u32)>,
     /// When it is not wanted any more.
     pub cancel_at: Option<Us>,
 }
@@ -37,7 +36,8 @@ pub struct Wanted {
 pub struct Wish {
     pub recipe: Recipe,
     file: JobFile,
-    submissions: u32,
+    number: usize,
+    scales: Vec<(Us, u32)>,
     job: Option<JobId>,
     pub over: bool,
     cancel_at: Option<Us>,
@@ -46,15 +46,15 @@ pub struct Wish {
 }
 
 impl Client {
-    pub fn new(excuses: Excuses) -> Self {
-        Self { wishes: Vec::new(), excuses, requested: BTreeMap::new() }
+    pub fn new() -> Self {
+        Self { wishes: Vec::new(), requested: BTreeMap::new() }
     }
 
     /// Wants a job, from some time on.
     pub fn wish(&mut self, nature: &mut Nature, wanted: Wanted) {
-        let Wanted { after, recipe, workers, servers, cancel_at } = wanted;
-        let file = recipe.file(workers, servers);
-        self.wishes.push(Wish { recipe, file, submissions: 1, job: None, over: false, cancel_at, cancelled: false, stream: None });
+        let Wanted { after, recipe, manner, scales, cancel_at } = wanted;
+        let (file, number) = (recipe.file(manner), self.wishes.len());
+        self.wishes.push(Wish { recipe, file, number, scales, job: None, over: false, cancel_at, cancelled: false, stream: None });
         nature.timer(CLIENT, 0, after, Timer::Ask { job: self.wishes.len() - 1 });
     }
 
@@ -73,11 +73,13 @@ impl Client {
         }
         let stream = nature.open(CLIENT, COORDINATOR);
         wish.stream = Some(stream);
-        let request_id = format!("wish {job}, submission {}", wish.submissions);
         let message = match &wish.job {
             Some(job) if wish.cancel_at.is_some_and(|at| at <= nature.now) => Message::Cancel(job.clone()),
-            Some(job) => Message::Get(job.clone()),
-            None => Message::Submit { request_id, file: Box::new(wish.file.clone()) },
+            Some(job) => match wish.scales.first().filter(|(at, _)| *at <= nature.now) {
+                Some((_, workers)) => Message::ScaleJob(job.clone(), *workers),
+                None => Message::Get(job.clone()),
+            },
+            None => Message::Submit { request_id: wish.request_id(), file: Box::new(wish.file.clone()) },
         };
         nature.send(CLIENT, stream, message);
     }
@@ -96,8 +98,7 @@ impl Client {
         nature.close(CLIENT, stream);
         match message {
             Message::Submitted(Ok(job)) => {
-                let request = format!("wish {number}, submission {}", wish.submissions);
-                let first = self.requested.entry(request).or_insert_with(|| job.clone());
+                let first = self.requested.entry(wish.request_id()).or_insert_with(|| job.clone());
                 assert_eq!(*first, job, "law broken: the same request id always gets the same job");
                 // At times it is as if the answer had been lost.
                 wish.job = Some(job).filter(|_| nature.chance.percent(80));
@@ -116,12 +117,9 @@ impl Client {
                         (wish.over, wish.cancelled) = (true, true);
                         return;
                     }
-                    JobState::Failed => {
-                        assert!(self.excuses.cover(&reason), "law broken: no job fails that could go on ({job}: {reason})");
-                        nature.tally.add("job failed as it may");
-                        (wish.job, wish.submissions) = (None, wish.submissions + 1);
-                    }
-                    _ => {}
+                    JobState::Failed => panic!("law broken: no job fails that could go on ({job}: {reason})"),
+                    // What was wanted by now is answered with the others.
+                    _ => wish.scales.retain(|(at, _)| *at > nature.now),
                 }
             }
             Message::JobIs(None) => panic!("law broken: an acknowledged job is known ({:?})", wish.job),
@@ -129,5 +127,11 @@ impl Client {
         }
         let wait = nature.chance.between(500 * MS, 2 * S);
         nature.timer(CLIENT, 0, wait, Timer::Ask { job: number });
+    }
+}
+
+impl Wish {
+    fn request_id(&self) -> String {
+        format!("wish {}", self.number)
     }
 }

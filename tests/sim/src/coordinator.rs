@@ -8,7 +8,8 @@ use crate::launcher::SimLauncher;
 use crate::message::Message;
 use crate::model;
 use crate::nature::{COORDINATOR, Nature, StreamId, Timer};
-use crate::queue::{MS, Us};
+use crate::queue::{MS, Us, us};
+use crate::store::{Order, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use tap::Tap;
 use tfcoord_coordinator::clock::Clock;
 use tfcoord_coordinator::leader::Journal;
 use tfcoord_coordinator::leader::presence::Presence;
+use tfcoord_coordinator::leader::progress::Progress;
 use tfcoord_coordinator::leader::reconcile::{JobFiles, Reconciler};
+use tfcoord_coordinator::leader::saver::{Noted, Saver};
 use tfcoord_coordinator::log::FileLog;
 use tfcoord_coordinator_core::deadline::next_deadline;
 use tfcoord_coordinator_core::job::Job;
@@ -26,10 +29,8 @@ use tfcoord_coordinator_core::view::view_for;
 use tfcoord_coordinator_core::{Cluster, Command, Outcome};
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::job::JobFile;
-use tfcoord_types::report::{Body, Report};
+use tfcoord_types::report::Report;
 
-/// A task that is silent for so long is held for dead.
-const LEASE: Duration = Duration::from_secs(10);
 const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 const ROUNDS_MAX: usize = 64;
 /// Small, so that both happen in every run.
@@ -44,10 +45,10 @@ const SYSTEM_MS: u64 = 1_700_000_000_000;
 pub struct Coordinator {
     pub disk: SimDisk,
     pub launcher: SimLauncher,
+    /// Where checkpoints lie.
+    pub store: Store,
     /// How far the system's clock is off, in ms.
     pub clock_off_ms: i64,
-    /// Whether tasks of an earlier life may go on.
-    adopts: bool,
     base: Instant,
     life: u32,
     leader: Option<Leader>,
@@ -58,7 +59,8 @@ pub struct Coordinator {
 enum Waiter {
     Nobody,
     Submit(StreamId),
-    Cancel(StreamId, JobId),
+    // Cancelled, or scaled.
+    Change(StreamId, JobId),
     Register(StreamId, JobId, TaskId),
 }
 
@@ -75,13 +77,18 @@ struct Leader {
     cluster: Cluster,
     presence: Presence,
     reconciler: Reconciler,
+    saver: Saver,
+    store: Store,
+    // What the threads of its files are at.
+    filing: BTreeMap<u32, Order>,
+    filed: u32,
     clock: Clock,
     sessions: BTreeMap<Incarnation, Session>,
     inbox: Vec<(StreamId, Message)>,
     pending: Vec<(Command, Waiter)>,
     // Answers that follow from what is committed in this turn.
     answers: Vec<(StreamId, Message)>,
-    steps: BTreeMap<JobId, u64>,
+    progress: BTreeMap<JobId, Progress>,
     reconcile_at: Instant,
     turn_at: Option<Us>,
 }
@@ -96,10 +103,10 @@ impl JobFiles for Files {
 }
 
 impl Coordinator {
-    pub fn new(disk: SimDisk, launcher: SimLauncher, adopts: bool) -> Self {
+    pub fn new(disk: SimDisk, launcher: SimLauncher, store: Store) -> Self {
         // Only differences count.
         let base = Instant::now();
-        Self { disk, launcher, clock_off_ms: 0, adopts, base, life: 0, leader: None }
+        Self { disk, launcher, store, clock_off_ms: 0, base, life: 0, leader: None }
     }
 
     pub fn runs(&self) -> bool {
@@ -138,21 +145,22 @@ impl Coordinator {
             journal,
             tap,
             clock: Clock::begin(system_ms, now, cluster.now_ms()),
+            presence: Presence::new(&cluster, now),
             cluster,
-            presence: Presence::new(LEASE, now),
             reconciler: Reconciler::default(),
+            saver: Saver::new(Box::new(self.store.clone())),
+            store: self.store.clone(),
+            filing: BTreeMap::new(),
+            filed: 0,
             sessions: BTreeMap::new(),
             inbox: Vec::new(),
-            pending: vec![(Command::TakeOffice {}, Waiter::Nobody)],
+            pending: vec![(Command::TakeOffice { adopts: true }, Waiter::Nobody)],
             answers: Vec::new(),
-            steps: BTreeMap::new(),
+            progress: BTreeMap::new(),
             reconcile_at: now,
             turn_at: None,
         };
         self.leader = Some(leader);
-        if !self.adopts {
-            self.launcher.clear();
-        }
         self.turn(nature);
         true
     }
@@ -186,10 +194,13 @@ impl Coordinator {
     }
 
     pub fn timer(&mut self, nature: &mut Nature, life: u32, timer: Timer) {
-        if life == self.life
-            && timer == Timer::Turn
-            && self.leader.as_ref().is_some_and(|leader| leader.turn_at.is_some_and(|at| at <= nature.now))
-        {
+        if life != self.life {
+            return;
+        }
+        if let (Timer::Filed { number, half }, Some(leader)) = (timer, &mut self.leader) {
+            leader.filed(nature, life, number, half);
+        }
+        if timer == Timer::Turn && self.leader.as_ref().is_some_and(|leader| leader.turn_at.is_some_and(|at| at <= nature.now)) {
             self.turn(nature);
         }
     }
@@ -205,6 +216,7 @@ impl Coordinator {
         }
         match leader.settle(nature, now, &self.disk, &self.launcher) {
             Ok(()) => {
+                leader.file(nature, self.life);
                 let wait = leader.wait(now);
                 leader.plan_turn(nature, self.life, wait);
             }
@@ -229,21 +241,27 @@ impl Leader {
     fn wait(&self, now: Instant) -> Us {
         let mut at = self.reconcile_at;
         at = self.reconciler.due().map_or(at, |due| at.min(due));
-        let deadline = next_deadline(&self.cluster).map(|at_ms| Duration::from_millis(at_ms.saturating_sub(self.clock.at_ms(now))));
-        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
+        let now_ms = self.clock.at_ms(now);
+        let due = self.saver.due_at_ms(&self.cluster, now_ms).into_iter().chain(next_deadline(&self.cluster)).min();
+        let deadline = due.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait(now));
         let wait = deadline.map_or(wait, |deadline| wait.min(deadline));
-        u64::try_from(wait.as_micros()).expect("a short wait").max(MS)
+        us(wait).max(MS)
     }
 
     fn take(&mut self, nature: &mut Nature, now: Instant, stream: StreamId, message: Message) {
         match message {
             Message::Submit { request_id, file } => {
                 let manifest = model::manifest(&file);
-                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(stream)));
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume: None }, Waiter::Submit(stream)));
             }
             Message::Cancel(job) => {
                 let reason = "a person said so".to_owned();
-                self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(stream, job)));
+                self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Change(stream, job)));
+            }
+            Message::ScaleJob(job, workers) => {
+                let command = Command::ScaleJob { job: job.clone(), workers, machine_bytes: None };
+                self.pending.push((command, Waiter::Change(stream, job)));
             }
             Message::Get(job) => {
                 let state = self.cluster.job(&job).map(|job| (job.state, job.reason()));
@@ -280,17 +298,9 @@ impl Leader {
         }
         nature.laws.leases.heard(incarnation, nature.now);
         self.propose(incarnation);
-        let of_job: Vec<&Report> = self.presence.of_job(&job).filter_map(|seen| seen.report.as_ref()).collect();
-        let job_state = self.cluster.job(&job).expect("it is not over");
-        let reached = |report: &&Report| match &report.body {
-            Body::Server(server) if report.generation == job_state.generation => server.reached,
-            _ => None,
-        };
-        let reached: Vec<u64> = of_job.iter().filter_map(reached).collect();
-        if reached.len() == job_state.file.parameter_server.count as usize {
-            let step = self.steps.entry(job).or_default();
-            *step = reached.into_iter().min().unwrap_or(0).max(*step);
-        }
+        let state = self.cluster.job(&job).expect("it is not over");
+        let reports = self.presence.of_job(&job).filter_map(|seen| Some((seen.task, seen.report.as_ref()?)));
+        self.progress.entry(job.clone()).or_default().update(state, reports, now);
     }
 
     fn propose(&mut self, incarnation: Incarnation) {
@@ -306,8 +316,7 @@ impl Leader {
             self.pending.push((Command::Tick {}, Waiter::Nobody));
         }
         let silent = self.presence.silent(&self.cluster, now);
-        let lease = u64::try_from(LEASE.as_micros()).expect("a short time");
-        silent.iter().for_each(|command| nature.laws.leases.proposed(&self.cluster, command, lease, nature.now));
+        silent.iter().for_each(|command| nature.laws.leases.proposed(&self.cluster, command, nature.now));
         self.pending.extend(silent.into_iter().map(|command| (command, Waiter::Nobody)));
         for _ in 0..ROUNDS_MAX {
             if !self.pending.is_empty() {
@@ -319,7 +328,12 @@ impl Leader {
                 let commands = self.reconciler.look(&self.cluster, launcher, &Files, now);
                 self.pending.extend(commands.into_iter().map(|command| (command, Waiter::Nobody)));
             } else {
-                break;
+                let pace = |job: &Job| self.progress.get(&job.id).map(|progress| progress.pace(job)).unwrap_or_default();
+                let cuts = self.saver.look(&self.cluster, self.clock.at_ms(now), pace);
+                self.pending.extend(cuts.into_iter().map(|cut| (cut, Waiter::Nobody)));
+                if self.pending.is_empty() {
+                    break;
+                }
             }
         }
         self.show(nature, disk, &changed);
@@ -331,14 +345,20 @@ impl Leader {
         let (mut commands, waiters): (Vec<Command>, Vec<Waiter>) = std::mem::take(&mut self.pending).into_iter().unzip();
         for command in &mut commands {
             if let Command::DeclareLost { job, step, .. } = command {
-                *step = self.steps.get(job).copied().unwrap_or(0);
+                *step = self.progress.get(job).map_or(0, Progress::step);
             }
         }
+        let notes: Vec<_> = commands.iter().map(Saver::notes).collect();
         let applied = self.journal.commit(&mut self.cluster, self.clock.at_ms(now), commands, |_, _, _| Ok(()));
         self.tap.tell(&mut nature.laws, disk);
         let applied = applied.map_err(|error| error.to_string())?;
         nature.laws.history.applied(&self.cluster);
-        for (applied, waiter) in applied.into_iter().zip(waiters) {
+        nature.laws.checkpoints.check(&self.cluster, &self.store);
+        for ((applied, waiter), noted) in applied.into_iter().zip(waiters).zip(notes) {
+            if let (Some(noted), Outcome::Done) = (noted, &applied.outcome) {
+                nature.tally.add(if matches!(noted, Noted::Missed(_)) { "cut missed" } else { "checkpoint committed" });
+                self.saver.note(&noted, &self.cluster);
+            }
             for effect in &applied.effects {
                 nature.trace.note(nature.now, format_args!("coordinator: {effect}"));
                 self.reconcile_at = now;
@@ -356,17 +376,53 @@ impl Leader {
             (Waiter::Nobody, _) => {}
             (Waiter::Submit(stream), Outcome::Submitted { job }) => self.answers.push((stream, Message::Submitted(Ok(job)))),
             (Waiter::Submit(stream), other) => self.answers.push((stream, Message::Submitted(Err(other.to_string())))),
-            (Waiter::Cancel(stream, job), _) => {
+            (Waiter::Change(stream, job), _) => {
                 let state = self.cluster.job(&job).map(|job| (job.state, job.reason()));
                 self.answers.push((stream, Message::JobIs(state)));
             }
             (Waiter::Register(stream, job, task), Outcome::Registered { incarnation }) => {
-                let file = self.cluster.job(&job).expect("it was registered with").file.clone();
+                let job = self.cluster.job(&job).expect("it was registered with");
+                let file = job.file.clone();
                 self.presence.registered(incarnation, job, task, now);
                 self.answers.push((stream, Message::Welcome { incarnation, file: Box::new(file) }));
             }
             (Waiter::Register(stream, ..), other) => self.answers.push((stream, Message::Refused(other.to_string()))),
         }
+    }
+
+    // What the saver wants done is done on threads, each in its time.
+    fn file(&mut self, nature: &mut Nature, life: u32) {
+        for order in self.store.orders() {
+            self.filed += 1;
+            let most = if nature.chance.percent(10) { 2000 * MS } else { 100 * MS };
+            let after = nature.chance.between(MS, most);
+            let half = matches!(order, Order::Commit { .. });
+            nature.timer(COORDINATOR, life, after, Timer::Filed { number: self.filed, half });
+            self.filing.insert(self.filed, order);
+        }
+    }
+
+    // A thread has come further: it may be killed with the coordinator between the manifest's name and its durability.
+    fn filed(&mut self, nature: &mut Nature, life: u32, number: u32, half: bool) {
+        let order = self.filing.remove(&number).expect("it is being done");
+        let (job, dir, manifest) = match order {
+            Order::Sweep(leftovers) => {
+                let gone = self.store.sweep(&leftovers);
+                (0..gone).for_each(|_| nature.tally.add("checkpoint removed"));
+                return nature.laws.checkpoints.check(&self.cluster, &self.store);
+            }
+            Order::Commit { job, dir, manifest } => (job, dir, manifest),
+        };
+        let result = if half { self.store.place(&dir, &manifest).map(drop) } else { self.store.make_durable(&dir, manifest.id) };
+        nature.note(format_args!("coordinator: manifest of {} {}: {result:?}", manifest.id, if half { "placed" } else { "durable" }));
+        if half && result.is_ok() {
+            self.filing.insert(number, Order::Commit { job, dir, manifest });
+            let after = nature.chance.between(MS, 50 * MS);
+            return nature.timer(COORDINATOR, life, after, Timer::Filed { number, half: false });
+        }
+        let command = self.saver.written(job, manifest.id, result);
+        self.pending.push((command, Waiter::Nobody));
+        self.plan_turn(nature, life, 0);
     }
 
     // A job that has changed may now need what its tasks have said before.

@@ -1,5 +1,6 @@
 //! What must hold whatever happens, one file each. A law that is broken ends the run with its name.
 
+mod checkpoints;
 mod counted;
 mod durable;
 mod exports;
@@ -10,6 +11,7 @@ mod launched;
 mod leases;
 mod owner;
 mod reached;
+mod restored;
 mod terminal;
 mod views;
 
@@ -17,10 +19,11 @@ pub use exports::Left;
 
 use crate::nature::Node;
 use crate::session::Session;
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use tfcoord_ps_core::{Effect, Input, Push, Server};
+use tfcoord_ps_core::{Content, Effect, Input, Push, Server};
 use tfcoord_types::exchange::Answer;
-use tfcoord_types::id::{Generation, Incarnation, JobId};
+use tfcoord_types::id::{CheckpointId, Generation, Incarnation, JobId};
 
 /// The most pushes that are kept to be replayed.
 const SENT_MAX: usize = 512;
@@ -31,6 +34,7 @@ pub struct Laws {
     pub history: history::History,
     pub growing: growing::Growing,
     pub exports: exports::Exports,
+    pub checkpoints: checkpoints::Checkpoints,
     pub durable: durable::Durable,
     pub launched: launched::Launched,
     pub leases: leases::Leases,
@@ -38,6 +42,7 @@ pub struct Laws {
     pub views: views::Views,
     counted: counted::Counted,
     owner: owner::Owner,
+    restored: restored::Restored,
     // Pushes that were sent, and where to: each of them may come once more.
     sent: Vec<(Node, Push)>,
     sent_count: usize,
@@ -51,6 +56,8 @@ pub struct Who {
     pub incarnation: Incarnation,
     generation: Generation,
     cursors: Vec<(u32, u64)>,
+    // Whether it had chunks before.
+    restored_before: bool,
     input: Taken,
 }
 
@@ -58,6 +65,7 @@ pub struct Who {
 enum Taken {
     Push(Push),
     View,
+    Restored(CheckpointId, BTreeMap<u32, Content>),
     Other,
 }
 
@@ -81,6 +89,7 @@ impl Laws {
         let input = match input {
             Input::Push(push) => Taken::Push(Push { payload: Default::default(), ..push.clone() }),
             Input::View(_) => Taken::View,
+            Input::Restored { id, contents } => Taken::Restored(*id, contents.clone()),
             _ => Taken::Other,
         };
         Who {
@@ -88,6 +97,7 @@ impl Laws {
             node: session.node,
             incarnation: session.incarnation().expect("a server with a core has registered"),
             generation: core.generation(),
+            restored_before: !core.cursors().is_empty(),
             cursors: core.cursors(),
             input,
         }
@@ -103,8 +113,13 @@ impl Laws {
         if let Taken::Push(push) = &who.input
             && takes(effects)
         {
+            ensure(push.generation == core.generation(), who.node, "no push of another generation counts");
             fenced::check(&self.history, who, push);
         }
+        if let Taken::Restored(id, contents) = &who.input {
+            self.restored.restored(who, *id, contents, core);
+        }
+        self.restored.made(who, effects);
         self.counted.check(session, who, core, effects);
         reached::check(&self.history, session, who, core);
     }

@@ -10,7 +10,8 @@ use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
 /// What the world is to do for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    Start(Launch),
+    /// With its orphan grace.
+    Start(Launch, Duration),
     Kill(Launch),
 }
 
@@ -54,7 +55,7 @@ impl SimLauncher {
         };
         let mut state = self.state();
         let Some(slot) = state.launches.get_mut(launch) else { return false };
-        slot.get_or_insert(Ended { exit: Some(exit), log: Vec::new() });
+        slot.get_or_insert(Ended { exit: Some(exit), peak_memory_bytes: None, message: String::new(), log: Vec::new() });
         true
     }
 
@@ -63,11 +64,17 @@ impl SimLauncher {
         self.state().launches.is_empty()
     }
 
-    /// Forgets everything: the next coordinator begins with a clean table.
-    pub fn clear(&self) {
+    /// The machine stops and starts again: nothing runs, and how it ended nobody saw. The records of some launches were
+    /// not durable: as if they had never been.
+    pub fn crash(&self) {
         let mut state = self.state();
-        state.launches.clear();
-        state.orders.clear();
+        let State { launches, orders, chance, .. } = &mut *state;
+        orders.clear();
+        launches.retain(|_, _| chance.percent(80));
+        let unseen = Ended { exit: None, peak_memory_bytes: None, message: "its end was not seen".into(), log: Vec::new() };
+        for ended in launches.values_mut().filter(|ended| ended.is_none()) {
+            *ended = Some(unseen.clone());
+        }
     }
 }
 
@@ -83,7 +90,7 @@ impl Launcher for SimLauncher {
             return Err(Error::Start { launch: spec.launch.clone(), program: "sim".into(), source });
         }
         launches.insert(spec.launch.clone(), None);
-        orders.push(Order::Start(spec.launch.clone()));
+        orders.push(Order::Start(spec.launch.clone(), spec.orphan_grace));
         Ok(())
     }
 

@@ -27,6 +27,7 @@ mod nature;
 mod queue;
 mod server;
 mod session;
+mod store;
 mod tally;
 mod trace;
 mod worker;

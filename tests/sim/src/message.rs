@@ -24,9 +24,11 @@ pub enum Message {
     Submitted(Result<JobId, String>),
     /// Client to coordinator.
     Cancel(JobId),
+    /// Client to coordinator: so many workers.
+    ScaleJob(JobId, u32),
     /// Client to coordinator.
     Get(JobId),
-    /// The answer to both: state and reason, if there is such a job.
+    /// The answer to these: state and reason, if there is such a job.
     JobIs(Option<(JobState, String)>),
 
     /// Task to coordinator.
@@ -112,6 +114,7 @@ impl fmt::Display for Message {
             Self::Submitted(Ok(job)) => write!(f, "submitted {job}"),
             Self::Submitted(Err(why)) => write!(f, "not submitted: {why}"),
             Self::Cancel(job) => write!(f, "cancel {job}"),
+            Self::ScaleJob(job, workers) => write!(f, "scale {job} to {workers} workers"),
             Self::Get(job) => write!(f, "get {job}"),
             Self::JobIs(Some((state, _))) => write!(f, "the job is {state}"),
             Self::JobIs(None) => f.write_str("no such job"),

@@ -27,9 +27,40 @@ pub struct Recipe {
     pub lanes: u32,
 }
 
+/// How a job is run: whatever it is, the bits are the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    pub workers: u32,
+    pub servers: u32,
+    pub lease_s: u32,
+    pub grace_s: u32,
+    pub checkpoints: Saved,
+}
+
+/// How often parameters are saved.
+#[derive(Debug, Clone, Copy)]
+pub enum Saved {
+    /// As where the job file says nothing: seldom, and not in the end.
+    ByDefault,
+    Steps {
+        every: u64,
+        keep: u32,
+    },
+    Seconds {
+        every: u64,
+        keep: u32,
+    },
+}
+
 impl Recipe {
-    /// The job file for so many tasks.
-    pub fn file(self, workers: u32, servers: u32) -> JobFile {
+    /// The job file.
+    pub fn file(self, manner: Manner) -> JobFile {
+        let Manner { workers, servers, lease_s, grace_s, checkpoints } = manner;
+        let saved = match checkpoints {
+            Saved::ByDefault => String::new(),
+            Saved::Steps { every, keep } => format!(r#""checkpoint": {{"every_steps": {every}, "keep": {keep}}},"#),
+            Saved::Seconds { every, keep } => format!(r#""checkpoint": {{"every_seconds": {every}, "keep": {keep}}},"#),
+        };
         let Self { counting, clipped, lanes } = self;
         let clip = if clipped { r#", "clip_norm": 3.0"# } else { "" };
         let (model, data, train) = if counting {
@@ -46,10 +77,10 @@ impl Recipe {
             format!(r#"{{"format": "csv", "train": {{"files": "/d/train.csv"}}{data}}}"#)
         };
         let text = format!(
-            r#"{{"name": "sim", "start_timeout": 600, "model": {model}, "data": {data},
+            r#"{{"name": "sim", "start_timeout": 600, "lease_seconds": {lease_s}, "orphan_grace_seconds": {grace_s}, {saved} "model": {model}, "data": {data},
                 "train": {{{train}, "micro_batches": {lanes}, "epochs": {EPOCHS}, "seed": 5}},
                 "worker": {{"count": {workers}, "max_restarts": 1000}},
-                "parameter_server": {{"count": {servers}, "chunk_bytes": 16384}},
+                "parameter_server": {{"count": {servers}, "max_restarts": 1000, "chunk_bytes": 16384}},
                 "output": {{"dir": "/out"}}}}"#
         );
         job::parse("job.json", &text).unwrap_or_else(|problems| panic!("{problems}"))

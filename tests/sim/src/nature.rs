@@ -65,6 +65,14 @@ pub enum Timer {
     Retry,
     /// The export's curve is asked for again.
     Export,
+    /// An export was not wanted any more when its curve came.
+    ExportOutdated { attempt: u64 },
+    /// A server's writer has done one thing more.
+    Written,
+    /// A server has read a checkpoint.
+    Read { number: u32 },
+    /// The leader's files: the first half of an order is done, or all of it.
+    Filed { number: u32, half: bool },
     /// A server's link to the first one is opened (again).
     Link,
     /// Whatever is left to be said was said.
@@ -83,11 +91,13 @@ pub enum WorldEvent {
     /// A launched process starts.
     Spawn { place: usize },
     /// The launcher sees that a process has ended.
-    Reap { place: usize },
+    Reap { place: usize, boot: u32 },
     /// A stopped process goes on.
     Thaw { node: Node },
     /// The disk has room again, or works again.
     DiskFine,
+    /// So have, and do, the files of checkpoints.
+    StoreFine,
     /// The power goes, if it has not yet.
     PowerCut,
 }

@@ -2,11 +2,17 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
 /// Virtual time since the run began, in microseconds.
 pub type Us = u64;
 pub const MS: Us = 1_000;
 pub const S: Us = 1_000_000;
+
+/// A real duration as virtual time.
+pub fn us(time: Duration) -> Us {
+    u64::try_from(time.as_micros()).expect("a short time")
+}
 
 /// What will happen.
 #[derive(Debug)]

@@ -1,9 +1,12 @@
 //! A parameter server's process: the production core, and a shell around it with streams instead of gRPC.
 
+mod writer;
+
 use crate::message::Message;
 use crate::nature::{Nature, StreamId, Timer};
-use crate::queue::{MS, S};
+use crate::queue::{MS, S, Us};
 use crate::session::{News, Session};
+use crate::store::Store;
 use crate::worker::address;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_coordinator_core::Exit;
@@ -12,12 +15,14 @@ use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::{Generation, Revision};
 use tfcoord_types::report::{Body, Fault, Report};
 use tfcoord_types::view::{Directive, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE, TaskView};
+use writer::Writer;
 
 /// A parameter server's process.
 #[derive(Debug)]
 pub struct Server {
     pub session: Session,
     core: Option<Core>,
+    writer: Writer,
     clipped: bool,
     applied: Revision,
     fault: Option<Fault>,
@@ -31,10 +36,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(session: Session) -> Self {
+    pub fn new(session: Session, store: Store, pace: Us) -> Self {
+        let writer = Writer::new(store, session.node, session.launch.task.index, pace);
         Self {
             session,
             core: None,
+            writer,
             clipped: false,
             applied: Revision(0),
             fault: None,
@@ -121,6 +128,16 @@ impl Server {
                 self.link(nature);
             }
             Timer::Exit => self.end = Some(Exit::Code(1)),
+            Timer::Written => {
+                let incarnation = self.session.incarnation().expect("a server with a core has registered");
+                if let Some(input) = self.writer.written(nature, incarnation) {
+                    self.apply(nature, input);
+                }
+            }
+            Timer::Read { number } => {
+                let input = self.writer.read(nature, number);
+                self.apply(nature, input);
+            }
             timer => {
                 self.session.timer(nature, timer);
                 self.hear(nature);
@@ -197,7 +214,9 @@ impl Server {
         let mut news = false;
         for effect in effects {
             nature.trace.note(nature.now, format_args!("{}: {effect}", self.session.node));
-            news |= self.carry_out(nature, effect);
+            if let Some(effect) = self.writer.carry_out(nature, effect) {
+                news |= self.carry_out(nature, effect);
+            }
         }
         if news {
             self.report(nature);
@@ -230,7 +249,10 @@ impl Server {
                     nature.send(node, *stream, Message::Scale { generation, step, scale });
                 }
             }
-            Effect::Reached { .. } | Effect::CurveGrew { .. } => return true,
+            Effect::Reached { .. } | Effect::CurveGrew { .. } | Effect::Report => return true,
+            Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {
+                unreachable!("{effect}: the writer has taken it")
+            }
             Effect::Applied { revision } => {
                 self.applied = revision;
                 return true;

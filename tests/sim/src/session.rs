@@ -4,22 +4,19 @@
 
 use crate::message::Message;
 use crate::nature::{COORDINATOR, Nature, Node, StreamId, Timer};
-use crate::queue::{MS, S, Us};
+use crate::queue::{MS, S, Us, us};
 use std::collections::VecDeque;
 use tfcoord_coordinator_core::Process;
 use tfcoord_launch::Launch;
 use tfcoord_types::id::{Generation, Incarnation, Revision, Role};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::report::{Body, Report, ServerReport, WorkerReport};
+use tfcoord_types::timing::Timing;
 use tfcoord_types::view::TaskView;
 
-/// How long a task goes on without a session.
-const ORPHAN_GRACE: Us = 10 * S;
 const ATTEMPT_WITHIN: Us = 3 * S;
 const WAIT_FIRST: Us = 50 * MS;
-const WAIT_CAP: Us = S;
 const REPORT_GAP: Us = 50 * MS;
-const REPORT_EVERY: Us = 500 * MS;
 
 /// What a session says to its task.
 #[derive(Debug)]
@@ -46,6 +43,11 @@ pub struct Session {
     pub node: Node,
     pub launch: Launch,
     process: Process,
+    // How long it goes on without a session.
+    grace: Us,
+    // How often it reports at least, and how long it waits at most between two attempts.
+    heartbeat: Us,
+    wait_cap: Us,
     incarnation: Option<Incarnation>,
     state: State,
     stream: StreamId,
@@ -63,7 +65,7 @@ pub struct Session {
 
 impl Session {
     /// Begins to register.
-    pub fn start(nature: &mut Nature, node: Node, launch: Launch, process: Process) -> Self {
+    pub fn start(nature: &mut Nature, node: Node, launch: Launch, process: Process, grace: Us) -> Self {
         let body = match launch.task.role {
             Role::ParameterServer => Body::Server(ServerReport::default()),
             Role::Worker => Body::Worker(WorkerReport::default()),
@@ -73,6 +75,9 @@ impl Session {
             node,
             launch,
             process,
+            grace,
+            heartbeat: S,
+            wait_cap: S,
             incarnation: None,
             state: State::Waiting,
             stream: 0,
@@ -128,11 +133,11 @@ impl Session {
     fn failed(&mut self, nature: &mut Nature) {
         self.state = State::Waiting;
         self.serial += 1;
-        if nature.now >= self.lost_at + ORPHAN_GRACE {
+        if nature.now >= self.lost_at + self.grace {
             self.news.push_back(News::Ended { orphaned: true });
             return;
         }
-        let full = WAIT_FIRST.saturating_mul(1 << self.failures.min(8)).min(WAIT_CAP);
+        let full = WAIT_FIRST.saturating_mul(1 << self.failures.min(8)).min(self.wait_cap);
         self.failures += 1;
         let wait = nature.chance.between(full / 2, full);
         nature.timer(self.node, 0, wait, Timer::Session { serial: self.serial });
@@ -145,6 +150,8 @@ impl Session {
                 self.incarnation = Some(incarnation);
                 self.report.incarnation = incarnation;
                 self.failures = 0;
+                let lease = file.timing().lease;
+                (self.heartbeat, self.wait_cap) = (us(Timing::heartbeat(lease)), us(Timing::reconnect(lease)));
                 self.news.push_back(News::Welcome(incarnation, file));
                 nature.close(self.node, self.stream);
                 self.attempt(nature);
@@ -154,7 +161,7 @@ impl Session {
                     self.state = State::Open;
                     self.failures = 0;
                     self.serial += 1;
-                    nature.timer(self.node, 0, REPORT_EVERY, Timer::Report { serial: self.serial });
+                    nature.timer(self.node, 0, self.heartbeat, Timer::Report { serial: self.serial });
                 }
                 if self.view.as_ref().is_none_or(|newest| view.revision >= newest.revision && *view != *newest) {
                     nature.laws.growing.viewed(self.view.as_ref(), &view);
@@ -194,7 +201,7 @@ impl Session {
                 self.report_due = false;
                 self.serial += 1;
                 self.send(nature);
-                nature.timer(self.node, 0, REPORT_EVERY, Timer::Report { serial: self.serial });
+                nature.timer(self.node, 0, self.heartbeat, Timer::Report { serial: self.serial });
             }
             _ => {}
         }

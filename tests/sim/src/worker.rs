@@ -46,6 +46,9 @@ struct Shell {
     parameters: Option<(u64, ByChunk)>,
     work: Option<Work>,
     export: Option<(Box<Export>, u64)>,
+    // What is done and not asked to be reported.
+    done_shard: Option<EvaluatedShard>,
+    done_export: Option<Exported>,
     says_variables: bool,
     applied: Revision,
     evaluated: Vec<EvaluatedShard>,
@@ -115,6 +118,7 @@ impl Worker {
             Timer::Loaded => self.loaded(nature),
             Timer::Computed => self.progress(nature),
             Timer::Retry => self.tell(nature, Input::Retry, None),
+            Timer::ExportOutdated { attempt } => self.tell(nature, Input::Exported { attempt }, None),
             Timer::Export => self.ask_for_curve(nature),
             Timer::Exit => self.end = Some(Exit::Code(1)),
             timer => {
@@ -194,14 +198,14 @@ impl Worker {
             }
             Work::Evaluate(shard) => {
                 let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
-                shell.evaluated.push(shard.clone());
+                shell.done_shard = Some(shard.clone());
                 shell.work = None;
                 input
             }
             Work::Export { attempt, exported } => {
                 let input = Input::Exported { attempt: *attempt };
                 nature.laws.exports.exported(&self.session.launch.job, exported);
-                shell.exported = Some(exported.clone());
+                shell.done_export = Some(exported.clone());
                 shell.work = None;
                 input
             }
@@ -273,7 +277,15 @@ impl Worker {
             Effect::ForgetAll => {
                 shell.sums.clear();
                 shell.kept.clear();
+                shell.evaluated.clear();
+                shell.exported = None;
+                if let Some((export, _)) = shell.export.take() {
+                    // Whatever was asked for of it is answered some time, and not wanted then.
+                    nature.timer(node, 0, EXPORT_AGAIN, Timer::ExportOutdated { attempt: export.attempt });
+                }
             }
+            Effect::ReportShard { .. } => shell.evaluated.extend(shell.done_shard.take()),
+            Effect::ReportExport { .. } => shell.exported = shell.done_export.take(),
             Effect::Evaluate { evaluation, step, shard, records } => {
                 shell.check(step);
                 let (_, parameters) = shell.parameters.as_ref().expect("checked");
@@ -357,6 +369,8 @@ impl Shell {
             parameters: None,
             work: None,
             export: None,
+            done_shard: None,
+            done_export: None,
             says_variables: false,
             applied: Revision(0),
             evaluated: Vec::new(),

@@ -6,15 +6,16 @@ use crate::chance::Chance;
 use crate::client::{Client, Wanted};
 use crate::coordinator::Coordinator;
 use crate::disk::SimDisk;
-use crate::faults::{Excuses, Mix, PROMISES, mix};
+use crate::faults::{Mix, mix};
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
-use crate::model::Recipe;
+use crate::model::{Manner, Recipe, Saved};
 use crate::nature::{CLIENT, COORDINATOR, Event, FIRST_TASK, Nature, Node, Pace, StreamId, Timer, WorldEvent};
-use crate::queue::{MS, S, Us};
+use crate::queue::{MS, S, Us, us};
 use crate::server::Server;
 use crate::session::Session;
+use crate::store::Store;
 use crate::tally::Tally;
 use crate::trace::Trace;
 use crate::worker::{Worker, address_of};
@@ -75,14 +76,15 @@ struct World {
     frozen: BTreeMap<Node, Us>,
     plan: Plan,
     healed: bool,
-    // Until then no other fault may keep a server from the coordinator.
-    servers_spared_until: Us,
+    // How often the machine was started: what was to be seen before is not seen any more.
+    boots: u32,
 }
 
 // Where a launched process runs.
 #[derive(Debug)]
 struct Place {
     launch: Launch,
+    grace: Us,
     node: Node,
     task: Task,
 }
@@ -105,10 +107,9 @@ impl Plan {
             let lanes = 1 << chance.below(4);
             let counting = chance.percent(35);
             let recipe = Recipe { counting, clipped: !counting && chance.percent(50), lanes };
-            let workers = u32::try_from(chance.between(1, u64::from(lanes.min(4)))).expect("few");
-            let servers = u32::try_from(chance.between(1, 3)).expect("few");
             let cancel_at = chance.percent(5).then(|| chance.below(phase));
-            Wanted { after: number * chance.below(5 * S), recipe, workers, servers, cancel_at }
+            let after = number * chance.below(5 * S);
+            Wanted { after, recipe, manner: manner(chance, lanes), scales: scales(chance, lanes, phase), cancel_at }
         };
         let jobs = (0..jobs).map(|number| job(&mut chance, number)).collect();
         let faults = chance.between(1, 30);
@@ -124,9 +125,10 @@ impl Plan {
     /// One worker, one server, and nothing goes wrong.
     pub fn quiet(recipe: Recipe) -> Self {
         let pace = Pace { delay_min: 50, delay_max: MS, late_percent: 0, late_max: 0 };
+        let manner = Manner { workers: 1, servers: 1, lease_s: 2, grace_s: 60, checkpoints: Saved::ByDefault };
         Self {
             seed: 0,
-            jobs: vec![Wanted { after: 0, recipe, workers: 1, servers: 1, cancel_at: None }],
+            jobs: vec![Wanted { after: 0, recipe, manner, scales: Vec::new(), cancel_at: None }],
             mix: None,
             faults_at: Vec::new(),
             heal_at: S,
@@ -134,6 +136,31 @@ impl Plan {
             pace,
         }
     }
+}
+
+fn few(chance: &mut Chance, most: u64) -> u32 {
+    u32::try_from(chance.between(1, most)).expect("few")
+}
+
+fn manner(chance: &mut Chance, lanes: u32) -> Manner {
+    let (workers, servers) = (few(chance, u64::from(lanes.min(4))), few(chance, 3));
+    let lease_s = chance.pick(&[1, 2, 4, 10]).expect("there are some");
+    let grace_s = lease_s * chance.pick(&[2, 5, 30]).expect("there are some");
+    let keep = few(chance, 3);
+    let checkpoints = match chance.below(10) {
+        0 | 1 => Saved::ByDefault,
+        2..7 => Saved::Steps { every: chance.between(1, 4), keep },
+        _ => Saved::Seconds { every: chance.between(1, 6), keep },
+    };
+    Manner { workers, servers, lease_s, grace_s, checkpoints }
+}
+
+// Another number of workers, now and then.
+fn scales(chance: &mut Chance, lanes: u32, phase: Us) -> Vec<(Us, u32)> {
+    let times = if chance.percent(40) { chance.between(1, 4) } else { 0 };
+    let mut scales: Vec<_> = (0..times).map(|_| (chance.below(phase), few(chance, u64::from(lanes.min(4))))).collect();
+    scales.sort_unstable();
+    scales
 }
 
 /// Runs a plan to its end.
@@ -165,10 +192,10 @@ impl World {
         nature.note(format_args!("seed {seed}: {plan:?}"));
         let disk = SimDisk::new(Chance::new(seed, 3));
         let launcher = SimLauncher::new(Chance::new(seed, 4));
-        let coordinator = Coordinator::new(disk, launcher, PROMISES.coordinator_loss);
-        let mut client = Client::new(plan.mix.map(Excuses::of).unwrap_or_default());
+        let coordinator = Coordinator::new(disk, launcher, Store::new(Chance::new(seed, 5)));
+        let mut client = Client::new();
         nature.begin(CLIENT);
-        plan.jobs.iter().for_each(|wanted| client.wish(&mut nature, *wanted));
+        plan.jobs.iter().for_each(|wanted| client.wish(&mut nature, wanted.clone()));
         plan.faults_at.iter().for_each(|at| nature.plan_world(*at, WorldEvent::Fault));
         nature.plan_world(plan.heal_at, WorldEvent::Heal);
         nature.plan_world(0, WorldEvent::StartCoordinator);
@@ -181,7 +208,7 @@ impl World {
             frozen: BTreeMap::new(),
             plan,
             healed: false,
-            servers_spared_until: 0,
+            boots: 0,
         }
     }
 
@@ -276,18 +303,18 @@ impl World {
         }
         for order in self.coordinator.launcher.orders() {
             match order {
-                Order::Start(launch) => {
+                Order::Start(launch, grace) => {
                     let Nature { laws, .. } = &mut self.nature;
                     laws.launched.launched(&laws.history, &launch);
                     let node = Node(FIRST_TASK + u32::try_from(self.places.len()).expect("few"));
-                    self.places.push(Place { launch, node, task: Task::Starting });
+                    self.places.push(Place { launch, grace: us(grace), node, task: Task::Starting });
                     let after = if self.nature.chance.percent(10) { self.nature.chance.below(3 * S) } else { 20 * MS };
                     self.nature.plan_world(after, WorldEvent::Spawn { place: self.places.len() - 1 });
                 }
                 Order::Kill(launch) => {
                     let Nature { laws, .. } = &self.nature;
                     laws.launched.killed(&laws.history, &launch);
-                    if let Some(place) = self.places.iter().position(|place| place.launch == launch) {
+                    if let Some(place) = self.places.iter().rposition(|place| place.launch == launch) {
                         self.nature.tally.add("killed by the reconciler");
                         self.end(place, Exit::Signal(9));
                     }
@@ -301,7 +328,7 @@ impl World {
 
     // A process is over.
     fn end(&mut self, place: usize, exit: Exit) {
-        let Place { launch, node, task } = &mut self.places[place];
+        let Place { launch, node, task, .. } = &mut self.places[place];
         if matches!(task, Task::Ended(_)) {
             return;
         }
@@ -312,7 +339,7 @@ impl World {
         self.nature.end(node);
         let late = self.nature.chance.percent(15) && !self.healed;
         let after = if late { self.nature.chance.below(5 * S) } else { MS };
-        self.nature.plan_world(after, WorldEvent::Reap { place });
+        self.nature.plan_world(after, WorldEvent::Reap { place, boot: self.boots });
     }
 
     fn world(&mut self, event: WorldEvent) {
@@ -321,7 +348,8 @@ impl World {
             WorldEvent::Heal => self.heal(),
             WorldEvent::StartCoordinator => self.start_coordinator(),
             WorldEvent::Spawn { place } => self.spawn(place),
-            WorldEvent::Reap { place } => {
+            WorldEvent::Reap { boot, .. } if boot != self.boots => {}
+            WorldEvent::Reap { place, .. } => {
                 let Place { launch, task, .. } = &self.places[place];
                 if let Task::Ended(exit) = *task
                     && self.coordinator.launcher.ended(launch, exit)
@@ -337,6 +365,7 @@ impl World {
                 }
             }
             WorldEvent::DiskFine => self.coordinator.disk.trouble(None),
+            WorldEvent::StoreFine => self.coordinator.store.trouble(None),
             WorldEvent::PowerCut => {
                 if self.coordinator.disk.is_about_to_lose_power() {
                     self.crash_machine();
@@ -346,7 +375,7 @@ impl World {
     }
 
     fn spawn(&mut self, place: usize) {
-        let Place { launch, node, task } = &mut self.places[place];
+        let Place { launch, grace, node, task } = &mut self.places[place];
         if !matches!(task, Task::Starting) {
             return;
         }
@@ -356,21 +385,17 @@ impl World {
         let (addresses, kernel_path) = if worker { (Vec::new(), "sim".to_owned()) } else { (vec![address_of(*node)], String::new()) };
         let process = Process { nonce: format!("{}", node.0), addresses, host: "sim".into(), kernel_path };
         self.nature.trace.note(self.nature.now, format_args!("{node} starts as {launch}"));
-        let session = Session::start(&mut self.nature, *node, launch.clone(), process);
+        let session = Session::start(&mut self.nature, *node, launch.clone(), process, *grace);
         *task = if worker {
             Task::Worker(Box::new(Worker::new(session, self.plan.compute)))
         } else {
-            Task::Server(Box::new(Server::new(session)))
+            Task::Server(Box::new(Server::new(session, self.coordinator.store.clone(), self.plan.compute)))
         };
     }
 
     fn start_coordinator(&mut self) {
         if self.coordinator.runs() {
             return;
-        }
-        if !PROMISES.coordinator_loss {
-            // What an earlier one left is ended first.
-            (0..self.places.len()).for_each(|place| self.end(place, Exit::Signal(9)));
         }
         if !self.coordinator.start(&mut self.nature) && !self.coordinator.disk.powerless() {
             return self.restart_later();
@@ -388,9 +413,16 @@ impl World {
         self.nature.note(format_args!("the power is gone"));
         self.nature.tally.add("power cut");
         self.coordinator.stop(&mut self.nature);
-        (0..self.places.len()).for_each(|place| self.end(place, Exit::Signal(9)));
-        self.coordinator.launcher.clear();
+        for place in &mut self.places {
+            // Nobody is left to see it.
+            place.task = Task::Ended(Exit::Signal(9));
+            self.nature.end(place.node);
+        }
+        self.boots += 1;
+        self.coordinator.launcher.crash();
         self.coordinator.disk.crash();
+        self.coordinator.store.crash();
+        self.nature.laws.launched.crashed();
         self.frozen.clear();
         self.restart_later();
     }

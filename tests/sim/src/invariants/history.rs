@@ -2,7 +2,7 @@
 //! entry, under the core's own laws; after every restart the coordinator's state is that replica's, with nothing missing
 //! that was acknowledged and nothing added that was not tried.
 
-use super::ensure;
+use super::{checkpoints, ensure};
 use crate::tally::Tally;
 use serde::Deserialize;
 use tfcoord_coordinator::log::Entry;
@@ -54,6 +54,9 @@ impl History {
         self.replica.apply(entry.index, at_ms, command);
         let law = check(&self.replica).and_then(|()| check_step(&before, &self.replica));
         ensure(law.is_ok(), format_args!("entry {} {named}: {:?}", entry.index, law), "the core's own laws hold");
+        for job in self.replica.jobs() {
+            before.job(&job.id).into_iter().for_each(|old| checkpoints::step(old, job));
+        }
         self.count(&before, lost);
     }
 
@@ -73,6 +76,16 @@ impl History {
             let granted = old.iter().zip(&job.lanes).any(|(old, new)| old.owner.is_none() && new.owner.is_some());
             if granted {
                 self.tally.add("lanes granted again");
+            }
+            if let Some(old) = before.job(&job.id).filter(|old| old.generation < job.generation) {
+                self.tally.add(match (&job.checkpoints.restored, old.state) {
+                    (None, _) => "generation from the seed",
+                    (Some(_), JobState::Finalizing) => "generation from a checkpoint, of a job that was finalizing",
+                    (Some(_), _) => "generation from a checkpoint",
+                });
+            }
+            if before.job(&job.id).is_some_and(|old| old.workers() != job.workers()) {
+                self.tally.add("job scaled");
             }
         }
     }

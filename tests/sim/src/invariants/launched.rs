@@ -1,4 +1,5 @@
-//! An attempt is started at most once, and only one that was decided; only what should not run is killed.
+//! An attempt is started at most once while what it started may live, and only one that was decided; only what should not
+//! run is killed.
 
 use super::{ensure, history::History};
 use std::collections::BTreeSet;
@@ -15,6 +16,11 @@ impl Launched {
         let task = history.cluster().job(&launch.job).and_then(|job| job.tasks.get(&launch.task));
         let decided = task.is_some_and(|task| launch.attempt <= task.attempt);
         ensure(decided, launch, "only what was decided is started");
+    }
+
+    /// The machine has stopped: nothing lives, and a launch of which nobody knows may be done again.
+    pub fn crashed(&mut self) {
+        self.0.clear();
     }
 
     /// A process is to be killed.

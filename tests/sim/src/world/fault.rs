@@ -2,9 +2,10 @@
 
 use super::{Place, Task, World};
 use crate::disk::Trouble;
-use crate::faults::{Fault, PROMISES};
+use crate::faults::Fault;
 use crate::nature::{COORDINATOR, Node, WorldEvent};
 use crate::queue::{MS, S, Us};
+use crate::store;
 use tfcoord_coordinator_core::Exit;
 use tfcoord_types::id::Role;
 
@@ -12,8 +13,6 @@ use tfcoord_types::id::Role;
 const AWAY_MAX: Us = 25 * S;
 /// Longer than any run.
 const NEVER: Us = 1_000_000 * S;
-/// How long a server may be kept from the coordinator while its loss may not be: well below a lease.
-const SERVER_AWAY_MAX: Us = 3 * S;
 
 impl World {
     pub(super) fn fault(&mut self) {
@@ -41,16 +40,20 @@ impl World {
                 self.freeze(self.places[place].node, time);
             }
             Fault::HangWorker => {
-                let place = self.pick(Role::Worker)?;
+                let place = self.pick_registered(Role::Worker)?;
+                self.freeze(self.places[place].node, NEVER);
+            }
+            Fault::HangServer => {
+                let place = self.pick_registered(Role::ParameterServer)?;
                 self.freeze(self.places[place].node, NEVER);
             }
             Fault::FreezeServer => {
                 let place = self.pick(Role::ParameterServer)?;
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, 20 * S);
                 self.freeze(self.places[place].node, time);
             }
             Fault::FreezeCoordinator => {
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, 10 * S);
                 self.freeze(COORDINATOR, time);
             }
             Fault::CutStream => {
@@ -65,7 +68,7 @@ impl World {
             }
             Fault::PartServer => {
                 let place = self.pick(Role::ParameterServer)?;
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, AWAY_MAX);
                 self.part(self.places[place].node, COORDINATOR, time);
             }
             Fault::PartTasks => {
@@ -78,12 +81,10 @@ impl World {
             Fault::Replay => self.replay()?,
             Fault::Late => (self.nature.pace.late_percent, self.nature.pace.late_max) = (20, self.nature.chance.between(50 * MS, S)),
             Fault::FailLaunches => self.coordinator.launcher.fails(50),
-            Fault::KillCoordinator => {
-                if self.coordinator.runs() {
-                    self.coordinator.stop(&mut self.nature);
-                    self.frozen.remove(&COORDINATOR);
-                    self.restart_later();
-                }
+            Fault::KillCoordinator => self.kill_coordinator(),
+            Fault::KillAll => {
+                self.kill_coordinator();
+                (0..self.places.len()).for_each(|place| self.end(place, Exit::Signal(9)));
             }
             Fault::CutPower => {
                 let after = u32::try_from(self.nature.chance.below(6)).expect("few");
@@ -96,6 +97,13 @@ impl World {
                 self.nature.plan_world(time, WorldEvent::DiskFine);
             }
             Fault::FailSync => self.coordinator.disk.trouble(Some(Trouble::SyncFails)),
+            Fault::FillStore => self.trouble_store(store::Trouble::Full),
+            Fault::FailStoreSync => self.trouble_store(store::Trouble::SyncFails),
+            Fault::FailStoreReads => self.trouble_store(store::Trouble::ReadsFail),
+            Fault::SpoilCheckpoint => {
+                let spoiled = self.coordinator.store.spoil(&mut self.nature.chance);
+                spoiled.then_some(())?;
+            }
             Fault::SetClock => {
                 self.coordinator.clock_off_ms = self.nature.chance.pick(&[-3_600_000, -1000, 0, 1000, 3_600_000])?;
             }
@@ -110,6 +118,7 @@ impl World {
         self.nature.unblock();
         self.nature.pace = self.plan.pace;
         self.coordinator.launcher.fails(0);
+        self.coordinator.store.trouble(None);
         if !self.coordinator.disk.is_about_to_lose_power() {
             self.coordinator.disk.trouble(None);
         }
@@ -125,29 +134,43 @@ impl World {
         self.nature.chance.pick(&alive)
     }
 
+    // One that hangs before it has registered is only seen when its time to do so is over.
+    fn pick_registered(&mut self, role: Role) -> Option<usize> {
+        let registered = |place: &Place| match &place.task {
+            Task::Worker(worker) => worker.session.incarnation().is_some(),
+            Task::Server(server) => server.session.incarnation().is_some(),
+            Task::Starting | Task::Ended(_) => false,
+        };
+        let alive = self.alive(|place| place.launch.task.role == role && registered(place));
+        self.nature.chance.pick(&alive)
+    }
+
     fn pick_any(&mut self) -> Option<usize> {
         let alive = self.alive(|_| true);
         self.nature.chance.pick(&alive)
     }
 
-    // For how long servers may now be kept from the coordinator; one after the other while a job does not survive the
-    // loss of one.
-    fn server_away(&mut self) -> Option<Us> {
-        if PROMISES.server_loss {
-            return Some(self.nature.chance.between(S / 2, AWAY_MAX));
+    fn kill_coordinator(&mut self) {
+        if self.coordinator.runs() {
+            self.coordinator.stop(&mut self.nature);
+            self.frozen.remove(&COORDINATOR);
+            self.restart_later();
         }
-        if self.nature.now < self.servers_spared_until {
-            return None;
-        }
-        let time = self.nature.chance.between(S / 2, SERVER_AWAY_MAX);
-        self.servers_spared_until = self.nature.now + time + 5 * S;
-        Some(time)
+    }
+
+    fn trouble_store(&mut self, trouble: store::Trouble) {
+        self.coordinator.store.trouble(Some(trouble));
+        let time = self.nature.chance.between(S, 10 * S);
+        self.nature.plan_world(time, WorldEvent::StoreFine);
     }
 
     fn freeze(&mut self, node: Node, time: Us) {
         let until = self.nature.now + time;
         let frozen = self.frozen.entry(node).or_insert(0);
         *frozen = until.max(*frozen);
+        if node == COORDINATOR {
+            self.nature.laws.leases.stands_still(self.nature.now, until);
+        }
         self.nature.plan_world(time, WorldEvent::Thaw { node });
     }
 
@@ -192,6 +215,12 @@ fn name(fault: Fault) -> &'static str {
         Fault::Late => "fault: network slow",
         Fault::FailLaunches => "fault: launches fail",
         Fault::KillServer => "fault: server killed",
+        Fault::HangServer => "fault: server hangs",
+        Fault::KillAll => "fault: all killed",
+        Fault::FillStore => "fault: no room for checkpoints",
+        Fault::FailStoreSync => "fault: sync of a checkpoint fails",
+        Fault::FailStoreReads => "fault: checkpoints cannot be read",
+        Fault::SpoilCheckpoint => "fault: checkpoint damaged",
         Fault::KillCoordinator => "fault: coordinator killed",
         Fault::CutPower => "fault: power cut",
         Fault::FillDisk => "fault: disk full",

@@ -1,0 +1,39 @@
+//! A checkpoint that is committed lies there, complete and durable, as long as a job may go back to it; and a generation
+//! begins from the newest one.
+
+use super::ensure;
+use crate::store::Store;
+use tfcoord_coordinator_core::{Cluster, Job};
+
+#[derive(Debug, Default)]
+pub struct Checkpoints;
+
+impl Checkpoints {
+    /// The coordinator's state, or what lies there, has changed.
+    pub fn check(&self, cluster: &Cluster, store: &Store) {
+        for job in cluster.jobs().filter(|job| !job.is_over()) {
+            let missing = job
+                .checkpoints
+                .committed
+                .iter()
+                .chain(&job.checkpoints.restored)
+                .filter_map(|checkpoint| Some((checkpoint.id, store.missing(checkpoint)?)));
+            for (id, why) in missing {
+                ensure(false, format_args!("{} {id}: {why}", job.id), "a committed checkpoint is there, whole, until it is let go of");
+            }
+        }
+    }
+}
+
+/// Between two entries of the log.
+pub fn step(old: &Job, new: &Job) {
+    if old.generation == new.generation || new.is_over() {
+        return;
+    }
+    let newest = new.checkpoints.committed.last();
+    let place = format_args!("{} generation {}", new.id, new.generation).to_string();
+    ensure(new.checkpoints.restored.as_ref() == newest, &place, "a generation begins from the newest committed checkpoint");
+    let kept = new.checkpoints.committed.iter().all(|checkpoint| old.checkpoints.committed.contains(checkpoint));
+    ensure(kept, &place, "what a generation begins from was committed before");
+    ensure(new.checkpoints.cutting.is_none(), &place, "what was being cut of the generation before comes to nothing");
+}
