@@ -55,6 +55,9 @@ pub struct Submit {
     /// The job file
     #[arg(value_name = "JOB.json")]
     pub file: PathBuf,
+    /// Go on from the newest checkpoint of an earlier job of this name
+    #[arg(long)]
+    pub resume: bool,
     /// Return once the job is admitted; it goes on by itself
     #[arg(long)]
     pub detach: bool,

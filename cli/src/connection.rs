@@ -2,11 +2,12 @@
 //!
 //! Every call to the coordinator may be repeated: reading changes nothing, a cancelled job stays cancelled, and a
 //! submission carries its request id. So what got lost is said again, until it was answered or patience is over.
-//! An embedded coordinator that is not there is started, once for each time that it was lost.
+//! An embedded coordinator that is not there is started; one that was started and does not answer either, after a while
+//! again. Jobs outlive it: it goes on from its log.
 
 use crate::failure::{Failure, is_lost};
 use crate::place::{Client, Place};
-use crate::start;
+use crate::start::{self, Started};
 use std::time::{Duration, Instant};
 use tfcoord_client::Backoff;
 use tonic::{Response, Status};
@@ -14,25 +15,31 @@ use tonic::{Response, Status};
 /// The wait before the second attempt, and the longest one.
 const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// One that was started may take so long until it is started again.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// A connection to the coordinator that is made when it is needed.
 pub struct Connection {
     place: Place,
     patience: Duration,
     client: Option<Client>,
     trouble: Option<Trouble>,
+    // Whether there was one before.
+    had_answers: bool,
+    restarted: bool,
 }
 
 // Since the last answer.
 struct Trouble {
     since: Instant,
     backoff: Backoff,
-    started: bool,
+    started: Option<Instant>,
 }
 
 impl Connection {
     /// A connection to `place`; an attempt that fails is repeated for as long as `patience`.
     pub fn new(place: Place, patience: Duration) -> Self {
-        Self { place, patience, client: None, trouble: None }
+        Self { place, patience, client: None, trouble: None, had_answers: false, restarted: false }
     }
 
     /// A connected client.
@@ -72,6 +79,12 @@ impl Connection {
     /// There was an answer: patience is new.
     pub fn answered(&mut self) {
         self.trouble = None;
+        self.had_answers = true;
+    }
+
+    /// Whether a coordinator that was there has been lost and started again since the last time this was asked.
+    pub fn was_restarted(&mut self) -> bool {
+        std::mem::take(&mut self.restarted)
     }
 
     /// Waits, if the call that ended so may be repeated.
@@ -89,9 +102,18 @@ impl Connection {
     async fn nobody(&mut self, why: &str) -> Result<(), Failure> {
         let trouble = self.trouble.get_or_insert_with(Trouble::begin);
         match &self.place {
-            Place::Embedded { state_dir } if !trouble.started => {
-                trouble.started = true;
-                start::embedded(state_dir).await
+            Place::Embedded { state_dir } if trouble.started.is_none_or(|at| at.elapsed() > START_AGAIN_AFTER) => {
+                trouble.started = Some(Instant::now());
+                match start::embedded(state_dir).await? {
+                    Started::Serves => self.restarted = self.had_answers,
+                    // It was well before: whatever has killed it may not do so again.
+                    Started::Wordless(failure) if self.had_answers => {
+                        trouble.started = None;
+                        return self.pause(&failure.message).await;
+                    }
+                    Started::Wordless(failure) => return Err(failure),
+                }
+                Ok(())
             }
             _ => self.pause(why).await,
         }
@@ -110,6 +132,6 @@ impl Connection {
 
 impl Trouble {
     fn begin() -> Self {
-        Self { since: Instant::now(), backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: false }
+        Self { since: Instant::now(), backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: None }
     }
 }

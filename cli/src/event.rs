@@ -3,7 +3,7 @@
 //! The coordinator shows states, not events, and may leave some out; [`Tracker`] compares each with the one
 //! before. These are also the lines of `tfcoord submit -o jsonl`.
 
-use crate::job::{Evaluation, Job, Plan, Progress, State};
+use crate::job::{Checkpoint, Checkpoints, Evaluation, Job, Plan, Progress, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -71,6 +71,36 @@ pub enum Event {
         /// How the one before ended; may be empty.
         exit: String,
     },
+    /// It goes on from what an earlier job has left.
+    Resumed {
+        /// Its id.
+        job: String,
+        /// What it goes on from.
+        checkpoint: Checkpoint,
+    },
+    /// The parameters went back, since a server was lost or a checkpoint could not be used.
+    WentBack {
+        /// Its id.
+        job: String,
+        /// The new life of the parameters.
+        generation: u64,
+        /// The step that they are of; 0: the beginning.
+        step: u64,
+        /// Where the checkpoint lies; nothing for the beginning.
+        checkpoint: Option<Checkpoint>,
+    },
+    /// A checkpoint could not be written, or not be read; training goes on.
+    CheckpointFailed {
+        /// Its id.
+        job: String,
+        /// Which one, and why.
+        reason: String,
+    },
+    /// The embedded coordinator was gone; this client has started it again, and the job has gone on meanwhile.
+    CoordinatorRestarted {
+        /// Its id.
+        job: String,
+    },
     /// This client left, the job goes on.
     Detached {
         /// Its id.
@@ -89,6 +119,8 @@ pub struct Tracker {
     state: Option<State>,
     reason: String,
     evaluations: usize,
+    // The generation, and the last failure of a checkpoint.
+    saved: Option<(u64, String)>,
     tasks: BTreeMap<String, (u32, bool)>,
 }
 
@@ -100,6 +132,7 @@ impl Tracker {
             events.push(Event::Submitted { job: job.id.clone(), plan: job.plan.clone() });
         }
         self.see_tasks(job, &mut events);
+        self.see_checkpoints(job, &mut events);
         self.see_evaluations(job, &mut events);
         let waits_otherwise = job.state == State::Pending && self.reason != job.reason;
         if self.state != Some(job.state) || waits_otherwise {
@@ -123,6 +156,23 @@ impl Tracker {
                 None | Some((_, false)) if gone => events.push(Event::TaskLost { job: id, task: name, attempt: task.attempt, exit }),
                 _ => {}
             }
+        }
+    }
+
+    fn see_checkpoints(&mut self, job: &Job, events: &mut Vec<Event>) {
+        let Some(Checkpoints { generation, restored, failure, .. }) = &job.checkpoints else { return };
+        let before = self.saved.replace((*generation, failure.clone()));
+        if before.as_ref().is_none_or(|(_, before)| before != failure) && !failure.is_empty() {
+            events.push(Event::CheckpointFailed { job: job.id.clone(), reason: failure.clone() });
+        }
+        if let (None, Some(checkpoint)) = (&before, restored)
+            && job.state != State::Finalizing
+        {
+            events.push(Event::Resumed { job: job.id.clone(), checkpoint: checkpoint.clone() });
+        }
+        if before.is_some_and(|(before, _)| before < *generation) {
+            let step = restored.as_ref().map_or(0, |restored| restored.step);
+            events.push(Event::WentBack { job: job.id.clone(), generation: *generation, step, checkpoint: restored.clone() });
         }
     }
 

@@ -6,6 +6,7 @@
 use serde::Serialize;
 use std::fmt;
 use tfcoord_proto::v1;
+use tfcoord_types::id::CheckpointId;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,8 +39,34 @@ pub struct Job {
     pub classes: Vec<String>,
     /// What it made; once it has succeeded.
     pub outputs: Option<Outputs>,
+    /// What its parameters may go back to; once it has started.
+    pub checkpoints: Option<Checkpoints>,
     /// The job file as admitted.
     pub job_file: Option<serde_json::Value>,
+}
+
+/// What a job's parameters may go back to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Checkpoints {
+    /// The life of the parameters, from 1: grows when they go back.
+    pub generation: u64,
+    /// Those that are kept, the oldest first.
+    pub committed: Vec<Checkpoint>,
+    /// What the present generation began from; nothing if from the seed.
+    pub restored: Option<Checkpoint>,
+    /// Why the last one that could not be written, or not be read, could not; empty if none, or one was committed since.
+    pub failure: String,
+}
+
+/// A checkpoint that is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checkpoint {
+    /// GENERATION-STEP-ATTEMPT, what its files' names begin with.
+    pub id: String,
+    /// Steps trained by then.
+    pub step: u64,
+    /// Where its files lie.
+    pub dir: String,
 }
 
 /// Where a job is in its life.
@@ -219,8 +246,24 @@ impl From<v1::Job> for Job {
             evaluations: job.evaluations.into_iter().map(Into::into).collect(),
             classes: job.classes,
             outputs: job.outputs.map(Into::into),
+            checkpoints: job.checkpoints.map(Into::into),
             job_file: serde_json::from_str(&job.job_file).ok(),
         }
+    }
+}
+
+impl From<v1::Checkpoints> for Checkpoints {
+    fn from(checkpoints: v1::Checkpoints) -> Self {
+        let v1::Checkpoints { generation, committed, restored, failure } = checkpoints;
+        let committed = committed.into_iter().map(Into::into).collect();
+        Self { generation, committed, restored: restored.map(Into::into), failure }
+    }
+}
+
+impl From<v1::Checkpoint> for Checkpoint {
+    fn from(v1::Checkpoint { id, dir }: v1::Checkpoint) -> Self {
+        let step = id.parse().map_or(0, |id: CheckpointId| id.step);
+        Self { id, step, dir }
     }
 }
 

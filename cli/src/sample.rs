@@ -31,6 +31,7 @@ pub fn job(state: State) -> Job {
         evaluations: vec![],
         classes: vec!["cat".into(), "dog".into()],
         outputs: None,
+        checkpoints: None,
         job_file: None,
     }
 }

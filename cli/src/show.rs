@@ -12,7 +12,7 @@ mod status;
 mod table;
 
 pub use ending::{failure, next_commands, quoted, result};
-pub use event::line as event;
+pub use event::{RESTARTED, line as event};
 pub use list::list;
 pub use log::Painter;
 pub use number::counted;

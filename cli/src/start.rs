@@ -35,11 +35,20 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
     Err(missing.help("the programs of tfcoord belong into one directory; TFCOORD_BIN_DIR names another one"))
 }
 
+/// What became of a start.
+#[derive(Debug)]
+pub enum Started {
+    /// A coordinator serves.
+    Serves,
+    /// It ended before it had said anything, as if it was killed: what to say where that is the end.
+    Wordless(Failure),
+}
+
 /// Starts the coordinator of `state_dir` and waits until it answers.
 ///
 /// # Errors
-/// What it said, or what became of it instead.
-pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
+/// What it said.
+pub async fn embedded(state_dir: &Path) -> Result<Started, Failure> {
     let program = program("tfcoord-coordinator").map_err(|failure| Failure { code: Code::Unreachable, ..failure })?;
     let log = state_dir.join("coordinator.log");
     let without_log = |what: &str| Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));
@@ -63,9 +72,9 @@ pub async fn embedded(state_dir: &Path) -> Result<(), Failure> {
     let stdout = child.stdout.take().expect("it is piped");
     let line = first_line(stdout.into()).await.map_err(|error| failed(&error.to_string()))?;
     match line.split_once(' ') {
-        Some(("ready" | "running", _)) => Ok(()),
+        Some(("ready" | "running", _)) => Ok(Started::Serves),
         Some(("error", text)) => Err(failed(text)),
-        _ if line.is_empty() => Err(failed("it ended without a word")),
+        _ if line.is_empty() => Ok(Started::Wordless(failed("it ended without a word"))),
         _ => Err(failed(&format!("it said {line:?}"))),
     }
 }

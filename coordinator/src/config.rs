@@ -15,7 +15,11 @@ const ENDED_JOBS_KEPT: usize = 100;
 #[derive(Debug, Parser)]
 #[command(name = "tfcoord-coordinator", version, about = "Admits jobs, launches their tasks and watches over them")]
 #[command(group(clap::ArgGroup::new("kind").required(true).args(["embedded", "config"])))]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    /// What it does instead of being a coordinator
+    #[command(subcommand)]
+    pub instead: Option<Instead>,
     /// Serve one user's state directory, as `tfcoord` starts it; end when idle
     #[arg(long, requires = "state_dir")]
     pub embedded: bool,
@@ -32,6 +36,20 @@ pub struct Arguments {
     /// Stand by itself, as this JSON file says
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// The name of [`Instead::Supervise`].
+pub const SUPERVISE: &str = "supervise";
+
+/// What the program does beside a coordinator.
+#[derive(Debug, clap::Subcommand)]
+pub enum Instead {
+    /// Supervise one launch of a task, as a coordinator starts it
+    #[command(name = SUPERVISE, hide = true)]
+    Supervise {
+        /// The launch's directory
+        dir: PathBuf,
+    },
 }
 
 /// Where to listen.
@@ -234,7 +252,9 @@ mod tests {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
         assert!(parse("c --embedded --state-dir /s").is_ok());
         assert!(parse("c --config /c").is_ok());
-        for line in ["c", "c --embedded", "c --state-dir /s", "c --embedded --state-dir /s --config /c"] {
+        let supervise = parse("c supervise /d").unwrap().instead;
+        assert!(matches!(supervise, Some(Instead::Supervise { dir }) if dir == Path::new("/d")));
+        for line in ["c", "c --embedded", "c --state-dir /s", "c --embedded --state-dir /s --config /c", "c --config /c supervise /d"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -16,6 +16,7 @@ mod progress;
 pub mod reconcile;
 mod request;
 mod results;
+mod saver;
 mod turn;
 
 #[cfg(test)]
@@ -35,7 +36,6 @@ use crate::state_dir::StateDir;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 use tfcoord_coordinator_core::{Cluster, Command};
 use tfcoord_fs::FileLock;
 use tfcoord_launch::Launcher;
@@ -45,8 +45,6 @@ use tokio::sync::watch;
 const REQUESTS_MAX: usize = 1024;
 /// Requests that are taken in one turn.
 const BATCH_MAX: usize = 256;
-/// How long tasks may take to end when the coordinator does.
-const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the leader works with.
 pub struct Parts {
@@ -60,8 +58,6 @@ pub struct Parts {
     pub outputs: Outputs,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
-    /// How long a task may be silent before it is held for dead.
-    pub lease: Duration,
     /// Of how many jobs that ended the files are kept.
     pub ended_jobs_kept: usize,
 }
@@ -75,21 +71,24 @@ pub struct Leader {
 
 impl Leader {
     /// Takes office: starts the leader's thread. `launcher` makes the launcher, which is given a function to call
-    /// whenever a task has ended.
+    /// whenever a task has ended, and which is given back too.
     ///
     /// # Errors
-    /// The thread cannot be started.
-    pub fn start(parts: Parts, launcher: impl FnOnce(Arc<dyn Fn() + Send + Sync>) -> Arc<dyn Launcher>) -> std::io::Result<Self> {
+    /// There is no launcher, or the thread cannot be started.
+    pub fn start<E: From<std::io::Error>>(
+        parts: Parts,
+        launcher: impl FnOnce(Arc<dyn Fn() + Send + Sync>) -> Result<Arc<dyn Launcher>, E>,
+    ) -> Result<(Self, Arc<dyn Launcher>), E> {
         let (sender, requests) = sync_channel(REQUESTS_MAX);
         let last_words = LastWords::default();
         let handle = Handle::new(sender, last_words.clone());
         let (active_sender, active) = watch::channel(0);
         let nudge = handle.clone();
-        let launcher = launcher(Arc::new(move || nudge.tasks_changed()));
+        let launcher = launcher(Arc::new(move || nudge.tasks_changed()))?;
         let clock = Clock::new(parts.cluster.now_ms());
-        let office = turn::Office::new(parts, clock, launcher, active_sender, last_words);
+        let office = turn::Office::new(parts, clock, launcher.clone(), active_sender, handle.clone(), last_words);
         let thread = thread::Builder::new().name("leader".into()).spawn(move || lead(office, &requests))?;
-        Ok(Self { handle, active, thread })
+        Ok((Self { handle, active, thread }, launcher))
     }
 
     /// The way to ask it.
@@ -115,8 +114,9 @@ impl Leader {
 }
 
 fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), Error> {
-    office.propose(Command::TakeOffice {});
+    office.propose(Command::TakeOffice { adopts: true });
     office.settle()?;
+    tfcoord_fault::point!("leader.office.taken");
     loop {
         let mut next = match requests.recv_timeout(office.wait()) {
             Ok(request) => Some(request),
@@ -128,10 +128,8 @@ fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), Er
         let mut taken = 0;
         while let Some(request) = next {
             if matches!(request, Request::Stop) {
-                // What came before it is settled; then the tasks end.
-                office.settle()?;
-                office.stop(STOP_GRACE);
-                return Ok(());
+                // What came before it is settled.
+                return office.settle();
             }
             office.take(request);
             taken += 1;
@@ -139,6 +137,5 @@ fn lead(mut office: turn::Office, requests: &Receiver<Request>) -> Result<(), Er
         }
         office.settle()?;
     }
-    office.stop(STOP_GRACE);
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod leader;
 pub mod log;
 pub mod outputs;
 pub mod prepare;
+pub mod resume;
 pub mod rpc;
 pub mod serve;
 pub mod state_dir;

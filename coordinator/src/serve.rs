@@ -1,13 +1,13 @@
 //! A coordinator from its start to its end.
 //!
-//! Start: lock, leftovers of an earlier life, log, listeners, leader, then the ready line. End, on SIGTERM, SIGINT, or
-//! idleness of an embedded one: the sockets go first, then the tasks (SIGTERM, and SIGKILL after 5 s), then the lock.
-//! Jobs that were active are failed by the next coordinator on the same log, with that as their reason: cancelling them
-//! would be a decision of a person. One whose state directory was removed under it ends too, and leaves alone what is
-//! there in its place: that may be another one's.
+//! Start: lock, log, listeners, tasks that an earlier life left running, leader, then the ready line. End, on SIGTERM,
+//! SIGINT, or idleness of an embedded one: the sockets go first, then the lock. Tasks that run train on, and the next
+//! coordinator on the same log adopts them: ending a job is a decision of a person. Where none comes they end
+//! themselves. One whose state directory was removed under it ends too, with its tasks, which nobody could find again, and
+//! leaves alone what is there in its place: that may be another one's.
 
-use crate::config::{Config, Listen};
-use crate::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
+use crate::config::{Config, Listen, SUPERVISE};
+use crate::leader::{self, Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
 use crate::log::{FileLog, SEGMENT_BYTES};
 use crate::outputs::Outputs;
 use crate::prepare::Preparer;
@@ -15,6 +15,7 @@ use crate::rpc::incoming::{self, Listener};
 use crate::rpc::{self, Services};
 use crate::state_dir::{StateDir, make_token};
 use anyhow::Context;
+use std::collections::BTreeSet;
 use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
@@ -23,16 +24,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::Bearer;
+use tfcoord_coordinator_core::kept::is_in_use;
 use tfcoord_fs::FileLock;
 use tfcoord_launch::{Launcher, Local, local};
 use tfcoord_telemetry::prometheus;
+use tfcoord_types::id::JobId;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-/// A task that is silent for so long is held for dead: as long as it goes on without a session.
-const LEASE: Duration = Duration::from_secs(10);
 /// Another coordinator that holds the lock must answer, or let go of it, within this time.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
 const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -100,9 +101,6 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
         Ok(lock) => Arc::new(lock),
         Err(endpoint) => return Ok(Started::Running(endpoint)),
     };
-    for dir in local::end_leftovers(state.root())? {
-        tracing::warn!(dir = %dir.display(), "killed a task that an earlier coordinator left behind");
-    }
     state.remove_temporaries()?;
     let metrics = metrics(config, &state).await?;
     let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
@@ -115,17 +113,22 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     let first = endpoints.first().context("there is nothing to listen on")?;
     let launch = local::Config {
         bin_dir: config.bin_dir.clone(),
+        // The program that runs, even if another one has taken its place.
+        supervisor: vec!["/proc/self/exe".into(), SUPERVISE.into()],
         state_dir: state.root().to_owned(),
         socket_dir,
         scratch_dir: state.scratch(),
         coordinator: first.clone(),
     };
-    let mut launcher: Option<Arc<dyn Launcher>> = None;
     let ended_jobs_kept = config.ended_jobs_kept;
     let outputs = Outputs::new(&state)?;
-    let parts = Parts { journal, cluster, state: state.clone(), outputs, lock: lock.clone(), lease: LEASE, ended_jobs_kept };
-    let leader = Leader::start(parts, |on_end| launcher.insert(Arc::new(Local::new(launch, on_end))).clone())?;
-    let launcher = launcher.context("the leader has no launcher")?;
+    let in_use: BTreeSet<JobId> = cluster.jobs().filter(|job| is_in_use(job)).map(|job| job.id.clone()).collect();
+    let parts = Parts { journal, cluster, state: state.clone(), outputs, lock: lock.clone(), ended_jobs_kept };
+    let (leader, launcher) = Leader::start(parts, |on_end| {
+        let local = Local::new(launch, on_end);
+        local.adopt(|launch| in_use.contains(&launch.job))?;
+        Ok::<_, anyhow::Error>(Arc::new(local) as Arc<dyn Launcher>)
+    })?;
     tfcoord_fs::write_atomic(&state.endpoint(), format!("{first}\n").as_bytes(), MODE_PRIVATE)?;
     let preparer = Arc::new(Preparer::new(&config.bin_dir, &state));
     let services = Services { leader: leader.handle(), preparer, launcher, state, token, ended_jobs_kept };
@@ -139,7 +142,7 @@ impl Coordinator {
         &self.endpoints
     }
 
-    /// Serves until `stop` is ready, the leader cannot go on, or an embedded one is idle; then ends everything it started.
+    /// Serves until `stop` is ready, the leader cannot go on, or an embedded one is idle. Tasks go on.
     ///
     /// # Errors
     /// Why the leader could not go on.
@@ -182,9 +185,14 @@ impl Coordinator {
                 leading.await
             }
         };
-        // A leader that failed has left its tasks running.
-        let _stopped = tokio::task::spawn_blocking(move || launcher.stop(Duration::ZERO)).await;
-        if lock.is_in_place() || !state.root().exists() {
+        if let Ok(Err(leader::Error::StateDirGone { .. })) = &led {
+            let launcher = launcher.clone();
+            let _stopped = tokio::task::spawn_blocking(move || launcher.stop(Duration::ZERO)).await;
+        }
+        let running = launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
+        if running > 0 {
+            tracing::warn!(running, "tasks go on: the next coordinator of this state directory adopts them, or they end themselves");
+        } else if lock.is_in_place() || !state.root().exists() {
             state.remove_socket_dir();
         }
         stopping.send_replace(true);

@@ -135,6 +135,12 @@ impl StateDir {
         self.job(job).join("token")
     }
 
+    /// The join tokens that are here: of jobs that are in use.
+    pub fn job_tokens(&self) -> Vec<PathBuf> {
+        let jobs = fs::read_dir(self.root.join("jobs")).into_iter().flatten().flatten();
+        jobs.map(|entry| entry.path().join("token")).filter(|path| path.exists()).collect()
+    }
+
     /// Whether files of the job are here, such as what its tasks printed.
     pub fn has_job(&self, job: &JobId) -> bool {
         self.job(job).is_dir()

@@ -77,7 +77,7 @@ impl Place {
 
     async fn submit(&self) -> String {
         let job_file = JOB_FILE.replace("/out", self.dir.path().to_str().unwrap());
-        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into() };
+        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into(), resume: false };
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 
@@ -96,6 +96,14 @@ impl Place {
     }
 }
 
+impl Place {
+    fn kill(&self, pid: &str) {
+        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        // One that has ended is as good.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
 struct Coordinator {
     child: Child,
     line: String,
@@ -111,8 +119,22 @@ impl Coordinator {
     }
 }
 
+impl Drop for Place {
+    /// Ends what supervisors have started, which outlives coordinators.
+    fn drop(&mut self) {
+        let logs = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+        let tasks = logs(&self.state().join("jobs")).into_iter().flat_map(|job| logs(&job.join("tasks")));
+        for attempt in tasks.flat_map(|task| logs(&task)) {
+            let record = fs::read(attempt.join("process.json")).ok();
+            let record: Option<serde_json::Value> = record.and_then(|json| serde_json::from_slice(&json).ok());
+            if let Some(pid) = record.filter(|_| !attempt.join("exit.json").exists()).and_then(|record| record["pid"].as_i64()) {
+                self.kill(&pid.to_string());
+            }
+        }
+    }
+}
+
 impl Drop for Coordinator {
-    // Politely: it takes its tasks along.
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             self.signal(rustix::process::Signal::TERM);
@@ -170,39 +192,53 @@ async fn one_at_a_time_and_it_ends_when_idle() {
 }
 
 #[tokio::test]
-async fn a_killed_coordinator_fails_its_jobs_when_it_comes_back_and_leaves_no_task() {
+async fn tasks_outlive_their_coordinator_however_it_ends_and_are_adopted() {
+    use rustix::process::Signal;
+    let place = Place::new();
+    let mut coordinator = place.start(60_000);
+    let job = place.submit().await;
+    let pids = place.pids(&job).await;
+    for signal in [Signal::KILL, Signal::TERM, Signal::KILL] {
+        coordinator.signal(signal);
+        coordinator.ended().await;
+        coordinator = place.start(60_000);
+        assert!(coordinator.line.starts_with("ready "), "{}", coordinator.line);
+        assert!(pids.iter().all(|pid| lives(pid)));
+        let found = place.client().await.get(v1::GetRequest { job: job.clone() }).await.unwrap().into_inner();
+        assert_eq!((found.state(), found.tasks.iter().map(|task| task.attempt).max()), (v1::JobState::Admitted, Some(1)));
+        assert_eq!(place.submit().await, job, "the request is remembered");
+    }
+    assert_eq!(place.pids(&job).await, pids, "nothing was launched again");
+    let mut client = place.client().await;
+    client.cancel(v1::CancelRequest { job: job.clone(), reason: "enough".into() }).await.unwrap();
+    all_end(&pids).await;
+    let mut states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
+    while !states[0].tasks.iter().all(|task| task.state == "ended") {
+        states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
+    }
+    assert!(states[0].tasks.iter().all(|task| task.last_exit == "was killed by signal 9 (SIGKILL)"), "{:?}", states[0].tasks);
+}
+
+#[tokio::test]
+async fn what_ended_while_nobody_was_there_is_lost_with_its_cause_and_replaced() {
     let place = Place::new();
     let first = place.start(60_000);
     let job = place.submit().await;
     let pids = place.pids(&job).await;
     first.signal(rustix::process::Signal::KILL);
     first.ended().await;
-    assert!(pids.iter().all(|pid| lives(pid)));
-
-    let second = place.start(60_000);
-    assert!(second.line.starts_with("ready "), "{}", second.line);
-    all_end(&pids).await;
-    let mut client = place.client().await;
-    let found = client.get(v1::GetRequest { job: job.clone() }).await.unwrap().into_inner();
-    assert_eq!(found.state(), v1::JobState::Failed);
-    assert!(found.reason.contains("the coordinator ended and was restarted while the job was admitted"), "{}", found.reason);
-    let mut states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
-    while !states[0].tasks.iter().all(|task| task.state == "ended") {
-        states = client.list(v1::ListRequest { all: true }).await.unwrap().into_inner().jobs;
-    }
-    assert_eq!(place.pids(&job).await, pids, "nothing was launched again");
-    assert_eq!(place.submit().await, job, "the request is remembered");
-}
-
-#[tokio::test]
-async fn asked_to_end_it_takes_its_tasks_along() {
-    let place = Place::new();
-    let coordinator = place.start(60_000);
-    let job = place.submit().await;
-    let pids = place.pids(&job).await;
-    coordinator.signal(rustix::process::Signal::TERM);
-    assert_eq!(coordinator.ended().await.code(), Some(0));
-    all_end(&pids).await;
+    place.kill(&pids[2]);
+    let tasks = place.state().join("jobs").join(&job).join("tasks");
+    until("its exit record", || tasks.join("worker-1/1/exit.json").exists().then_some(())).await;
+    let _second = place.start(60_000);
+    let printed = || fs::read_to_string(tasks.join("worker-1/2/log")).ok().filter(|text| text.ends_with('\n'));
+    let pid = until("the replacement", printed).await.trim().to_owned();
+    let found = place.client().await.get(v1::GetRequest { job }).await.unwrap().into_inner();
+    let attempts: Vec<_> = found.tasks.iter().map(|task| (task.task.as_str(), task.attempt, task.restarts)).collect();
+    assert_eq!(attempts, [("ps-0", 1, 0), ("worker-0", 1, 0), ("worker-1", 2, 1)]);
+    let last_exit = &found.tasks[2].last_exit;
+    assert!(last_exit.starts_with("was killed by signal 9 (SIGKILL), peak memory ") && last_exit.ends_with(" MB"), "{last_exit}");
+    assert!(lives(&pid) && lives(&pids[0]) && lives(&pids[1]));
 }
 
 #[tokio::test]
@@ -256,8 +292,10 @@ async fn what_a_killed_coordinator_left_is_swept_by_the_next_one() {
     let first = place.start(60_000);
     let job = place.submit().await;
     let pids = place.pids(&job).await;
+    place.client().await.cancel(v1::CancelRequest { job: job.clone(), reason: String::new() }).await.unwrap();
     first.signal(rustix::process::Signal::KILL);
     first.ended().await;
+    pids.iter().for_each(|pid| place.kill(pid));
     let state = place.state();
     let left = ["log/.snapshot-1.1-1.tmp", "scratch/unpacked-00", "jobs/gone-9", "77-ps-0-1.sock"].map(|name| state.join(name));
     // Of the job's results, by a worker that was killed while it exported; and what somebody else put beside them.

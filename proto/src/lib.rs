@@ -10,6 +10,7 @@ pub mod v1 {
 }
 
 mod answer;
+mod checkpoint;
 mod counts;
 mod curve;
 mod placement;

@@ -70,7 +70,8 @@ impl TryFrom<v1::WorkerReport> for WorkerReport {
 
 impl From<ServerReport> for v1::ServerReport {
     fn from(report: ServerReport) -> Self {
-        Self { reached: report.reached, curve: report.curve.map(Into::into) }
+        let ServerReport { reached, curve, cut, restore_fault } = report;
+        Self { reached, curve: curve.map(Into::into), cut: cut.map(Into::into), restore_fault: restore_fault.map(Into::into) }
     }
 }
 
@@ -78,7 +79,12 @@ impl TryFrom<v1::ServerReport> for ServerReport {
     type Error = Malformed;
 
     fn try_from(message: v1::ServerReport) -> Result<Self, Malformed> {
-        Ok(Self { reached: message.reached, curve: message.curve.map(TryInto::try_into).transpose()? })
+        Ok(Self {
+            reached: message.reached,
+            curve: message.curve.map(TryInto::try_into).transpose()?,
+            cut: message.cut.map(TryInto::try_into).transpose()?,
+            restore_fault: message.restore_fault.map(TryInto::try_into).transpose()?,
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is written is read back; what makes no sense is refused.
 
 use crate::{Malformed, v1};
+use tfcoord_types::checkpoint::{Checkpoint, CutOutcome, CutReport, PartFile, RestoreFault};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::{Counts, CurvePoint};
-use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
+use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Report, ServerReport, WorkerReport};
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -44,6 +45,8 @@ fn view() -> TaskView {
         evaluate: Some(Evaluate { evaluation: 0, step: 13, shards: vec![(0, 0..10)] }),
         export: Some(Export { step: 26, dir: "/out".into(), attempt: 4, evaluations: vec![evaluation.clone()] }),
         evaluations: vec![evaluation],
+        restore: Some(Checkpoint { id: CheckpointId { generation: Generation(1), step: 7, attempt: 8 }, dir: "/out/checkpoints".into() }),
+        cut: Some(Checkpoint { id: CheckpointId { generation: Generation(2), step: 20, attempt: 30 }, dir: "/out/checkpoints".into() }),
     }
 }
 
@@ -63,8 +66,17 @@ fn reports_come_back_as_they_went() {
         evaluated: vec![EvaluatedShard { evaluation: 1, shard: 2, counts: counts() }],
         exported: Some(Exported { dir: "/out".into(), files: vec![("model.json".into(), 3, "ab".into())] }),
     };
-    let server = ServerReport { reached: Some(4), curve: Some(CurveReport { last: point, epoch: point }) };
-    for body in [Body::Worker(worker), Body::Server(server), Body::Server(ServerReport::default())] {
+    let id = CheckpointId { generation: Generation(1), step: 4, attempt: 9 };
+    let written = PartFile { file: "1-4-9.ps-0".into(), length: 100, crc32c: u32::MAX };
+    let outcomes = [CutOutcome::Written(written), CutOutcome::Missed, CutOutcome::Failed { reason: "disk full".into() }];
+    let server = |outcome: &CutOutcome| ServerReport {
+        reached: Some(4),
+        curve: Some(CurveReport { last: point, epoch: point }),
+        cut: Some(CutReport { id, outcome: outcome.clone() }),
+        restore_fault: Some(RestoreFault { id, reason: "damaged".into() }),
+    };
+    let servers = outcomes.iter().map(|outcome| Body::Server(server(outcome)));
+    for body in servers.chain([Body::Worker(worker), Body::Server(ServerReport::default())]) {
         let fault = Some(Fault { kind: FaultKind::NotFinite, message: "step 3".into() });
         let report = Report { incarnation: Incarnation(4), applied: Revision(8), generation: Generation(1), body, fault };
         assert_eq!(Report::try_from(v1::Report::from(report.clone())), Ok(report));

@@ -29,6 +29,8 @@ impl From<TaskView> for v1::TaskView {
             evaluate: view.evaluate.map(Into::into),
             export: view.export.map(Into::into),
             evaluations: view.evaluations.into_iter().map(Into::into).collect(),
+            restore: view.restore.map(Into::into),
+            cut: view.cut.map(Into::into),
         }
     }
 }
@@ -62,6 +64,8 @@ impl TryFrom<v1::TaskView> for TaskView {
             evaluate: message.evaluate.map(Into::into),
             export: message.export.map(TryInto::try_into).transpose()?,
             evaluations: evaluations?,
+            restore: message.restore.map(TryInto::try_into).transpose()?,
+            cut: message.cut.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1.0)]
     pub cpus: f64,
     /// How long to go on without the coordinator, in milliseconds.
-    #[arg(long, default_value_t = 10_000, hide = true)]
+    #[arg(long, default_value_t = 60_000, hide = true)]
     pub orphan_grace_ms: u64,
     /// Where to listen beside the Unix socket: ADDRESS:PORT, port 0 for any.
     #[arg(long, env = "TFCOORD_LISTEN", default_value = "127.0.0.1:0")]

@@ -1,11 +1,14 @@
 //! What the holder of the chunks is asked.
 
 use crate::outbox::Outbox;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tfcoord_exchange::message::{Chunk, Place, Push};
 use tfcoord_proto::v1;
+use tfcoord_ps_core::Content;
+use tfcoord_types::checkpoint::CutOutcome;
 use tfcoord_types::figures::CurvePoint;
-use tfcoord_types::id::Generation;
+use tfcoord_types::id::{CheckpointId, Generation};
 use tfcoord_types::view::TaskView;
 use tokio::sync::oneshot;
 use tonic::Status;
@@ -74,6 +77,27 @@ pub enum Ask {
     Unlinked,
     /// On the others: a step's scale.
     Scale(v1::NormScale),
+    /// A part of a checkpoint lies there, or could not be written.
+    CutDone {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// What became of it.
+        outcome: CutOutcome,
+    },
+    /// A checkpoint is read.
+    Restored {
+        /// Which one.
+        id: CheckpointId,
+        /// What each chunk holds.
+        contents: BTreeMap<u32, Content>,
+    },
+    /// A checkpoint cannot be read.
+    RestoreFailed {
+        /// Which one.
+        id: CheckpointId,
+        /// Place and cause.
+        reason: String,
+    },
     /// End all streams and stop.
     Stop,
 }

@@ -10,6 +10,7 @@ mod register;
 
 use crate::ask::Ask;
 use crate::board::Board;
+use crate::checkpoint::Checkpoints;
 use crate::outbox::Outbox;
 use known::Known;
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub struct Holder {
     incarnation: Incarnation,
     reporter: Reporter,
     board: Board,
+    checkpoints: Checkpoints,
     failed: mpsc::Sender<()>,
     fault: Option<Fault>,
     applied: Revision,
@@ -52,13 +54,22 @@ pub struct Holder {
 
 impl Holder {
     /// A holder that knows no view yet; `failed` is told when the server cannot go on and has reported why.
-    pub fn new(slot: u32, server: Server, incarnation: Incarnation, reporter: Reporter, board: Board, failed: mpsc::Sender<()>) -> Self {
+    pub fn new(
+        slot: u32,
+        server: Server,
+        incarnation: Incarnation,
+        reporter: Reporter,
+        board: Board,
+        checkpoints: Checkpoints,
+        failed: mpsc::Sender<()>,
+    ) -> Self {
         Self {
             slot,
             server,
             incarnation,
             reporter,
             board,
+            checkpoints,
             failed,
             fault: None,
             applied: Revision(0),
@@ -105,12 +116,16 @@ impl Holder {
             Ask::Scale(v1::NormScale { generation, step, scale }) => {
                 self.apply(Input::Scale { generation: Generation(generation), step, scale });
             }
+            Ask::CutDone { id, outcome } => self.apply(Input::CutDone { id, outcome }),
+            Ask::Restored { id, contents } => self.apply(Input::Restored { id, contents }),
+            Ask::RestoreFailed { id, reason } => self.apply(Input::RestoreFailed { id, reason }),
             Ask::Stop => {}
         }
     }
 
     fn view(&mut self, view: &TaskView) {
         self.apply(Input::View(Box::new(view.clone())));
+        tfcoord_fault::point!("ps.view.applied");
         if self.server.revision() != view.revision || self.server.generation() != view.generation {
             return;
         }
@@ -124,6 +139,7 @@ impl Holder {
     }
 
     fn push(&mut self, stream: u64, push: Push, place: Place) {
+        tfcoord_fault::point!("ps.push.received");
         metrics::counter!("tfcoord_push_bytes_total").increment(push.payload.len() as u64);
         if let Some(answer) = self.misplaced(&push, place) {
             let Push { generation, chunk, step, block, .. } = push;
@@ -138,6 +154,7 @@ impl Holder {
             _ => None,
         });
         metrics::counter!("tfcoord_pushes_total", "outcome" => outcome.unwrap_or("completed")).increment(1);
+        tfcoord_fault::point!("ps.push.taken");
         self.carry_out();
         metrics::gauge!("tfcoord_held_blocks").set(u32::try_from(self.server.held_blocks()).unwrap_or(u32::MAX));
     }
@@ -156,6 +173,7 @@ impl Holder {
 
     fn pull(&mut self, request: v1::PullRequest, outbox: &Outbox<tfcoord_exchange::Chunk>) {
         let v1::PullRequest { generation, version: step, chunks, .. } = request;
+        tfcoord_fault::point!("ps.pull.received");
         if chunks.len() > self.known.as_ref().map_or(0, |known| known.layout.chunks.len()) {
             return outbox.fail(Status::failed_precondition("not so many chunks are known here"));
         }

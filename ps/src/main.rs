@@ -13,6 +13,7 @@
 mod arguments;
 mod ask;
 mod board;
+mod checkpoint;
 mod holder;
 mod link;
 mod outbox;

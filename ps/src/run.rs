@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::ask::Ask;
 use crate::board::Board;
+use crate::checkpoint::Checkpoints;
 use crate::holder::{ASKS, Holder};
 use crate::link::Link;
 use crate::service::Service;
@@ -39,6 +40,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     if let Some(listen) = arguments.metrics_listen {
         prometheus::listen(listen, Role::ParameterServer, &arguments.dir).await?;
     }
+    tfcoord_fault::point!("ps.sockets.bound");
     tracing::info!("listening on {}", advertised.join(" "));
     let hello = Hello {
         job: arguments.job.clone(),
@@ -54,6 +56,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Err(ended) => return Ok(exit_code(&ended)),
     };
     tracing::info!("registered as incarnation {}", welcome.incarnation);
+    tfcoord_fault::point!("ps.registered");
     let job = job::parse("the admitted job file", &welcome.job_file)?;
     let part = Part::start(&arguments, token, &welcome, &session, &job);
     let code = part.take_part(&session, listeners).await?;
@@ -81,7 +84,8 @@ impl Part {
         let dir = Path::new(&job.output.dir).join(&name).join("tensorboard");
         let board = Board::new(dir, format!(".{}", arguments.task), job);
         let (fail, failed) = mpsc::channel(1);
-        let holder = Holder::new(slot, server, welcome.incarnation, session.reporter(), board, fail);
+        let checkpoints = Checkpoints::new(slot, welcome.incarnation, asks.downgrade());
+        let holder = Holder::new(slot, server, welcome.incarnation, session.reporter(), board, checkpoints, fail);
         let (end, ended) = mpsc::channel::<()>(1);
         let hold = move || {
             // Dropped in any case, also by a panic.

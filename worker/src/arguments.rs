@@ -53,7 +53,7 @@ pub struct Run {
     #[arg(long, default_value_t = 1.0)]
     pub cpus: f64,
     /// How long to go on without the coordinator, in milliseconds.
-    #[arg(long, default_value_t = 10_000, hide = true)]
+    #[arg(long, default_value_t = 60_000, hide = true)]
     pub orphan_grace_ms: u64,
     /// Where to serve /metrics: ADDRESS:PORT, port 0 for any; the address is written to `metrics-address` in --dir.
     #[arg(long, env = "TFCOORD_METRICS_LISTEN")]

@@ -91,12 +91,15 @@ pub fn write(
     let outputs = Path::new(&export.dir);
     std::fs::create_dir_all(outputs).map_err(failed("make", outputs))?;
     let temp = outputs.join(format!("{EXPORT_TEMPORARY}{}", export.attempt));
-    let files = write_model(&temp, export, preprocessing, model, parameters).and_then(|()| commit(&temp, &outputs.join(MODEL_DIR)));
+    let written = write_model(&temp, export, preprocessing, model, parameters);
+    tfcoord_fault::point!("worker.export.written");
+    let files = written.and_then(|()| commit(&temp, &outputs.join(MODEL_DIR)));
     if files.is_err() {
         // Where that fails too, the coordinator does it when the job is over.
         let _ = std::fs::remove_dir_all(&temp);
     }
     let files = files?;
+    tfcoord_fault::point!("worker.export.renamed");
     tfcoord_fs::write_atomic(&outputs.join(CURVE), curve_text(curve).as_bytes(), 0o644)?;
     remove_earlier(outputs, export.attempt).map_err(failed("tidy", outputs))?;
     Ok(Exported { dir: format!("{}/{MODEL_DIR}", export.dir.trim_end_matches('/')), files })

@@ -78,6 +78,7 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
         Err(ended) => return Ok(exit_code(&ended)),
     };
     tracing::info!("registered as incarnation {}", welcome.incarnation);
+    tfcoord_fault::point!("worker.registered");
     let incarnation = welcome.incarnation;
     let (events_to, events) = mpsc::unbounded_channel();
     let plan = session.views().borrow().plan;

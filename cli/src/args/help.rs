@@ -31,6 +31,7 @@ pub const SUBMIT: &str = "\
 Examples:
   tfcoord submit job.json
   tfcoord submit job.json --detach                # prints the job's id
+  tfcoord submit job.json --resume                # from the newest checkpoint of that name
   tfcoord submit job.json --wait-timeout 600      # exit code 124 after 10 minutes
   tfcoord submit job.json -o jsonl | jq .event
 

@@ -45,6 +45,20 @@ fn a_task_is_lost_once_and_replaced_once() {
 }
 
 #[test]
+fn parameters_that_go_back_and_checkpoints_that_fail_are_news_once() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Running);
+    job.checkpoints = Some(Checkpoints { generation: 1, ..Checkpoints::default() });
+    assert_eq!(names(&tracker.see(&job)), ["submitted", "state"]);
+    let restored = Checkpoint { id: "1-500-73".into(), step: 500, dir: "/c".into() };
+    job.checkpoints = Some(Checkpoints { generation: 2, restored: Some(restored), ..Checkpoints::default() });
+    assert!(matches!(&tracker.see(&job)[..], [Event::WentBack { generation: 2, step: 500, .. }]));
+    job.checkpoints.as_mut().unwrap().failure = "disk full".into();
+    assert_eq!(names(&tracker.see(&job)), ["checkpoint_failed"]);
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+}
+
+#[test]
 fn what_tasks_do_after_the_end_is_no_news() {
     let mut tracker = Tracker::default();
     let mut job = sample::job(State::Running);

@@ -5,6 +5,9 @@ use super::{plain, plan, progress};
 use crate::event::Event;
 use crate::job::{Plan, State};
 
+/// What is said where an embedded coordinator was lost.
+pub const RESTARTED: &str = "the coordinator was gone and is started again";
+
 /// The line for `event`; nothing for the end, which has a page of its own. `program` is what to type for this one.
 pub fn line(event: &Event, program: &str) -> Option<String> {
     let line = match event {
@@ -29,6 +32,13 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::TaskReplaced { task, attempt, exit, .. } => {
             format!("{task} is replaced: attempt {attempt}, since the one before {}", ended(exit))
         }
+        Event::Resumed { job, checkpoint } => {
+            format!("{job} goes on from step {}: checkpoint {} in {}", checkpoint.step, checkpoint.id, checkpoint.dir)
+        }
+        Event::WentBack { step: 0, .. } => "the parameters went back to the beginning: there is no checkpoint yet".to_owned(),
+        Event::WentBack { step, .. } => format!("the parameters went back to the checkpoint at step {step}"),
+        Event::CheckpointFailed { reason, .. } => reason.clone(),
+        Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
     };
@@ -77,6 +87,11 @@ mod tests {
             "worker-1 is replaced: attempt 2, since the one before was killed by signal 9 (SIGKILL)",
         );
         check(Event::TaskLost { job: job(), task: task(), attempt: 3, exit: String::new() }, "worker-1 (attempt 3) was lost");
+        let back = |step| Event::WentBack { job: job(), generation: 2, step, checkpoint: None };
+        check(back(500), "the parameters went back to the checkpoint at step 500");
+        check(back(0), "the parameters went back to the beginning: there is no checkpoint yet");
+        check(Event::CheckpointFailed { job: job(), reason: "checkpoint 1-5-9: disk full".into() }, "checkpoint 1-5-9: disk full");
+        check(Event::CoordinatorRestarted { job: job() }, "the coordinator was gone and is started again, m-7 goes on");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);
     }

@@ -33,6 +33,14 @@ fn head(job: &Job, now_ms: u64) -> String {
     if let Some(now) = job.progress.as_ref().filter(|_| !job.state.is_ended()) {
         row("progress", progress(now, &job.plan));
     }
+    if let Some(checkpoints) = &job.checkpoints {
+        if let Some(newest) = checkpoints.committed.last() {
+            row("checkpoint", format!("step {}, {} kept in {}", newest.step, checkpoints.committed.len(), newest.dir));
+        }
+        if !checkpoints.failure.is_empty() {
+            row("failed", checkpoints.failure.replace('\n', "\n  "));
+        }
+    }
     row("file", job.file.clone());
     if let Some(outputs) = &job.outputs {
         row("model", outputs.model_dir.clone());

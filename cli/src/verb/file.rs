@@ -34,7 +34,18 @@ impl Checked {
 // Beside fields, problems begin with files.
 fn is_field(text: &str) -> bool {
     let section = text.split(['.', '[']).next().unwrap_or_default();
-    let sections = ["name", "model", "data", "train", "worker", "parameter_server", "output", "start_timeout"];
+    let sections = [
+        "name",
+        "model",
+        "data",
+        "train",
+        "worker",
+        "parameter_server",
+        "output",
+        "start_timeout",
+        "lease_seconds",
+        "orphan_grace_seconds",
+    ];
     sections.contains(&section) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
 }
 

@@ -4,7 +4,7 @@ use crate::args::Logs;
 use crate::connection::Connection;
 use crate::failure::{Code, Failure};
 use crate::say;
-use crate::show::Painter;
+use crate::show::{Painter, RESTARTED};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use tfcoord_proto::v1;
@@ -23,6 +23,10 @@ pub async fn run(args: &Logs, mut connection: Connection) -> Result<Code, Failur
             Err(status) => status,
         };
         connection.again(status).await?;
+        connection.client().await?;
+        if connection.was_restarted() {
+            eprintln!("{RESTARTED}");
+        }
     }
 }
 

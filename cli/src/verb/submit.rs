@@ -36,7 +36,7 @@ pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<D
         Err(failure.help(format_args!("`{program} list` shows whether the job was admitted")))
     };
     let job = tokio::select! {
-        job = submit(&mut connection, &file) => job.map_err(|failure| file.placed(failure))?,
+        job = submit(args, &mut connection, &file) => job.map_err(|failure| file.placed(failure))?,
         _ = waits.interrupts.recv() => return unanswered(Code::Interrupted, "interrupted"),
         () = until(waits.deadline) => return unanswered(Code::TimedOut, "the waiting time was over"),
     };
@@ -60,11 +60,12 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn submit(connection: &mut Connection, file: &Checked) -> Result<String, Failure> {
+async fn submit(args: &Submit, connection: &mut Connection, file: &Checked) -> Result<String, Failure> {
     let request = v1::SubmitRequest {
         request_id: request_id()?,
         job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
         file_name: file.path.clone(),
+        resume: args.resume,
     };
     Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
 }

@@ -25,6 +25,9 @@ pub enum Exit {
 pub struct Cause {
     /// How its process ended, if that was seen.
     pub exit: Option<Exit>,
+    /// The most memory that its process had at once, if that was seen.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
     /// What else is known, such as "did not report for 10 s"; may be empty.
     pub message: String,
     /// The last lines of its log, the oldest first.
@@ -67,8 +70,12 @@ impl fmt::Display for Exit {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.exit, self.message.as_str()) {
-            (Some(exit), "") => exit.fmt(f),
+        let exit = self.exit.map(|exit| match self.peak_memory_bytes {
+            Some(bytes) => format!("{exit}, peak memory {}", memory(bytes)),
+            None => exit.to_string(),
+        });
+        match (exit, self.message.as_str()) {
+            (Some(exit), "") => f.write_str(&exit),
             (Some(exit), message) => write!(f, "{exit}: {message}"),
             (None, "") => f.write_str("was lost"),
             (None, message) => f.write_str(message),
@@ -94,6 +101,11 @@ fn name(signal: i32) -> Option<&'static str> {
     })
 }
 
+/// In MB, as the job file counts a task's memory.
+fn memory(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1 << 20))
+}
+
 /// `text`, or the beginning of it where it is too long to keep.
 pub(crate) fn clipped(mut text: String) -> String {
     clip(&mut text, TEXT_CHARS_MAX);
@@ -113,18 +125,25 @@ mod tests {
 
     #[test]
     fn causes_read_as_ends_of_sentences() {
-        let check = |exit, message: &str, text| assert_eq!(Cause { exit, message: message.into(), log: vec![] }.to_string(), text);
+        let cause = |exit, message: &str| Cause { exit, message: message.into(), ..Cause::default() };
+        let check = |exit, message: &str, text| assert_eq!(cause(exit, message).to_string(), text);
         check(Some(Exit::Signal(9)), "", "was killed by signal 9 (SIGKILL)");
         check(Some(Exit::Signal(50)), "", "was killed by signal 50");
         check(Some(Exit::Code(76)), "", "exited with code 76 (it was fenced)");
         check(Some(Exit::Code(1)), "disk full", "exited with code 1: disk full");
         check(None, "did not report for 10 s", "did not report for 10 s");
+        let large = |message| Cause { peak_memory_bytes: Some(811 << 20 | 1), ..cause(Some(Exit::Signal(9)), message) };
+        assert_eq!(large("").to_string(), "was killed by signal 9 (SIGKILL), peak memory 812 MB");
+        assert_eq!(large("why").to_string(), "was killed by signal 9 (SIGKILL), peak memory 812 MB: why");
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let cause =
-            Cause { exit: None, message: "é".repeat(10_000), log: (0..1000).map(|n| format!("{n} {}", "x".repeat(1000))).collect() };
+        let cause = Cause {
+            message: "é".repeat(10_000),
+            log: (0..1000).map(|n| format!("{n} {}", "x".repeat(1000))).collect(),
+            ..Cause::default()
+        };
         let kept = cause.clipped();
         assert_eq!(kept.message.chars().count(), TEXT_CHARS_MAX + 1);
         assert_eq!(kept.log.len(), LOG_LINES_MAX);

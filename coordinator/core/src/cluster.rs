@@ -22,6 +22,8 @@ pub struct Cluster {
 pub(crate) struct Entry {
     pub(crate) revision: Revision,
     pub(crate) now_ms: u64,
+    /// Since the entry before, in log time.
+    pub(crate) away_ms: u64,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -39,8 +41,9 @@ impl Cluster {
             return Applied { outcome: Outcome::Refused(refusal), effects: Vec::new() };
         }
         self.revision = Revision(index);
+        let away_ms = at_ms.saturating_sub(self.now_ms);
         self.now_ms = self.now_ms.max(at_ms);
-        let mut entry = Entry { revision: self.revision, now_ms: self.now_ms, effects: Vec::new() };
+        let mut entry = Entry { revision: self.revision, now_ms: self.now_ms, away_ms, effects: Vec::new() };
         let outcome = handler::handle(self, &mut entry, command).unwrap_or_else(Outcome::Refused);
         #[cfg(debug_assertions)]
         if let Err(violation) = invariants::check(self) {

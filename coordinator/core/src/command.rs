@@ -1,10 +1,12 @@
 //! What may be proposed. The log keeps commands as JSON: new fields get a default, variants are never renamed.
 
 use crate::cause::{Cause, Exit};
+use crate::checkpoint::Resume;
 use crate::outcome::Refusal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::checkpoint::PartFile;
+use tfcoord_types::id::{Attempt, CheckpointId, Generation, Incarnation, JobId, Revision, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::report::{EvaluatedShard, Exported, Fault};
@@ -22,6 +24,9 @@ pub enum Command {
         file: Box<JobFile>,
         /// What preparation found in its data.
         manifest: ManifestSummary,
+        /// What it goes on from; nothing: from the seed.
+        #[serde(default)]
+        resume: Option<Resume>,
     },
     /// A launched process has bound its sockets.
     RegisterTask {
@@ -100,6 +105,55 @@ pub enum Command {
         #[serde(default)]
         step: u64,
     },
+    /// Save the parameters as they are before `step`, which no server has reached yet.
+    CutCheckpoint {
+        /// The job.
+        job: JobId,
+        /// The life of the parameters.
+        generation: Generation,
+        /// The step.
+        step: u64,
+    },
+    /// A server's part of a checkpoint lies there.
+    CompleteCut {
+        /// The server's job.
+        job: JobId,
+        /// The server.
+        incarnation: Incarnation,
+        /// Which checkpoint.
+        id: CheckpointId,
+        /// Its file.
+        part: PartFile,
+    },
+    /// A checkpoint comes to nothing.
+    AbandonCut {
+        /// The job.
+        job: JobId,
+        /// Which checkpoint.
+        id: CheckpointId,
+        /// Why it could not be written; nothing if a server was beyond its step.
+        reason: Option<String>,
+    },
+    /// A checkpoint's manifest lies there, with all parts.
+    CommitCheckpoint {
+        /// The job.
+        job: JobId,
+        /// Which checkpoint.
+        id: CheckpointId,
+    },
+    /// A server cannot begin from the checkpoint that its generation begins from.
+    DiscardCheckpoint {
+        /// The server's job.
+        job: JobId,
+        /// The life of the parameters.
+        generation: Generation,
+        /// The server.
+        incarnation: Incarnation,
+        /// Which checkpoint.
+        id: CheckpointId,
+        /// Place and cause.
+        reason: String,
+    },
     /// The job cannot go on.
     FailJob {
         /// The job.
@@ -118,7 +172,11 @@ pub enum Command {
         reason: String,
     },
     /// A leader begins to lead; first entry after every start of a coordinator.
-    TakeOffice {},
+    TakeOffice {
+        /// Whether tasks outlive their coordinator, and so jobs too; not so in earlier versions.
+        #[serde(default)]
+        adopts: bool,
+    },
     /// The next deadline has passed.
     Tick {},
     /// The launcher has reaped an attempt of a job that is over.
@@ -151,7 +209,7 @@ impl Command {
     /// The job that it is about, unless it is about none that there is.
     pub fn job(&self) -> Option<&JobId> {
         match self {
-            Command::SubmitJob { .. } | Command::TakeOffice {} | Command::Tick {} => None,
+            Command::SubmitJob { .. } | Command::TakeOffice { .. } | Command::Tick {} => None,
             Command::RegisterTask { job, .. }
             | Command::DeclareVariables { job, .. }
             | Command::ApplyView { job, .. }
@@ -159,6 +217,11 @@ impl Command {
             | Command::CompleteShards { job, .. }
             | Command::CompleteExport { job, .. }
             | Command::DeclareLost { job, .. }
+            | Command::CutCheckpoint { job, .. }
+            | Command::CompleteCut { job, .. }
+            | Command::AbandonCut { job, .. }
+            | Command::CommitCheckpoint { job, .. }
+            | Command::DiscardCheckpoint { job, .. }
             | Command::FailJob { job, .. }
             | Command::CancelJob { job, .. }
             | Command::CollectTask { job, .. } => Some(job),
@@ -174,6 +237,8 @@ impl Command {
             | Command::ApplyView { incarnation, .. }
             | Command::ReachStep { incarnation, .. }
             | Command::CompleteShards { incarnation, .. }
+            | Command::CompleteCut { incarnation, .. }
+            | Command::DiscardCheckpoint { incarnation, .. }
             | Command::CompleteExport { incarnation, .. } => Some(*incarnation),
             Command::FailJob { incarnation, .. } => *incarnation,
             _ => None,
@@ -214,9 +279,17 @@ impl fmt::Display for Command {
                 write!(f, "CompleteExport {job} incarnation {incarnation}: {}", exported.dir)
             }
             Command::DeclareLost { job, task, attempt, cause, .. } => write!(f, "DeclareLost {job}/{task} attempt {attempt}: {cause}"),
+            Command::CutCheckpoint { job, generation, step } => write!(f, "CutCheckpoint {job} generation {generation} step {step}"),
+            Command::CompleteCut { job, incarnation, id, part } => {
+                write!(f, "CompleteCut {job} {id} incarnation {incarnation}: {} of {} bytes", part.file, part.length)
+            }
+            Command::AbandonCut { job, id, reason: Some(reason) } => write!(f, "AbandonCut {job} {id}: {reason}"),
+            Command::AbandonCut { job, id, reason: None } => write!(f, "AbandonCut {job} {id}: missed"),
+            Command::CommitCheckpoint { job, id } => write!(f, "CommitCheckpoint {job} {id}"),
+            Command::DiscardCheckpoint { job, id, reason, .. } => write!(f, "DiscardCheckpoint {job} {id}: {reason}"),
             Command::FailJob { job, fault, .. } => write!(f, "FailJob {job}: {}", fault.message),
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
-            Command::TakeOffice {} => f.write_str("TakeOffice"),
+            Command::TakeOffice { .. } => f.write_str("TakeOffice"),
             Command::Tick {} => f.write_str("Tick"),
             Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),
         }

@@ -1,8 +1,10 @@
 //! One file a transition. A handler checks before it changes anything: a refusal leaves the state as it was.
 
 mod cancel;
+mod checkpoint;
 mod evaluate;
 mod finish;
+mod generation;
 mod lane;
 mod lost;
 mod office;
@@ -15,9 +17,13 @@ mod variables;
 #[cfg(test)]
 mod cancel_test;
 #[cfg(test)]
+mod checkpoint_test;
+#[cfg(test)]
 mod evaluate_test;
 #[cfg(test)]
 mod finish_test;
+#[cfg(test)]
+mod generation_test;
 #[cfg(test)]
 mod lane_test;
 #[cfg(test)]
@@ -46,8 +52,8 @@ type Handled = Result<Outcome, Refusal>;
 pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command) -> Handled {
     let c = cluster;
     match command {
-        Command::SubmitJob { request_id, file, manifest } => submit::submit_job(c, entry, request_id, *file, manifest),
-        Command::TakeOffice {} => office::take_office(c, entry),
+        Command::SubmitJob { request_id, file, manifest, resume } => submit::submit_job(c, entry, request_id, *file, manifest, resume),
+        Command::TakeOffice { adopts } => office::take_office(c, entry, adopts),
         Command::Tick {} => tick::tick(c, entry),
         Command::RegisterTask { job, task, attempt, process } => {
             on(c, entry, &job, |job, entry| register::register_task(job, entry, task, attempt, process))
@@ -67,6 +73,17 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
         }
         Command::DeclareLost { job, task, attempt, cause, step } => {
             on(c, entry, &job, |job, entry| lost::declare_lost(job, entry, task, attempt, cause, step))
+        }
+        Command::CutCheckpoint { job, generation, step } => {
+            on(c, entry, &job, |job, entry| checkpoint::cut_checkpoint(job, entry, generation, step))
+        }
+        Command::CompleteCut { job, incarnation, id, part } => {
+            on(c, entry, &job, |job, _| checkpoint::complete_cut(job, incarnation, id, part))
+        }
+        Command::AbandonCut { job, id, reason } => on(c, entry, &job, |job, entry| checkpoint::abandon_cut(job, entry, id, reason)),
+        Command::CommitCheckpoint { job, id } => on(c, entry, &job, |job, entry| checkpoint::commit_checkpoint(job, entry, id)),
+        Command::DiscardCheckpoint { job, generation, incarnation, id, reason } => {
+            on(c, entry, &job, |job, entry| checkpoint::discard_checkpoint(job, entry, generation, incarnation, id, &reason))
         }
         Command::FailJob { job, incarnation, fault } => on(c, entry, &job, |job, entry| finish::fail_job(job, entry, incarnation, fault)),
         Command::CancelJob { job, reason } => on(c, entry, &job, |job, entry| cancel::cancel_job(job, entry, &reason)),

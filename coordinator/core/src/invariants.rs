@@ -1,6 +1,7 @@
 //! What holds in every state, and between each state and the next. Checked in debug builds after every entry, by
 //! the property tests, and of snapshots when they are read.
 
+mod checkpoints;
 mod counted;
 mod life;
 mod step;
@@ -46,6 +47,7 @@ pub fn check(cluster: &Cluster) -> Checked {
             ensure(incarnations.insert(incarnation), &place, "an incarnation is given once")?;
         }
         life::check(job)?;
+        checkpoints::check(job)?;
         counted::check(job)?;
     }
     ensure(cluster.requests.len() == cluster.jobs.len(), "requests", "each request id leads to a job of its own")

@@ -9,8 +9,8 @@
 //!              │ all steps reached, last evaluation complete                          │
 //!              └─► finalizing ──CompleteExport──► succeeded                     (again and again)
 //!
-//!   from any of them:  ──► failed      DeclareLost (a server, or a worker too often), FailJob, Tick (start
-//!                                      timeout), TakeOffice
+//!   from any of them:  ──► failed      DeclareLost (a task too often), FailJob, Tick (start
+//!                                      timeout)
 //!                      ──► cancelled   CancelJob
 //! ```
 //!
@@ -21,6 +21,7 @@
 mod reason;
 
 use crate::cause::clipped;
+use crate::checkpoint::Checkpoints;
 use crate::cluster::Entry;
 use crate::effect::Effect;
 use crate::evaluation::Evaluating;
@@ -57,6 +58,9 @@ pub struct Job {
     pub state: JobState,
     /// When it was submitted, in log time.
     pub submitted_at_ms: u64,
+    /// How long there was no coordinator before it started.
+    #[serde(default)]
+    pub away_ms: u64,
     /// When it began to run.
     pub started_at_ms: Option<u64>,
     /// How it ended.
@@ -79,6 +83,12 @@ pub struct Job {
     /// Steps that all servers are known to have done; what is known lags behind while no phase ends and no task is lost.
     #[serde(default)]
     pub step: u64,
+    /// How far it has ever been, in the generations before the present one.
+    #[serde(default)]
+    pub furthest: Advance,
+    /// What its parameters may go back to.
+    #[serde(default)]
+    pub checkpoints: Checkpoints,
     /// The evaluation that is under way.
     pub evaluating: Option<Evaluating>,
     /// Evaluations that are complete, in order.
@@ -99,7 +109,7 @@ pub struct Ended {
 }
 
 /// Where a job is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// There is no room for it yet.
@@ -171,14 +181,24 @@ impl Job {
     /// When it fails unless it runs by then; nothing once it does.
     pub fn start_deadline_ms(&self) -> Option<u64> {
         let waits = matches!(self.state, JobState::Pending | JobState::Admitted | JobState::Starting);
-        waits.then(|| self.submitted_at_ms.saturating_add(self.file.start_timeout.saturating_mul(1000)))
+        waits.then(|| {
+            let waits_ms = self.file.start_timeout.saturating_mul(1000).saturating_add(self.away_ms);
+            self.submitted_at_ms.saturating_add(waits_ms)
+        })
     }
 
-    /// How far it is known to be.
+    /// How far it is known to have been.
     pub(crate) fn advance(&self) -> Advance {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let shards = |evaluating: &Evaluating| evaluating.merged_shards.saturating_add(count(evaluating.held.len()));
-        Advance { step: self.step, evaluations: count(self.evaluations.len()), shards: self.evaluating.as_ref().map_or(0, shards) }
+        let present =
+            Advance { step: self.step, evaluations: count(self.evaluations.len()), shards: self.evaluating.as_ref().map_or(0, shards) };
+        present.max(self.furthest)
+    }
+
+    /// Whether every server has reached `step`, none of them missing.
+    pub(crate) fn all_servers_at(&self, step: u64) -> bool {
+        self.missing_servers().is_empty() && self.servers().all(|server| server.reached == step)
     }
 
     /// The process that takes part as `task`, if one does.
@@ -232,6 +252,7 @@ impl Job {
         self.lanes.clear();
         self.evaluating = None;
         self.exporter = None;
+        self.checkpoints.cutting = None;
         for (id, task) in &mut self.tasks {
             let incarnation = task.incarnation();
             if task.is_out() {

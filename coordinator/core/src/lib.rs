@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cause;
+pub mod checkpoint;
 pub mod cluster;
 pub mod command;
 pub mod deadline;

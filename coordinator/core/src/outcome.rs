@@ -3,7 +3,7 @@
 use crate::effect::Effect;
 use crate::job::JobState;
 use std::fmt;
-use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::id::{Attempt, CheckpointId, Generation, Incarnation, JobId, Revision, TaskId};
 
 /// What applying one entry gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,12 @@ pub enum Refusal {
         number: u64,
         /// The newest possible.
         newest: u64,
+    },
+    /// It is not the checkpoint that is being cut, or begun from.
+    #[error("checkpoint {id} is not under way")]
+    NoCut {
+        /// The checkpoint.
+        id: CheckpointId,
     },
     /// The log cannot hold it.
     #[error("{what} would be an entry of {bytes} bytes in the coordinator's log, which takes at most {bytes_max} bytes: {remedy}")]

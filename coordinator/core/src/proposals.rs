@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::job::{Job, JobState};
 use crate::task::{Registration, Task};
+use tfcoord_types::checkpoint::{CutOutcome, CutReport, RestoreFault};
 use tfcoord_types::id::{Generation, JobId, Role, TaskId};
 use tfcoord_types::report::{Body, EvaluatedShard, Fault, FaultKind, Report, ServerReport, WorkerReport};
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -66,6 +67,7 @@ fn of_worker(job: &Job, registration: &Registration, generation: Generation, wor
     }
     if let (Some(exported), Some(exporter)) = (&worker.exported, job.exporter)
         && exporter == incarnation
+        && job.outputs.is_none()
     {
         commands.push(Command::CompleteExport { job: job.id.clone(), incarnation, exported: exported.clone() });
     }
@@ -79,6 +81,25 @@ fn of_server(job: &Job, registration: &Registration, report: &Report, server: &S
     let waits = |fence| registration.applied < fence && fence <= report.applied && report.applied <= job.revision;
     if job.lanes.iter().filter_map(|lane| lane.vacated_at).any(waits) {
         commands.push(Command::ApplyView { job: job.id.clone(), incarnation, revision: report.applied });
+    }
+    if let Some(CutReport { id, outcome }) = &server.cut
+        && let Some(cutting) = job.checkpoints.cutting.as_ref().filter(|cutting| cutting.id == *id)
+        && let Some(slot) = job.task_of(incarnation).map(|task| task.index)
+    {
+        let (job, id) = (job.id.clone(), *id);
+        match outcome {
+            CutOutcome::Written(_) if cutting.parts.contains_key(&slot) => {}
+            CutOutcome::Written(part) => commands.push(Command::CompleteCut { job, incarnation, id, part: part.clone() }),
+            CutOutcome::Missed => commands.push(Command::AbandonCut { job, id, reason: None }),
+            CutOutcome::Failed { reason } => commands.push(Command::AbandonCut { job, id, reason: Some(clipped(reason.clone())) }),
+        }
+    }
+    if let Some(RestoreFault { id, reason }) = &server.restore_fault
+        && report.generation == job.generation
+        && job.checkpoints.restored.as_ref().is_some_and(|restored| restored.id == *id)
+    {
+        let (id, reason) = (*id, clipped(reason.clone()));
+        commands.push(Command::DiscardCheckpoint { job: job.id.clone(), generation: report.generation, incarnation, id, reason });
     }
     let reached = server.reached.filter(|_| report.generation == job.generation && job.state == JobState::Running);
     match reached {

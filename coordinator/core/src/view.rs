@@ -22,6 +22,7 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
     let job = cluster.job(job)?;
     let state = job.tasks.get(&task)?;
     let directive = directive(job, state, incarnation);
+    let server = task.role == Role::ParameterServer;
     let takes_part = directive == Directive::Run;
     Some(TaskView {
         revision: job.revision,
@@ -38,6 +39,8 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
         // The curve lies on slot 0, see `placement`. The last one is enough: no step of the next epoch counts before the
         // server has applied the view that shows it.
         evaluations: job.evaluations.last().filter(|_| task == TaskId::server(0)).cloned().into_iter().collect(),
+        restore: job.checkpoints.restored.clone().filter(|_| server),
+        cut: job.cut().filter(|_| server && takes_part),
         directive,
     })
 }

@@ -17,7 +17,8 @@ pub(crate) const JOB_FILE: &str = r#"{
     "data": {"format": "csv", "train": {"files": "/data/x.csv"}, "label": "y"},
     "train": {"batch_size": 64, "micro_batches": 4, "epochs": 2, "optimizer": {"sgd": {"learning_rate": 0.1}}},
     "worker": {"count": 2},
-    "output": {"dir": "/out"}
+    "output": {"dir": "/out"},
+    "lease_seconds": 10
 }"#;
 
 /// Of the machine that a [`FakeLauncher`] pretends to have.
@@ -47,8 +48,14 @@ pub(crate) fn job() -> JobId {
 
 /// The job submitted, and worker-0 registered as incarnation 2.
 pub(crate) fn registered() -> Cluster {
+    registered_with_lease(2.0)
+}
+
+/// The same with a lease, in seconds.
+pub(crate) fn registered_with_lease(lease_seconds: f64) -> Cluster {
     let mut cluster = Cluster::new();
-    let submit = Command::SubmitJob { request_id: "r".into(), file: Box::new(job_file()), manifest: summary() };
+    let file = Box::new(JobFile { lease_seconds, ..job_file() });
+    let submit = Command::SubmitJob { request_id: "r".into(), file, manifest: summary(), resume: None };
     cluster.apply(1, 1000, submit);
     let register = Command::RegisterTask { job: job(), task: TaskId::worker(0), attempt: Attempt(1), process: process(0) };
     cluster.apply(2, 1001, register);
@@ -59,7 +66,7 @@ pub(crate) fn registered() -> Cluster {
 pub(crate) fn server_report(generation: Generation, step: u64) -> Report {
     let point = CurvePoint { step, loss_sum: 32.0, records: 64.0, correct: 16.0 };
     let curve = (step > 0).then_some(CurveReport { last: point, epoch: point });
-    let body = Body::Server(ServerReport { reached: Some(step), curve });
+    let body = Body::Server(ServerReport { reached: Some(step), curve, ..ServerReport::default() });
     Report { incarnation: Incarnation(9), applied: Revision(0), generation, body, fault: None }
 }
 
@@ -76,7 +83,8 @@ impl FakeLauncher {
     }
 
     pub(crate) fn end(&self, launch: &Launch, exit: Exit) {
-        let ended = Ended { exit: Some(exit), log: vec!["last words".into()] };
+        let (peak_memory_bytes, message) = (None, String::new());
+        let ended = Ended { exit: Some(exit), peak_memory_bytes, message, log: vec!["last words".into()] };
         self.launches.lock().unwrap().insert(launch.clone(), Some(ended));
         if let Some(on_end) = &*self.on_end.lock().unwrap() {
             on_end();

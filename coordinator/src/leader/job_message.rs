@@ -43,6 +43,7 @@ pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>
         tasks: job.tasks.iter().map(|(id, task)| task_message(job, *id, task)).collect(),
         progress,
         outputs: outputs(job),
+        checkpoints: job.started_at_ms.is_some().then(|| checkpoints(job)),
         plan: Some(plan(job)),
         evaluations: job.evaluations.last().map(|last| evaluation(job, last, false)).into_iter().collect(),
         ..v1::Job::default()
@@ -118,6 +119,16 @@ fn evaluation(job: &Job, evaluation: &Evaluation, confusion: bool) -> v1::Evalua
         auc: counts.auc(),
         confusion: if confusion { counts.confusion.clone() } else { Vec::new() },
         correct: counts.correct,
+    }
+}
+
+fn checkpoints(job: &Job) -> v1::Checkpoints {
+    let checkpoints = &job.checkpoints;
+    v1::Checkpoints {
+        generation: job.generation.0,
+        committed: checkpoints.committed.iter().cloned().map(Into::into).collect(),
+        restored: checkpoints.restored.clone().map(Into::into),
+        failure: checkpoints.failure.clone().unwrap_or_default(),
     }
 }
 

@@ -169,7 +169,9 @@ impl Journal {
             placed.push(Placed::Entry(next, command));
             next += 1;
         }
+        tfcoord_fault::point!("leader.commit.begun");
         self.log.append(&entries)?;
+        tfcoord_fault::point!("leader.commit.durable");
         let apply = |placed: Placed| match placed {
             Placed::Entry(index, command) => {
                 tracing::debug!(index, %command, "apply");
@@ -184,6 +186,7 @@ impl Journal {
             Placed::Refused(refusal) => Some(Applied { outcome: Outcome::Refused(refusal), effects: Vec::new() }),
         };
         let applied = placed.into_iter().filter_map(apply).collect();
+        tfcoord_fault::point!("leader.commit.applied");
         self.snapshot_if_due(cluster)?;
         Ok(applied)
     }

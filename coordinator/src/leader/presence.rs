@@ -1,21 +1,25 @@
-//! Who is there: the newest report of each registered task, and when it came. Volatile; a new leader holds nobody for
-//! dead before one full lease has passed.
+//! Who is there: the newest report of each registered task, and when it came. Volatile: a leader that takes office knows
+//! who takes part from the log, and gives each one full lease to be heard of.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::{Cause, Cluster, Command, Job};
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::report::Report;
+use tfcoord_types::timing::Timing;
 
-/// A turn that comes later than this after the one before says that this process did not run itself.
-const STALL: Duration = Duration::from_secs(2);
+/// How long a turn may wait where nobody takes part.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Who is there.
 #[derive(Debug)]
 pub struct Presence {
-    lease: Duration,
     tasks: BTreeMap<Incarnation, Seen>,
     turn_at: Instant,
+    // Before this, nobody's lease is over.
+    look_at: Instant,
+    // The shortest one of those who take part.
+    lease_min: Option<Duration>,
 }
 
 /// What is known of an incarnation.
@@ -25,33 +29,46 @@ pub struct Seen {
     pub job: JobId,
     /// As which task.
     pub task: TaskId,
+    lease: Duration,
     at: Instant,
     /// Its newest report; `None` before the first one, and once its job is over.
     pub report: Option<Report>,
 }
 
 impl Presence {
-    /// Nobody is there yet. Who is silent for `lease` is held for dead.
-    pub fn new(lease: Duration, now: Instant) -> Self {
-        Self { lease, tasks: BTreeMap::new(), turn_at: now }
+    /// Of those that take part as the log tells, all heard of just now.
+    pub fn new(cluster: &Cluster, now: Instant) -> Self {
+        let mut this = Self { tasks: BTreeMap::new(), turn_at: now, look_at: now + IDLE, lease_min: None };
+        for job in cluster.jobs().filter(|job| !job.is_over()) {
+            for (task, registration) in job.tasks.iter().filter_map(|(task, state)| Some((task, state.registration()?))) {
+                this.registered(registration.incarnation, job, *task, now);
+            }
+        }
+        this
     }
 
-    /// A new turn begins. If the last one is long ago, the silence was this process's own: everybody gets a new lease.
+    /// A new turn begins. If the last one is long ago, the silence was this process's own: leases begin anew.
     pub fn turn(&mut self, now: Instant) {
-        if now.duration_since(self.turn_at) > STALL.max(self.longest_wait()) {
-            self.tasks.values_mut().for_each(|seen| seen.at = now);
+        let away = now.duration_since(self.turn_at);
+        for seen in self.tasks.values_mut().filter(|seen| away > Timing::stall(seen.lease)) {
+            seen.at = now;
         }
         self.turn_at = now;
     }
 
-    /// How long a turn may wait at most, so that silence is seen in time.
-    pub fn longest_wait(&self) -> Duration {
-        if self.tasks.is_empty() { Duration::from_secs(5) } else { Duration::from_secs(1) }
+    /// How long a turn may wait at most: so that a lease's end is seen at once, and no turn takes its own rest for a stall.
+    pub fn longest_wait(&self, now: Instant) -> Duration {
+        let Some(lease) = self.lease_min else { return IDLE };
+        self.look_at.saturating_duration_since(now).clamp(Duration::from_millis(1), Timing::stall(lease) / 2)
     }
 
     /// A process has registered, perhaps once more.
-    pub fn registered(&mut self, incarnation: Incarnation, job: JobId, task: TaskId, now: Instant) {
-        self.tasks.entry(incarnation).or_insert(Seen { job, task, at: now, report: None }).at = now;
+    pub fn registered(&mut self, incarnation: Incarnation, job: &Job, task: TaskId, now: Instant) {
+        let lease = job.file.timing().lease;
+        let seen = Seen { job: job.id.clone(), task, lease, at: now, report: None };
+        self.tasks.entry(incarnation).or_insert(seen).at = now;
+        self.look_at = self.look_at.min(now + lease);
+        self.lease_min = Some(self.lease_min.map_or(lease, |min| min.min(lease)));
     }
 
     /// A report came; whether its incarnation is known.
@@ -72,21 +89,35 @@ impl Presence {
         self.tasks.values().filter(move |seen| seen.job == *job)
     }
 
-    /// Whether a task was heard of within a lease.
+    /// Whether a task was heard of within its lease.
     pub fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
-        self.of(incarnation).is_some_and(|seen| now.duration_since(seen.at) <= self.lease)
+        self.of(incarnation).is_some_and(|seen| now <= seen.at + seen.lease)
     }
 
     /// What to propose of those who take part and have been silent for a lease.
-    pub fn silent(&self, cluster: &Cluster, now: Instant) -> Vec<Command> {
-        let late = self.tasks.iter().filter(|(_, seen)| now.duration_since(seen.at) > self.lease);
-        let lost = late.filter_map(|(incarnation, Seen { job, task, .. })| {
-            let state = cluster.job(job).filter(|job| !job.is_over())?.tasks.get(task)?;
-            state.registration().filter(|r| r.incarnation == *incarnation)?;
-            let cause = Cause::because(format!("did not report for {} s", self.lease.as_secs()));
-            Some(Command::DeclareLost { job: job.clone(), task: *task, attempt: state.attempt, cause, step: 0 })
-        });
-        lost.collect()
+    pub fn silent(&mut self, cluster: &Cluster, now: Instant) -> Vec<Command> {
+        if now < self.look_at {
+            return Vec::new();
+        }
+        let takes_part = |incarnation: &Incarnation, seen: &Seen| {
+            let task = cluster.job(&seen.job).filter(|job| !job.is_over())?.tasks.get(&seen.task)?;
+            task.registration().filter(|r| r.incarnation == *incarnation)?;
+            Some(task.attempt)
+        };
+        let (mut lost, mut next, mut lease_min) = (Vec::new(), now + IDLE, None);
+        for (incarnation, seen) in &self.tasks {
+            let Some(attempt) = takes_part(incarnation, seen) else { continue };
+            lease_min = Some(lease_min.map_or(seen.lease, |min: Duration| min.min(seen.lease)));
+            let until = seen.at + seen.lease;
+            if until > now {
+                next = next.min(until);
+                continue;
+            }
+            let cause = Cause::because(format!("did not report for {} s", seen.lease.as_secs_f64()));
+            lost.push(Command::DeclareLost { job: seen.job.clone(), task: seen.task, attempt, cause, step: 0 });
+        }
+        (self.look_at, self.lease_min) = (next, lease_min);
+        lost
     }
 
     /// Forgets reports of jobs that are over, and incarnations of those that are forgotten.
@@ -100,26 +131,72 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leader::fixture::{job, registered};
+    use crate::leader::fixture::{job, registered_with_lease};
 
-    const LEASE: Duration = Duration::from_secs(10);
+    const W0: Incarnation = Incarnation(2);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    // Turns as often as presence asks for them, with nothing to do: when somebody is held for dead.
+    fn lost_after(presence: &mut Presence, cluster: &Cluster, from: Instant) -> (Duration, String) {
+        let mut now = from;
+        while now < from + ms(60_000) {
+            now += presence.longest_wait(now);
+            presence.turn(now);
+            if let [Command::DeclareLost { task, cause, .. }] = &presence.silent(cluster, now)[..] {
+                assert_eq!(*task, TaskId::worker(0));
+                return (now - from, cause.message.clone());
+            }
+        }
+        panic!("nobody is held for dead");
+    }
 
     #[test]
-    fn silence_is_seen_after_a_lease_but_not_ones_own() {
-        let cluster = registered();
-        let start = Instant::now();
-        let at = |s| start + Duration::from_secs(s);
-        let mut presence = Presence::new(LEASE, start);
-        presence.registered(Incarnation(2), job(), TaskId::worker(0), start);
-        // Turns come in time.
-        (1..=10).for_each(|s| presence.turn(at(s)));
-        assert_eq!(presence.silent(&cluster, at(10)), []);
-        presence.turn(at(11));
-        let [Command::DeclareLost { task, cause, .. }] = &presence.silent(&cluster, at(11))[..] else { panic!() };
-        assert_eq!((*task, cause.message.as_str()), (TaskId::worker(0), "did not report for 10 s"));
-        // This process stood still for a minute: it knows nothing of the others.
-        presence.turn(at(71));
-        assert_eq!(presence.silent(&cluster, at(80)), []);
-        assert!(presence.is_alive(Incarnation(2), at(80)) && !presence.is_alive(Incarnation(2), at(82)));
+    fn silence_is_seen_at_the_leases_end() {
+        for (lease, said) in [(0.5, "0.5 s"), (2.0, "2 s"), (10.0, "10 s")] {
+            let (cluster, start) = (registered_with_lease(lease), Instant::now());
+            let mut presence = Presence::new(&Cluster::new(), start);
+            // Registered while the leader rested.
+            presence.registered(W0, cluster.job(&job()).unwrap(), TaskId::worker(0), start + ms(40));
+            let (after, message) = lost_after(&mut presence, &cluster, start);
+            let late = after.saturating_sub(Duration::from_secs_f64(lease) + ms(40));
+            assert!(after >= Duration::from_secs_f64(lease) + ms(40) && late < ms(100), "{lease}: {after:?}");
+            assert_eq!(message, format!("did not report for {said}"));
+        }
+    }
+
+    #[test]
+    fn a_report_renews_the_lease() {
+        let (cluster, start) = (registered_with_lease(2.0), Instant::now());
+        let mut presence = Presence::new(&cluster, start);
+        let mut report = crate::leader::fixture::server_report(tfcoord_types::id::Generation(1), 1);
+        report.incarnation = W0;
+        for quarter in 1..=40 {
+            let now = start + ms(quarter * 500);
+            presence.turn(now);
+            assert!(presence.reported(report.clone(), now));
+            assert_eq!(presence.silent(&cluster, now), []);
+        }
+        assert_eq!(lost_after(&mut presence, &cluster, start + ms(20_000)).0, ms(2000));
+    }
+
+    #[test]
+    fn a_leader_that_takes_office_gives_everybody_a_full_lease() {
+        let (cluster, start) = (registered_with_lease(10.0), Instant::now());
+        let mut presence = Presence::new(&cluster, start);
+        assert!(presence.of(W0).is_some() && presence.is_alive(W0, start + ms(9_999)));
+        assert_eq!(lost_after(&mut presence, &cluster, start).0, ms(10_000));
+    }
+
+    #[test]
+    fn ones_own_standstill_is_nobodys_silence() {
+        let (cluster, start) = (registered_with_lease(2.0), Instant::now());
+        let mut presence = Presence::new(&cluster, start);
+        let resumed = start + ms(60_000);
+        presence.turn(resumed);
+        assert_eq!(presence.silent(&cluster, resumed), []);
+        assert_eq!(lost_after(&mut presence, &cluster, resumed).0, ms(2000));
     }
 }

@@ -1,10 +1,11 @@
 //! How far jobs are: figures from reports, for people. Volatile.
 
+use super::saver::Pace;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_proto::v1;
-use tfcoord_types::id::TaskId;
+use tfcoord_types::id::{Generation, TaskId};
 use tfcoord_types::job::Loss;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Body, CurveReport, Report};
@@ -17,7 +18,10 @@ const SAMPLE_GAP: Duration = Duration::from_millis(200);
 /// How far a job is.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    generation: Generation,
     step: u64,
+    // No server's chunk is beyond it, as far as reports tell.
+    furthest: u64,
     curve: Option<CurveReport>,
     // (when, records trained by then), ascending.
     samples: VecDeque<(Instant, u64)>,
@@ -26,10 +30,18 @@ pub(super) struct Progress {
 impl Progress {
     /// Takes what the job's reports say now; whether anything has changed.
     pub(super) fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
+        if job.generation != self.generation {
+            // The parameters went back: so does what is known of them.
+            let step = job.checkpoints.restored.as_ref().map_or(0, |restored| restored.id.step);
+            *self = Self { generation: job.generation, step, ..Self::default() };
+        }
         let (mut reached, mut curve, mut servers) = (None, None, 0);
+        let mut furthest = 0;
         for (_, report) in reports.filter(|(_, report)| report.generation == job.generation) {
             if let Body::Server(server) = &report.body {
                 servers += 1;
+                // What is told is its lowest chunk, and none is two ahead of another.
+                furthest = server.reached.map_or(furthest, |reached| furthest.max(reached.saturating_add(1)));
                 reached = Some(reached.map_or(server.reached, |least: Option<u64>| least.min(server.reached)));
                 curve = server.curve.or(curve);
             }
@@ -39,6 +51,7 @@ impl Progress {
         let step = reached.flatten().filter(|_| complete).unwrap_or(0).clamp(self.step, job.plan.steps().max(self.step));
         let changed = step != self.step || curve.is_some_and(|curve| self.curve != Some(curve));
         (self.step, self.curve) = (step, curve.or(self.curve));
+        self.furthest = furthest.min(job.run_until).max(step);
         self.sample(now, records_before(&job.plan, step));
         changed
     }
@@ -46,6 +59,11 @@ impl Progress {
     /// Steps that all servers have done.
     pub(super) fn step(&self) -> u64 {
         self.step
+    }
+
+    /// How far servers may be, and how fast.
+    pub(super) fn pace(&self, job: &Job) -> Pace {
+        Pace { reached: self.furthest, steps_per_s: self.records_per_s() / f64::from(job.plan.batch_size) }
     }
 
     fn sample(&mut self, now: Instant, records: u64) {
@@ -119,5 +137,10 @@ mod tests {
         // Nothing goes back when a server is silent about it.
         assert!(!progress.update(job, std::iter::empty(), start + Duration::from_secs(4)));
         assert_eq!(progress.message(job, 0).step, 17);
+        // But with the parameters.
+        let job = Job { generation: Generation(2), ..job.clone() };
+        let report = server_report(job.generation, 3);
+        progress.update(&job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(5));
+        assert_eq!((progress.step(), progress.message(&job, 0).records_per_s), (3, 0.0));
     }
 }

@@ -98,8 +98,9 @@ fn start(launcher: &dyn Launcher, files: &dyn JobFiles, file: &JobFile, launch: 
         Role::ParameterServer => file.parameter_server.cpus,
         Role::Worker => file.worker.cpus,
     };
+    let (cpus, orphan_grace) = (threads(cpus), file.timing().orphan_grace);
     let made = files.make(&launch.job, file);
-    let launched = made.map(|token_file| launcher.launch(&TaskSpec { launch: launch.clone(), cpus: threads(cpus), token_file }));
+    let launched = made.map(|token_file| launcher.launch(&TaskSpec { launch: launch.clone(), cpus, orphan_grace, token_file }));
     let error = match launched {
         Ok(Ok(())) => return None,
         Ok(Err(error @ tfcoord_launch::Error::NoProgram { .. })) => {
@@ -124,7 +125,8 @@ fn lost(launch: &Launch, cause: Cause) -> Command {
 }
 
 fn cause(ended: &Ended) -> Cause {
-    Cause { exit: ended.exit.map(exit), message: String::new(), log: ended.log.clone() }
+    let Ended { exit: seen, peak_memory_bytes, message, log } = ended.clone();
+    Cause { exit: seen.map(exit), peak_memory_bytes, message, log }
 }
 
 fn exit(exit: tfcoord_launch::Exit) -> Exit {

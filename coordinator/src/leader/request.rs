@@ -2,9 +2,11 @@
 
 use crate::state_dir::Claim;
 use std::sync::Arc;
+use std::time::Duration;
+use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_coordinator_core::{Process, Refusal};
 use tfcoord_proto::v1;
-use tfcoord_types::id::{Attempt, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::id::{Attempt, CheckpointId, Incarnation, JobId, Revision, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::report::Report;
@@ -32,6 +34,8 @@ pub struct Registered {
     pub job_file: String,
     /// The name of the manifest.
     pub manifest_digest: String,
+    /// The job's lease.
+    pub lease: Duration,
 }
 
 /// What may be asked of the leader.
@@ -54,6 +58,8 @@ pub enum Request {
         file_name: String,
         /// Of its data; kept already.
         manifest: ManifestSummary,
+        /// What it goes on from.
+        resume: Option<Resume>,
         /// Keeps what was found of the data until the job is known.
         claim: Claim,
         /// The job and its revision.
@@ -130,8 +136,17 @@ pub enum Request {
         /// Which of its sessions.
         number: u64,
     },
+    /// A checkpoint's manifest lies there, or could not be written.
+    Saved {
+        /// The job.
+        job: JobId,
+        /// Which checkpoint.
+        id: CheckpointId,
+        /// Why not, if so.
+        result: Result<(), String>,
+    },
     /// A task has ended: look at the launcher's list.
     TasksChanged,
-    /// End all tasks, then yourself.
+    /// End; the tasks go on.
     Stop,
 }

@@ -2,10 +2,12 @@
 //! by it, and tidied when nothing is left of a job.
 
 use super::journal::Denied;
+use super::saver;
 use crate::outputs::{Error, Outputs};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tfcoord_coordinator_core::job::{Job, id, output_dir};
+use tfcoord_coordinator_core::checkpoint::own_dir;
+use tfcoord_coordinator_core::job::{id, output_dir};
 use tfcoord_coordinator_core::kept::is_in_use;
 use tfcoord_coordinator_core::{Cluster, Command, Refusal};
 use tfcoord_types::id::{JobId, Revision};
@@ -34,11 +36,21 @@ impl Results {
         }
         let job = id(file, index);
         let dir = output_dir(file, &job);
-        self.outputs.reserve(Path::new(&dir), &job).map_err(|error| {
+        self.reserve_one(&job, dir)?;
+        if let Some(dir) = own_dir(file, &job) {
+            // Those above it are nobody's; where they cannot be made, neither can it.
+            let _made = Path::new(&dir).parent().map(std::fs::create_dir_all);
+            self.reserve_one(&job, dir)?;
+        }
+        Ok(())
+    }
+
+    fn reserve_one(&mut self, job: &JobId, dir: String) -> Result<(), Denied> {
+        self.outputs.reserve(Path::new(&dir), job).map_err(|error| {
             let refusal = Refusal::Job { problem: error.to_string() };
             if matches!(error, Error::Taken { .. }) { Denied::Here(refusal) } else { Denied::Anywhere(refusal) }
         })?;
-        self.reserved.push((job, dir));
+        self.reserved.push((job.clone(), dir));
         Ok(())
     }
 
@@ -59,7 +71,10 @@ impl Results {
     /// Tidies the folders of all jobs that are over since the last time.
     pub(super) fn tidy(&mut self, cluster: &Cluster) {
         for job in std::mem::take(&mut self.over) {
-            if let Some(dir) = cluster.job(&job).map(Job::output_dir) {
+            let Some(state) = cluster.job(&job) else { continue };
+            saver::tidy(state);
+            self.tidy_one(&job, &state.output_dir());
+            if let Some(dir) = own_dir(&state.file, &job) {
                 self.tidy_one(&job, &dir);
             }
         }

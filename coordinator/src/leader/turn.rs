@@ -1,6 +1,6 @@
 //! A turn of the leader.
 
-use super::handle::LastWords;
+use super::handle::{Handle, LastWords};
 use super::job_message::{self, Beside};
 use super::outlets::Outlets;
 use super::presence::Presence;
@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::reconcile::Reconciler;
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
+use super::saver::Saver;
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::state_dir::{Claim, StateDir, Wanted};
@@ -52,6 +53,7 @@ pub(super) struct Office {
     lock: Arc<FileLock>,
     launcher: Arc<dyn Launcher>,
     presence: Presence,
+    saver: Saver,
     reconciler: Reconciler,
     ended_jobs_kept: usize,
     // Whether files may lie there that nobody wants any more.
@@ -81,19 +83,21 @@ impl Office {
         clock: Clock,
         launcher: Arc<dyn Launcher>,
         active: watch::Sender<usize>,
+        handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, lock, lease, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, lock, ended_jobs_kept } = parts;
         let now = Instant::now();
         Self {
             results: Results::new(outputs, &cluster),
+            presence: Presence::new(&cluster, now),
             journal,
             cluster,
             state,
             clock,
             lock,
             launcher,
-            presence: Presence::new(lease, now),
+            saver: Saver::new(handle),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
             // An earlier coordinator may have been killed.
@@ -117,9 +121,10 @@ impl Office {
             at = at.min(self.show_at);
         }
         at = self.reconciler.due().map_or(at, |due| at.min(due));
+        at = self.saver.due(&self.cluster, &self.clock).map_or(at, |due| at.min(due));
         let now = Instant::now();
         let deadline = next_deadline(&self.cluster).map(|at_ms| self.clock.until(at_ms));
-        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
+        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait(now));
         deadline.map_or(wait, |deadline| wait.min(deadline))
     }
 
@@ -153,8 +158,8 @@ impl Office {
                 let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
                 answer(reply, job.map(|job| (job.id.clone(), job.revision)));
             }
-            Request::Submit { request_id, file, file_name, manifest, claim, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(file_name, claim, reply)));
+            Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -180,6 +185,10 @@ impl Office {
                 answer(reply, ());
             }
             Request::Close { incarnation, number } => self.outlets.close(incarnation, number),
+            Request::Saved { job, id, result } => {
+                let command = self.saver.written(job, id, result);
+                self.propose(command);
+            }
             Request::TasksChanged => self.reconcile_at = self.now,
             Request::Stop => {}
         }
@@ -225,6 +234,7 @@ impl Office {
             } else if self.now >= self.reconcile_at || self.reconciler.due().is_some_and(|due| self.now >= due) {
                 // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
+                tfcoord_fault::point!("leader.reconcile.due");
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
                 if self.sweep_due {
@@ -232,7 +242,11 @@ impl Office {
                     self.sweep_due = !self.state.sweep(&self.wanted());
                 }
             } else {
-                break;
+                let pace = |job: &Job| self.jobs.get(&job.id).map(|known| known.progress.pace(job)).unwrap_or_default();
+                self.pending.extend(self.saver.look(&self.cluster, self.clock.now_ms(), pace).into_iter().map(|cut| (cut, Waiter::Nobody)));
+                if self.pending.is_empty() {
+                    break;
+                }
             }
         }
         self.show(&changed);
@@ -279,12 +293,14 @@ impl Office {
         let (commands, waiters): (Vec<_>, Vec<_>) = pending.map(|(command, waiter)| (self.informed(command), waiter)).unzip();
         let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
         let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
+        let notes: Vec<_> = commands.iter().map(Saver::notes).collect();
         let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
         let admit = |cluster: &Cluster, index, command: &Command| self.results.reserve(cluster, index, command);
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
-        for (((applied, waiter), loss), (job, incarnation)) in applied.into_iter().zip(waiters).zip(losses).zip(said) {
+        tfcoord_fault::point!("leader.effects.due");
+        for ((((applied, waiter), loss), (job, incarnation)), noted) in applied.into_iter().zip(waiters).zip(losses).zip(said).zip(notes) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
             if let (Waiter::Nobody, Outcome::Refused(refusal @ Refusal::TooLong { .. }), Some(job)) = (&waiter, &applied.outcome, job) {
                 let fault = Fault { kind: FaultKind::Job, message: refusal.to_string() };
@@ -293,6 +309,9 @@ impl Office {
             if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
                 tracing::warn!("{command}");
                 metrics::counter!("tfcoord_tasks_lost_total").increment(1);
+            }
+            if let (Some(noted), Outcome::Done) = (noted, &applied.outcome) {
+                self.saver.note(&noted, &self.cluster);
             }
             for effect in &applied.effects {
                 tracing::info!(%effect, "effect");
@@ -328,8 +347,10 @@ impl Office {
                 let Some(job) = self.cluster.job(&id) else { return };
                 let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
                 let manifest_digest = job.manifest.digest.clone();
-                self.presence.registered(incarnation, id, task, self.now);
-                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest }));
+                self.presence.registered(incarnation, job, task, self.now);
+                let lease = job.file.timing().lease;
+                tfcoord_fault::point!("leader.task.registered");
+                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest, lease }));
             }
             (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // The core gives each command outcomes of its own only; the caller sees that no answer comes.
@@ -353,6 +374,7 @@ impl Office {
     /// Hands out views and jobs that have changed.
     fn show(&mut self, changed: &BTreeSet<JobId>) {
         for job in changed {
+            tfcoord_fault::point!("leader.views.due");
             self.outlets.show_views(&self.cluster, job);
         }
         let moved = if self.now >= self.show_at { std::mem::take(&mut self.moved) } else { BTreeSet::new() };
@@ -413,15 +435,11 @@ impl Office {
         let over = self.cluster.job(id).is_none_or(Job::is_over);
         Some(self.outlets.watch(id, message, over))
     }
-
-    /// Ends all tasks. Their jobs stay as they are in the log: the next coordinator says why they failed.
-    pub(super) fn stop(self, grace: Duration) {
-        self.launcher.stop(grace);
-    }
 }
 
 // Nobody may wait any more.
 fn answer<T>(reply: Reply<T>, value: T) {
+    tfcoord_fault::point!("leader.answer.due");
     let _ = reply.send(value);
 }
 

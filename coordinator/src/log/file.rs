@@ -82,6 +82,7 @@ impl FileLog {
         if self.last().len >= self.segment_bytes && next > first {
             let segment = Segment::create(&*self.disk, &self.dir, next)?;
             self.segments.push(segment);
+            tfcoord_fault::point!("log.segment.rolled");
         }
         let started = Instant::now();
         self.last().append(entries)?;
@@ -93,6 +94,7 @@ impl FileLog {
     fn remove_segment(&mut self, place: usize) -> Result<(), Error> {
         let segment = self.segments.remove(place);
         remove(&*self.disk, &segment.path)?;
+        tfcoord_fault::point!("log.segment.removed");
         Ok(self.disk.sync_directory(&self.dir)?)
     }
 }

@@ -49,8 +49,9 @@ impl Segment {
     /// Makes an empty segment; durable when this returns.
     pub(super) fn create(disk: &dyn Disk, dir: &Path, first: u64) -> Result<Self, Error> {
         let path = dir.join(Self::name(first));
-        let file = disk.create(&path).map_err(Error::file("create", &path))?;
+        let file = tfcoord_fault::io!("log.segment.create").and_then(|()| disk.create(&path)).map_err(Error::file("create", &path))?;
         let header = header(first);
+        tfcoord_fault::point!("log.segment.created");
         file.write_all_at(&header, 0).and_then(|()| file.sync()).map_err(Error::file("write", &path))?;
         disk.sync_directory(dir)?;
         Ok(Self { path, first, offsets: Vec::new(), len: header.len() as u64, file })
@@ -106,8 +107,12 @@ impl Segment {
             offsets.push(self.len + bytes.len() as u64);
             frame::write(&mut bytes, entry, acknowledged);
         }
-        self.file.write_all_at(&bytes, self.len).map_err(Error::file("write", &self.path))?;
-        self.file.sync().map_err(Error::file("sync", &self.path))?;
+        let written = tfcoord_fault::io!("log.append.write").and_then(|()| self.file.write_all_at(&bytes, self.len));
+        written.map_err(Error::file("write", &self.path))?;
+        tfcoord_fault::point!("log.append.written");
+        let synced = tfcoord_fault::io!("log.append.sync").and_then(|()| self.file.sync());
+        synced.map_err(Error::file("sync", &self.path))?;
+        tfcoord_fault::point!("log.append.synced");
         self.len += bytes.len() as u64;
         self.offsets.append(&mut offsets);
         Ok(())

@@ -57,7 +57,9 @@ impl Snapshots {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
         bytes.append(&mut body);
+        tfcoord_fault::point!("log.snapshot.made");
         self.disk.write_atomic(&self.path(snapshot.index), &bytes)?;
+        tfcoord_fault::point!("log.snapshot.written");
         let all = self.indices()?;
         let (old, kept) = all.split_at(all.len().saturating_sub(KEPT));
         for index in old {

@@ -3,12 +3,15 @@
 use super::status::{of_gone, of_prepare, of_refusal, parse};
 use super::{Services, logs};
 use crate::leader::{Gone, Request as Ask};
+use crate::resume;
 use std::sync::Arc;
 use tfcoord_coordinator_core::Refusal;
+use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_server::Coordinator;
 use tfcoord_types::id::{JobId, Revision, TaskId};
 use tfcoord_types::job::{self, JobFile};
+use tfcoord_types::manifest::ManifestSummary;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
@@ -22,7 +25,7 @@ const REASON_BYTES_MAX: usize = 4096;
 #[async_trait]
 impl Coordinator for Services {
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let v1::SubmitRequest { request_id, job_file, file_name } = request.into_inner();
+        let v1::SubmitRequest { request_id, job_file, file_name, resume } = request.into_inner();
         bounded("request_id", &request_id, REQUEST_ID_BYTES_MAX)?;
         bounded("job_file", &job_file, JOB_FILE_BYTES_MAX)?;
         bounded("file_name", &file_name, FILE_NAME_BYTES_MAX)?;
@@ -37,7 +40,8 @@ impl Coordinator for Services {
         // What is found stays until the job that needs it is known.
         let claim = self.state.claim().await;
         let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
-        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, claim, reply };
+        let resume = if resume { Some(resumed(&file, &manifest).await?) } else { None };
+        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, resume, claim, reply };
         let (job, revision) = self.leader.ask(submit).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
         Ok(reply(&job, revision))
     }
@@ -104,6 +108,13 @@ impl Services {
         let found = self.leader.ask(|reply| Ask::Watch { job: job.clone(), reply }).await.map_err(of_gone)?;
         found.ok_or_else(|| of_refusal(&Refusal::UnknownJob { job }))
     }
+}
+
+async fn resumed(file: &JobFile, manifest: &ManifestSummary) -> Result<Resume, Status> {
+    let (file, manifest) = (file.clone(), manifest.clone());
+    let found = tokio::task::spawn_blocking(move || resume::find(&file, &manifest)).await;
+    let found = found.map_err(|error| Status::internal(format!("looking for checkpoints broke: {error}")))?;
+    found.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 fn reply(job: &JobId, revision: Revision) -> Response<v1::SubmitReply> {

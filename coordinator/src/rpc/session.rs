@@ -14,6 +14,7 @@ use tfcoord_types::report::Report;
 use tfcoord_types::view::TaskView;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 /// A stream whose first report does not come is no session.
@@ -37,7 +38,8 @@ impl TaskSession for Services {
         let registered = self.leader.ask(register).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
         let manifest = self.state.read_manifest(&registered.manifest_digest).map_err(|error| Status::internal(error.to_string()))?;
         let incarnation = registered.incarnation.0;
-        Ok(Response::new(v1::Welcome { incarnation, job_file: registered.job_file, manifest: manifest.into() }))
+        let lease_ms = u64::try_from(registered.lease.as_millis()).unwrap_or(u64::MAX);
+        Ok(Response::new(v1::Welcome { incarnation, job_file: registered.job_file, manifest: manifest.into(), lease_ms }))
     }
 
     type SessionStream = ReceiverStream<Result<v1::TaskView, Status>>;
@@ -49,7 +51,11 @@ impl TaskSession for Services {
         let first = Report::try_from(first)?;
         let incarnation = first.incarnation;
         let whose = self.leader.ask(|reply| Ask::Whose { incarnation, reply }).await.map_err(of_gone)?;
-        let (job, _) = whose.ok_or_else(unauthenticated)?;
+        let Some((job, _)) = whose else {
+            // Of those that were retired before this leader took office nothing is known: only that they are.
+            let retired = || Status::failed_precondition(format!("incarnation {incarnation} is retired"));
+            return Err(if self.is_some_jobs(&metadata) { retired() } else { unauthenticated() });
+        };
         if !self.join_token(&job)?.matches(&metadata) {
             return Err(unauthenticated());
         }
@@ -66,6 +72,11 @@ impl Services {
     fn join_token(&self, job: &JobId) -> Result<Bearer, Status> {
         // Whoever has no token learns nothing, not even which jobs there are.
         Bearer::from_file(&self.state.job_token(job)).map_err(|_| unauthenticated())
+    }
+
+    /// Whether the token is that of a job that is in use, whichever.
+    fn is_some_jobs(&self, metadata: &MetadataMap) -> bool {
+        self.state.job_tokens().iter().any(|path| Bearer::from_file(path).is_ok_and(|token| token.matches(metadata)))
     }
 }
 

@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Views and reports are states, not messages: of several only the newest is handed on, and a report is sent again
-//! every half second whether it changed or not.
+//! with every heartbeat, a quarter of the job's lease, whether it changed or not. While there is no coordinator the task
+//! goes on by its newest view, and attempts to reach it are so close together that one that has come back hears of the task
+//! within a lease.
 
 mod exit;
 mod keep;
@@ -30,9 +32,6 @@ use tfcoord_types::report::Report;
 use tfcoord_types::view::TaskView;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-
-/// How long a task goes on without a session, counted from the coordinator's last sign of life.
-pub const ORPHAN_GRACE: Duration = Duration::from_secs(10);
 
 /// What a task says of itself when it registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +59,8 @@ pub struct Welcome {
     pub job_file: String,
     /// What preparation found in the data: JSON of [`tfcoord_types::manifest::Manifest`].
     pub manifest: Bytes,
+    /// A task that is silent for so long is held for dead.
+    pub lease: Duration,
 }
 
 /// Why a session is over for good.
@@ -112,7 +113,7 @@ impl Session {
         let mut reach = register::Reach::new(endpoint, token, grace);
         let role = hello.task.role;
         let welcome = reach.register(hello).await?;
-        let (keeper, session) = keep::begin(reach, role, welcome.incarnation).await?;
+        let (keeper, session) = keep::begin(reach, role, welcome.incarnation, welcome.lease).await?;
         let (ended_sender, ended) = watch::channel(None);
         let keeping = tokio::spawn(async move {
             let reason = keeper.keep().await;

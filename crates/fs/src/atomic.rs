@@ -1,7 +1,9 @@
 //! A file that appears whole or not at all.
 
-use crate::directory::sync_parent;
+use crate::directory::{failed, sync_parent};
 use crate::error::Error;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -35,9 +37,11 @@ impl AtomicFile {
     /// # Errors
     /// Its directory is missing or may not be written to.
     pub fn create(path: &Path, mode: u32) -> Result<Self, Error> {
-        let (file, temp) = create_unique(path).map_err(Error::io("create", path))?;
+        let created = tfcoord_fault::io!("fs.file.create").and_then(|()| create_unique(path));
+        let (file, temp) = created.map_err(Error::io("create", path))?;
         let this = Self { file, temp, path: path.to_owned(), committed: false };
         this.file.set_permissions(Permissions::from_mode(mode)).map_err(Error::io("set the permissions of", path))?;
+        tfcoord_fault::point!("fs.file.created");
         Ok(this)
     }
 
@@ -47,15 +51,48 @@ impl AtomicFile {
     /// Where syncing or renaming fails, what was there stays. Where only syncing the directory fails, the file
     /// is in its place but a power cut may take it back.
     pub fn commit(mut self) -> Result<(), Error> {
-        self.file.sync_all().map_err(Error::io("sync", &self.path))?;
-        fs::rename(&self.temp, &self.path).map_err(Error::io("rename to", &self.path))?;
+        self.sync()?;
+        let renamed = tfcoord_fault::io!("fs.file.rename").and_then(|()| fs::rename(&self.temp, &self.path));
+        renamed.map_err(Error::io("rename to", &self.path))?;
         self.committed = true;
-        sync_parent(&self.path)
+        tfcoord_fault::point!("fs.file.renamed");
+        sync_parent(&self.path)?;
+        tfcoord_fault::point!("fs.file.durable");
+        Ok(())
+    }
+
+    /// Makes what has been written durable, under the temporary name.
+    ///
+    /// # Errors
+    /// The system cannot. What is on the disk is not known then: the file must be written anew.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let synced = tfcoord_fault::io!("fs.file.sync").and_then(|()| self.file.sync_all());
+        synced.map_err(Error::io("sync", &self.path))?;
+        tfcoord_fault::point!("fs.file.synced");
+        Ok(())
+    }
+
+    /// Gives the file its name, which must be free: of several that race for it exactly one succeeds. The name is
+    /// durable once its directory has been synced, and what it stands for if [`sync`](Self::sync) came before.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if the name is taken.
+    pub fn place_new(mut self) -> Result<(), Error> {
+        match renameat_with(CWD, &self.temp, CWD, &self.path, RenameFlags::NOREPLACE) {
+            // File systems that do not know the flag. A link does not replace either; the temporary name goes below.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                return fs::hard_link(&self.temp, &self.path).map_err(failed(&self.path));
+            }
+            renamed => renamed.map_err(io::Error::from).map_err(failed(&self.path))?,
+        }
+        self.committed = true;
+        Ok(())
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        tfcoord_fault::io!("fs.file.write")?;
         self.file.write(bytes)
     }
 

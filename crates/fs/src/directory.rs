@@ -15,11 +15,13 @@ use std::path::Path;
 /// [`Error::Exists`] if the final name is taken, even by an empty directory; `temp` stays.
 pub fn commit_directory(temp: &Path, to: &Path) -> Result<(), Error> {
     sync_tree(temp)?;
+    tfcoord_fault::point!("fs.directory.synced");
     match renameat_with(CWD, temp, CWD, to, RenameFlags::NOREPLACE) {
         // File systems that do not know the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename_claimed(temp, to)?,
         done => done.map_err(io::Error::from).map_err(failed(to))?,
     }
+    tfcoord_fault::point!("fs.directory.renamed");
     sync_parent(to)
 }
 
@@ -38,6 +40,16 @@ pub fn private_dir(path: &Path) -> Result<(), Error> {
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(Error::io("set the permissions of", path))?;
     }
     Ok(())
+}
+
+/// Makes the directory `path` and those above it that are missing; their names are durable.
+///
+/// # Errors
+/// One cannot be made or synced.
+pub fn create_directory(path: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    fs::create_dir_all(path).map_err(Error::io("create", path))?;
+    missing.into_iter().rev().try_for_each(sync_parent)
 }
 
 /// Makes the names in the directory `path` durable.
@@ -66,7 +78,7 @@ fn rename_claimed(temp: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
-fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(crate) fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| match error.kind() {
         ErrorKind::AlreadyExists => Error::Exists { path: to.to_owned() },
         _ => Error::io("rename to", to)(error),

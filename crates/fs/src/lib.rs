@@ -11,6 +11,6 @@ mod error;
 mod lock;
 
 pub use atomic::{AtomicFile, remove_temporaries, write_atomic};
-pub use directory::{commit_directory, private_dir, sync_directory};
+pub use directory::{commit_directory, create_directory, private_dir, sync_directory};
 pub use error::Error;
 pub use lock::{FileLock, lock};

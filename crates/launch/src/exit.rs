@@ -20,6 +20,10 @@ pub enum Exit {
 pub struct Ended {
     /// How; `None` where nobody saw it.
     pub exit: Option<Exit>,
+    /// The most memory that its process had at once, if that was seen.
+    pub peak_memory_bytes: Option<u64>,
+    /// What else is known, such as why nobody saw it; may be empty.
+    pub message: String,
     /// The last lines that it printed, the oldest first; long ones are cut.
     pub log: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Engines start tasks: the trait [`Launcher`], and [`Local`] for tasks as child processes on one machine.
+//! Engines start tasks: the trait [`Launcher`], and [`Local`] for tasks as processes on one machine.
 //!
 //! A launcher knows launches, not jobs: (job, task, attempt) is one [`Launch`], is started at most once, and stays in
 //! [`Launcher::list`], running or ended, until it is forgotten. So whoever compares what should run with what does
@@ -39,6 +39,8 @@ pub struct TaskSpec {
     pub cpus: u32,
     /// The file with the job's join token, readable by its owner only.
     pub token_file: PathBuf,
+    /// How long it goes on without a coordinator.
+    pub orphan_grace: Duration,
 }
 
 /// A launch that was started and not forgotten.
@@ -52,7 +54,8 @@ pub struct Listed {
 
 /// Starts tasks, lists them, ends them, and reads what they print.
 pub trait Launcher: Send + Sync {
-    /// Starts a task's process. A launch that is listed, running or ended, is not started again.
+    /// Starts a task's process. A launch that is listed, running or ended, is not started again, nor is one that another
+    /// launcher started before in the same place. One whose program does not run is listed as ended.
     ///
     /// # Errors
     /// It could not be started; it may be tried again.
@@ -78,7 +81,8 @@ pub trait Launcher: Send + Sync {
     /// Bytes of memory of the machine that all tasks share; nothing where they do not share one, or it is not known.
     fn memory_bytes(&self) -> Option<u64>;
 
-    /// Ends everything that runs, as [`kill`](Self::kill) does, and waits for it.
+    /// Ends everything that runs, as [`kill`](Self::kill) does, and waits for it. A launcher that is dropped without it
+    /// leaves its tasks running.
     fn stop(&self, grace: Duration);
 }
 

@@ -1,29 +1,37 @@
-//! Tasks as child processes on this machine.
+//! Tasks as processes on this machine, which outlive the launcher.
 //!
 //! Each launch has a directory `jobs/<job>/tasks/<task>/<attempt>` in the state directory with `log` (standard output
-//! and error), `process.json` (who it is, while it runs) and `exit.json` (how it ended), and a process group of its
-//! own. One thread a child waits for its end without polling; when a task's process ends, the rest of its group is
-//! killed before the process is reaped, so that its id cannot belong to somebody else by then.
+//! and error) and the records that [`record`] names, and a process group of its own. Between launcher and task stands
+//! the launch's [supervisor](supervise()): it sees how the task ends, also while there is no launcher.
 //!
-//! **No orphans.** A launcher that is dropped kills what runs. One that is killed itself cannot: its tasks end by
-//! themselves when they have lost their session for 10 s, and the next launcher on the same state directory kills
-//! what is left by the recorded id and start time ([`end_leftovers`]). The kernel's parent-death signal is not used: a
-//! child must ask for it between fork and exec, which takes unsafe code, and a task that asked for it later would
-//! still have to check whether its parent was gone before; the two ways above cover the same.
+//! **A launch is started once.** Whoever is the first to make `supervisor.json` is the launch's only supervisor, and
+//! only then starts the task. So a launcher that was killed anywhere between its decision to launch and the task's start
+//! may be followed by one that launches again: of two supervisors one ends at once, and both launchers wait for the
+//! other. A launch without this file was never started, and one with it is never started again, whatever became of it.
+//!
+//! **No orphans.** A launcher that ends leaves its tasks running; the next one on the same state directory
+//! [adopts](Local::adopt) them, by id and start time. Where none comes, tasks end by themselves when they have been without a
+//! coordinator for their orphan grace, and their supervisors with them. A task whose supervisor was killed goes on:
+//! its end is waited for as that of any process, and only its exit code stays unknown. Killed in the moment between the
+//! task's start and `process.json`, a supervisor leaves a task that nobody knows: its attempt is held for lost, so that
+//! it is refused when it registers, and exits. The kernel's parent-death signal is not used: it would take tasks along
+//! with what is meant to be replaced.
 
 mod command;
 mod memory;
 mod process;
 mod record;
+mod supervise;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, child};
-pub use record::end_leftovers;
+pub use supervise::supervise;
 
 use crate::{Ended, Error, Launch, Launcher, Listed, TaskSpec};
 use process::Process;
+use record::ExitRecord;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -36,6 +44,8 @@ use std::time::Duration;
 pub struct Config {
     /// The directory with the programs.
     pub bin_dir: PathBuf,
+    /// The program, with its first arguments, that calls [`supervise()`] with the directory that is its last argument.
+    pub supervisor: Vec<PathBuf>,
     /// The coordinator's state directory, absolute.
     pub state_dir: PathBuf,
     /// Where parameter servers make their Unix sockets: a short path.
@@ -49,7 +59,7 @@ pub struct Config {
 /// Called, on a thread of its own, whenever a launch has ended.
 pub type OnEnd = Arc<dyn Fn() + Send + Sync>;
 
-/// Tasks as child processes on this machine.
+/// Tasks as processes on this machine.
 pub struct Local {
     config: Config,
     on_end: OnEnd,
@@ -76,6 +86,49 @@ impl Local {
         Self { config, on_end, slots: Slots::default() }
     }
 
+    /// Takes over what earlier launchers started in the same state directory and what is not known here: all that may
+    /// run, and of what has ended the launches that `is_wanted` says. To be called before the first launch, by whoever
+    /// holds the state directory's lock.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or there can be no more threads.
+    pub fn adopt(&self, is_wanted: impl Fn(&Launch) -> bool) -> Result<(), Error> {
+        for (launch, dir) in record::launches(&self.config.state_dir)? {
+            match record::read_exit(&dir) {
+                Some(record) if is_wanted(&launch) => {
+                    self.slots().entry(launch).or_insert_with(|| Slot::Ended(ended(&dir, record)));
+                }
+                None if record::was_started(&dir) && !self.slots().contains_key(&launch) => self.adopt_one(launch, &dir)?,
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt_one(&self, launch: Launch, dir: &Path) -> Result<(), Error> {
+        tracing::info!(%launch, "found again");
+        let process = Process::new(dir);
+        // Held, so that its end can only be told after this.
+        let mut slots = self.slots();
+        process.adopt(self.then(&launch, dir)).map_err(Error::file("wait for the process of", dir))?;
+        slots.insert(launch, Slot::Running(process));
+        Ok(())
+    }
+
+    // What happens when a launch has ended.
+    fn then(&self, launch: &Launch, dir: &Path) -> impl FnOnce(ExitRecord) + Send + 'static {
+        let (launch, dir, all, on_end) = (launch.clone(), dir.to_owned(), self.slots.clone(), self.on_end.clone());
+        move |record| {
+            let ended = ended(&dir, record);
+            match ended.exit {
+                Some(exit) => tracing::info!(%launch, %exit, "ended"),
+                None => tracing::warn!(%launch, "{}", ended.message),
+            }
+            locked(&all).insert(launch, Slot::Ended(ended));
+            on_end();
+        }
+    }
+
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Launch, Slot>> {
         locked(&self.slots)
     }
@@ -93,6 +146,11 @@ impl Local {
     }
 }
 
+fn ended(dir: &Path, record: ExitRecord) -> Ended {
+    let ExitRecord { exit, peak_memory_bytes, message } = record;
+    Ended { exit, peak_memory_bytes, message, log: tail::last_lines(&dir.join("log")) }
+}
+
 fn locked(slots: &Slots) -> MutexGuard<'_, BTreeMap<Launch, Slot>> {
     slots.lock().expect("nobody panics while holding the slots")
 }
@@ -103,26 +161,22 @@ impl Launcher for Local {
         if slots.contains_key(&spec.launch) {
             return Ok(());
         }
+        tfcoord_fault::point!("launch.begun");
         let dir = self.dir(&spec.launch);
-        let mut command = command::build(&self.config, spec, &dir)?;
+        let task = command::task(&self.config, spec, &dir)?;
         fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+        record::write_command(&dir, &task).map_err(Error::file("write a command into", &dir))?;
         let log = dir.join("log");
-        let open = || File::options().append(true).create(true).open(&log);
-        command.stdout(open().map_err(Error::file("create", &log))?).stderr(open().map_err(Error::file("create", &log))?);
-        let program = PathBuf::from(command.get_program());
-        let failed = |source| Error::Start { launch: spec.launch.clone(), program: program.clone(), source };
-        let process = Arc::new(Process::start(&mut command, &dir).map_err(failed)?);
-        tracing::info!(launch = %spec.launch, pid = process.id(), "started");
-        let (launch, all, on_end) = (spec.launch.clone(), self.slots.clone(), self.on_end.clone());
-        let then = move |exit| {
-            tracing::info!(%launch, %exit, "ended");
-            let ended = Ended { exit: Some(exit), log: tail::last_lines(&dir.join("log")) };
-            locked(&all).insert(launch, Slot::Ended(ended));
-            on_end();
-        };
-        process.on_end(then).map_err(failed)?;
+        let log = File::options().append(true).create(true).open(&log).map_err(Error::file("create", &log))?;
+        let mut supervisor = command::supervisor(&self.config, &dir);
+        supervisor.stderr(log);
+        let program = PathBuf::from(supervisor.get_program());
+        let failed = |source| Error::Start { launch: spec.launch.clone(), program, source };
+        let process = Process::new(&dir);
         // The lock is held since the beginning: an end can only be told after this.
+        process.start(&mut supervisor, self.then(&spec.launch, &dir)).map_err(failed)?;
         slots.insert(spec.launch.clone(), Slot::Running(process));
+        tfcoord_fault::point!("launch.started");
         Ok(())
     }
 
@@ -170,11 +224,5 @@ impl Launcher for Local {
         let running = self.running();
         running.iter().for_each(|process| process.kill(grace));
         running.iter().for_each(|process| process.wait());
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.running().iter().for_each(|process| process.kill(Duration::ZERO));
     }
 }

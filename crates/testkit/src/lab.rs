@@ -182,6 +182,46 @@ impl Lab {
         with_arguments(&["--state-dir", state.to_str()?]).into_iter().find(|p| p.program() == "tfcoord-coordinator")
     }
 
+    /// Kills the coordinator, which must live, and waits until it is gone.
+    ///
+    /// # Panics
+    /// If there is none, or it stays.
+    pub fn kill_coordinator(&self) {
+        let coordinator = wait_for(60, "a coordinator", || self.coordinator());
+        coordinator.signal(Signal::KILL);
+        wait_for(10, "the coordinator ends", || (self.coordinator() != Some(coordinator.clone())).then_some(()));
+    }
+
+    /// The supervisors of the tasks that run, or did a moment ago.
+    pub fn supervisors(&self) -> Vec<Process> {
+        let state = self.state_dir().display().to_string();
+        let mut found = with_arguments(&[]);
+        found.retain(|process| process.program() == "tfcoord-supervisor" && process.arguments.iter().any(|a| a.starts_with(&state)));
+        found
+    }
+
+    /// Submits a job without watching it; gives its id.
+    ///
+    /// # Panics
+    /// If it is not admitted.
+    pub fn submit_detached(&self, job: &Value) -> String {
+        let path = self.write_job(job);
+        let output = self.run(&["submit", path.to_str().expect("a path in UTF-8"), "--detach", "-o", "json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let reply: Value = serde_json::from_slice(&output.stdout).expect("a job as JSON");
+        reply["id"].as_str().expect("a job has an id").to_owned()
+    }
+
+    /// The job as `tfcoord status` tells it; that starts a coordinator where there is none.
+    ///
+    /// # Panics
+    /// If there is no such job.
+    pub fn status(&self, job: &str) -> Value {
+        let output = self.run(&["status", job, "-o", "json"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}\n{}", self.logs()))
+    }
+
     /// All logs, for a failing test's message.
     pub fn logs(&self) -> String {
         let mut text = String::new();

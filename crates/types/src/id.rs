@@ -173,6 +173,48 @@ impl<'de> Deserialize<'de> for JobId {
     }
 }
 
+/// A checkpoint of a job: `1-500-73`. Ordered as training went: of two, the greater one holds more of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckpointId {
+    /// The life of the parameters that it was cut from.
+    pub generation: Generation,
+    /// The step that it was cut before: as many have been trained.
+    pub step: u64,
+    /// The revision of the log entry that decided the cut: no other attempt of the job has it.
+    pub attempt: u64,
+}
+
+impl fmt::Display for CheckpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.generation, self.step, self.attempt)
+    }
+}
+
+impl FromStr for CheckpointId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = || ParseError { text: text.to_owned(), kind: "checkpoint", expected: "GENERATION-STEP-ATTEMPT" };
+        let numbers: Option<Vec<u64>> = text.splitn(4, '-').map(decimal).collect();
+        match numbers.as_deref() {
+            Some(&[generation, step, attempt]) => Ok(Self { generation: Generation(generation), step, attempt }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Serialize for CheckpointId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CheckpointId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Whether `name` may name a job: 1 to 63 of `a-z 0-9 -`, beginning with a letter, not ending with `-`.
 /// Paths are built from such names only.
 pub fn is_dns_label(name: &str) -> bool {
@@ -209,6 +251,19 @@ mod tests {
         }
         for text in ["a", "-1", "A-1", "a/b-1", "..-1", "a--01"] {
             assert!(text.parse::<JobId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_are_texts_ordered_by_what_they_hold() {
+        let id = |generation, step, attempt| CheckpointId { generation: Generation(generation), step, attempt };
+        assert_eq!(id(1, 500, 73).to_string(), "1-500-73");
+        assert_eq!("1-500-73".parse(), Ok(id(1, 500, 73)));
+        assert_eq!(serde_json::to_string(&id(1, 500, 73)).unwrap(), "\"1-500-73\"");
+        assert_eq!(serde_json::from_str::<CheckpointId>("\"1-500-73\"").unwrap(), id(1, 500, 73));
+        assert!(id(1, 500, 73) < id(1, 500, 80) && id(1, 900, 80) < id(1, 1000, 74) && id(1, 1000, 74) < id(2, 1, 90));
+        for text in ["", "1-500", "1-500-73-1", "1-0500-73", "1--73", "-1-500-73", "+1-500-73", "1-500-73 ", "../1-2-3"] {
+            assert!(text.parse::<CheckpointId>().is_err(), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`parse`] gives a [`JobFile`] or all problems with their places.
 
 mod check;
+mod checkpointing;
 mod data;
 mod entry;
 mod grammar;
@@ -19,6 +20,7 @@ mod variables;
 mod walk;
 
 pub use check::check;
+pub use checkpointing::{Checkpointing, Every};
 pub use data::{Data, Feature, Format, OneOrMany, Source};
 pub use entry::LayerEntry;
 pub use graph::{Graph, GraphError, Node, Operation, Source as NodeSource};
@@ -29,6 +31,7 @@ pub use preset::Preset;
 pub use shape::{LayerShape, fits_loss};
 pub use train::{Optimizer, Schedule, Train};
 
+use crate::timing::{self, Timing};
 use serde::{Deserialize, Serialize};
 
 /// A job file.
@@ -51,14 +54,27 @@ pub struct JobFile {
     pub parameter_server: ParameterServer,
     /// Where results go.
     pub output: Output,
+    /// How often parameters are saved, and where; absent: as its defaults say, and not once more at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpointing>,
     /// Seconds from the submission within which all tasks must have registered and the job must run; a worker that is
     /// launched again must register within as many.
     #[serde(default = "start_timeout")]
     pub start_timeout: u64,
+    /// Seconds of silence after which a task is held for dead: 0.5 to 600.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: f64,
+    /// Seconds after which a task without a coordinator ends itself: from two leases up to a day; 30 leases if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphan_grace_seconds: Option<f64>,
 }
 
 fn start_timeout() -> u64 {
     60
+}
+
+fn lease_seconds() -> f64 {
+    timing::LEASE_SECONDS
 }
 
 /// The tasks that compute gradients.
@@ -93,11 +109,13 @@ pub struct ParameterServer {
     pub mem: u64,
     /// The largest chunk in bytes: a multiple of 16 KiB up to 4 MiB. Chosen from the model's size if absent.
     pub chunk_bytes: Option<u64>,
+    /// How often each may be replaced without any progress of the job before it fails.
+    pub max_restarts: u32,
 }
 
 impl Default for ParameterServer {
     fn default() -> Self {
-        Self { count: 1, cpus: 1.0, mem: 1024, chunk_bytes: None }
+        Self { count: 1, cpus: 1.0, mem: 1024, chunk_bytes: None, max_restarts: 8 }
     }
 }
 
@@ -124,6 +142,12 @@ impl JobFile {
             }
         }
         absolute(&mut self.output.dir);
+        self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut()).for_each(absolute);
+    }
+
+    /// How long its coordinator and tasks wait for each other.
+    pub fn timing(&self) -> Timing {
+        Timing::new(self.lease_seconds, self.orphan_grace_seconds)
     }
 
     /// Micro-batches a step: as the file says, or the largest power of two up to 16 that divides the batch

@@ -5,6 +5,7 @@
 //! Plain data and pure functions only: no clock, no files, no network, no candle. What only one crate needs
 //! lives in that crate.
 
+pub mod checkpoint;
 pub mod draw;
 pub mod exchange;
 pub mod figures;
@@ -16,5 +17,6 @@ pub mod manifest;
 pub mod memory;
 pub mod plan;
 pub mod report;
+pub mod timing;
 pub mod variable;
 pub mod view;

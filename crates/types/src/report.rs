@@ -1,5 +1,6 @@
 //! What a task tells the coordinator: always its whole state, said again until a view shows it.
 
+use crate::checkpoint::{CutReport, RestoreFault};
 use crate::figures::{Counts, CurvePoint};
 use crate::id::{Generation, Incarnation, Revision};
 use crate::variable::Variable;
@@ -71,6 +72,10 @@ pub struct ServerReport {
     pub reached: Option<u64>,
     /// The curve, from the server that holds it.
     pub curve: Option<CurveReport>,
+    /// What became of its part of the checkpoint that the view names.
+    pub cut: Option<CutReport>,
+    /// Why it cannot begin from the checkpoint that the view names.
+    pub restore_fault: Option<RestoreFault>,
 }
 
 /// Where the curve stands.

@@ -1,6 +1,7 @@
 //! What a task should do: a pure function of the coordinator's state, sent whenever it changed, and again
 //! whenever a session begins. The task makes itself equal to it and reports its revision.
 
+use crate::checkpoint::Checkpoint;
 use crate::figures::Counts;
 use crate::id::{Generation, Incarnation, Revision, TaskId};
 use crate::plan::TrainPlan;
@@ -37,6 +38,10 @@ pub struct TaskView {
     pub export: Option<Export>,
     /// For the server that holds the curve: the last evaluation that is complete.
     pub evaluations: Vec<Evaluation>,
+    /// For a server: what the generation's chunks begin from; `None`: from the seed.
+    pub restore: Option<Checkpoint>,
+    /// For a server: the checkpoint to cut, until its part is in the log.
+    pub cut: Option<Checkpoint>,
 }
 
 /// What to do at large.

@@ -21,6 +21,11 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// A cursor of which every step below `step` is done.
+    pub fn at(step: u64) -> Self {
+        Self { step, held: Vec::new() }
+    }
+
     /// The step that is summed next: every one below it is done.
     pub fn step(&self) -> u64 {
         self.step

@@ -14,6 +14,15 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
+    /// The curve as it was after these steps: one point each.
+    pub fn restored(plan: &TrainPlan, points: &[CurvePoint]) -> Self {
+        let mut curve = Self::default();
+        for point in points {
+            curve.push(plan, [point.loss_sum, point.records, point.correct]);
+        }
+        curve
+    }
+
     /// Adds the next step's sums.
     pub fn push(&mut self, plan: &TrainPlan, sums: [f32; 3]) -> CurvePoint {
         let step = self.points.len() as u64;

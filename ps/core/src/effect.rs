@@ -1,11 +1,14 @@
 //! What a server asks its shell to do.
 
 use crate::SegmentNorm;
+use crate::optimizer::Slots;
+use crate::table::Head;
 use bytes::Bytes;
 use std::fmt;
+use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
-use tfcoord_types::id::{Generation, Revision};
+use tfcoord_types::id::{CheckpointId, Generation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::report::Fault;
 
@@ -82,6 +85,40 @@ pub enum Effect {
         /// What the gradient is multiplied by.
         scale: f32,
     },
+    /// Make a file for a checkpoint's part: these chunks will follow, each once, in any order. Until it is written, or
+    /// cannot be, [`Input::CutDone`](crate::Input::CutDone) is owed, unless it is dropped.
+    BeginCut {
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+        /// The chunks.
+        parts: Vec<Head>,
+    },
+    /// Write a chunk of a checkpoint. Holding the values costs a copy once the chunk has advanced: write soon.
+    CutChunk {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// Which chunk.
+        chunk: u32,
+        /// Its values at the checkpoint's step.
+        values: Bytes,
+        /// What the optimizer keeps for it.
+        slots: Slots,
+        /// The curve up to the step, with the chunk that it is summed in.
+        curve: Vec<CurvePoint>,
+    },
+    /// A checkpoint is not wanted any more: remove its file.
+    DropCut {
+        /// The checkpoint.
+        id: CheckpointId,
+    },
+    /// Read these chunks of a checkpoint: [`Input::Restored`](crate::Input::Restored) or
+    /// [`Input::RestoreFailed`](crate::Input::RestoreFailed) must follow.
+    Restore {
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+        /// The chunks.
+        parts: Vec<Head>,
+    },
     /// Every chunk here holds at least this version: report it.
     Reached {
         /// The version.
@@ -97,6 +134,8 @@ pub enum Effect {
         /// The view's revision.
         revision: Revision,
     },
+    /// There is something new to report of a checkpoint.
+    Report,
     /// The server cannot go on: report it.
     Fail {
         /// Why.
@@ -115,9 +154,14 @@ impl fmt::Display for Effect {
             Effect::Gone { to, chunk, version, .. } => write!(f, "tell stream {to} that chunk {chunk} at version {version} is gone"),
             Effect::SendNorms { step, segments, .. } => write!(f, "send {} norms of step {step}", segments.len()),
             Effect::SendScale { to, step, scale, .. } => write!(f, "send ps-{to} scale {scale} of step {step}"),
+            Effect::BeginCut { checkpoint, parts } => write!(f, "begin checkpoint {} of {} chunks", checkpoint.id, parts.len()),
+            Effect::CutChunk { id, chunk, .. } => write!(f, "write chunk {chunk} of checkpoint {id}"),
+            Effect::DropCut { id } => write!(f, "drop checkpoint {id}"),
+            Effect::Restore { checkpoint, parts } => write!(f, "restore {} chunks of checkpoint {}", parts.len(), checkpoint.id),
             Effect::Reached { step } => write!(f, "reached step {step}"),
             Effect::CurveGrew { point } => write!(f, "curve grew to step {}", point.step),
             Effect::Applied { revision } => write!(f, "applied revision {revision}"),
+            Effect::Report => f.write_str("report"),
             Effect::Fail { fault } => write!(f, "fail: {}", fault.message),
         }
     }

@@ -1,7 +1,10 @@
 //! What a server is told.
 
+use crate::table::Content;
 use bytes::Bytes;
-use tfcoord_types::id::{Generation, Incarnation, Revision};
+use std::collections::BTreeMap;
+use tfcoord_types::checkpoint::CutOutcome;
+use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::view::TaskView;
 
@@ -42,6 +45,27 @@ pub enum Input {
         step: u64,
         /// From above 0 to 1.
         scale: f32,
+    },
+    /// The file of a checkpoint's part lies there, or could not be written.
+    CutDone {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// What became of it.
+        outcome: CutOutcome,
+    },
+    /// The chunks of a checkpoint that the generation begins from, all of those that were asked for.
+    Restored {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// What each chunk holds.
+        contents: BTreeMap<u32, Content>,
+    },
+    /// They could not be read.
+    RestoreFailed {
+        /// The checkpoint.
+        id: CheckpointId,
+        /// Place and cause.
+        reason: String,
     },
     /// The stream to the first server was opened (again): norms may have been lost, they are sent once more.
     Linked,

@@ -17,13 +17,16 @@
 //! 1. What a push is worth follows from the data it came from, never from who sent it or how often.
 //! 2. Operands and order of every addition are those of [`tfcoord_types::lane`]'s tree, whoever pushed what.
 //! 3. A held sum is never written to: it is replaced or dropped as a whole.
-//! 4. A chunk keeps its previous version: in `bsp` no chunk is two steps ahead of another, so whoever computes
+//! 4. A checkpoint is every chunk as it is at one step, with what the optimizer keeps for it; a generation begins from the
+//!    seed or from one, with every cursor at its step.
+//! 5. A chunk keeps its previous version: in `bsp` no chunk is two steps ahead of another, so whoever computes
 //!    a step again can still pull every chunk as it was at that step.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod clip;
 mod cursor;
 mod curve;
+mod cut;
 mod effect;
 mod fence;
 pub mod init;
@@ -38,3 +41,4 @@ mod table;
 pub use effect::Effect;
 pub use input::{Input, Push, SegmentNorm};
 pub use server::{Config, Server};
+pub use table::{Content, Head};

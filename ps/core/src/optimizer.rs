@@ -25,24 +25,27 @@ mod sgd;
 mod tests;
 
 use std::ops::Range;
+use std::sync::Arc;
 use tfcoord_types::job::Optimizer;
 
 /// What an optimizer keeps for each element of a chunk; a slot that it does not need is empty.
-#[derive(Debug, Default)]
+///
+/// Cloning shares it; what is shared is copied when it is changed.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Slots {
-    first: Vec<f32>,
-    second: Vec<f32>,
+    first: Arc<Vec<f32>>,
+    second: Arc<Vec<f32>>,
 }
 
 impl Slots {
     /// The slots of a chunk of `len` elements before its first step.
     pub fn new(optimizer: &Optimizer, len: usize) -> Self {
-        let one = |value: f64| Self { first: vec![value as f32; len], second: Vec::new() };
+        let one = |value: f64| Self::from([vec![value as f32; len], Vec::new()]);
         match optimizer {
             Optimizer::Sgd { .. } | Optimizer::Add {} => Self::default(),
             Optimizer::Momentum { .. } | Optimizer::Rmsprop { .. } => one(0.0),
             Optimizer::Adagrad { initial_accumulator, .. } => one(*initial_accumulator),
-            Optimizer::Adam { .. } | Optimizer::AdamW { .. } => Self { first: vec![0.0; len], second: vec![0.0; len] },
+            Optimizer::Adam { .. } | Optimizer::AdamW { .. } => Self::from([vec![0.0; len], vec![0.0; len]]),
         }
     }
 
@@ -54,9 +57,20 @@ impl Slots {
 
     // The part of both that belongs to these elements.
     fn part(&mut self, elements: Range<usize>) -> (&mut [f32], &mut [f32]) {
-        let part = |slot: &mut Vec<f32>| if slot.is_empty() { 0..0 } else { elements.clone() };
-        let (first, second) = (part(&mut self.first), part(&mut self.second));
-        (&mut self.first[first], &mut self.second[second])
+        let part = |slot: &[f32]| if slot.is_empty() { 0..0 } else { elements.clone() };
+        let (first, second) = (part(&self.first), part(&self.second));
+        (&mut Arc::make_mut(&mut self.first)[first], &mut Arc::make_mut(&mut self.second)[second])
+    }
+
+    /// The numbers of both slots, one for each element; none where the optimizer has no use for it.
+    pub fn numbers(&self) -> [&[f32]; 2] {
+        [&self.first, &self.second]
+    }
+}
+
+impl From<[Vec<f32>; 2]> for Slots {
+    fn from([first, second]: [Vec<f32>; 2]) -> Self {
+        Self { first: Arc::new(first), second: Arc::new(second) }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::clip::Gather;
 use crate::cursor::Held;
 use crate::curve::Curve;
+use crate::cut::Cut;
 use crate::effect::Effect;
 use crate::fence::Fence;
 use crate::input::{Input, Push, SegmentNorm};
@@ -10,16 +11,18 @@ use crate::mode::bsp::{self, Update};
 use crate::optimizer::Kernel;
 use crate::reduce::Bench;
 use crate::schedule;
-use crate::table::Table;
+use crate::table::{Content, Table};
+use std::collections::BTreeMap;
+use tfcoord_types::checkpoint::{Checkpoint, RestoreFault};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
-use tfcoord_types::id::{Generation, Revision};
+use tfcoord_types::id::{CheckpointId, Generation, Revision};
 use tfcoord_types::job::{Optimizer, Train};
 use tfcoord_types::lane::Block;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind, ServerReport};
 use tfcoord_types::variable::Group;
-use tfcoord_types::view::TaskView;
+use tfcoord_types::view::{Placement, TaskView};
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +42,19 @@ pub struct Server {
     config: Config,
     fence: Fence,
     held: Option<Generated>,
+    restoring: Option<Restoring>,
+    restore_fault: Option<RestoreFault>,
+    // What the newest view names, and what was begun of it.
+    wanted_cut: Option<Checkpoint>,
+    cut: Option<Cut>,
+}
+
+// What is needed once a checkpoint is read.
+#[derive(Debug)]
+struct Restoring {
+    checkpoint: Checkpoint,
+    plan: TrainPlan,
+    placement: Placement,
 }
 
 // All that belongs to one generation of the parameters.
@@ -58,7 +74,7 @@ struct Generated {
 impl Server {
     /// A server that knows no view yet: it takes nothing.
     pub fn new(config: Config) -> Self {
-        Self { config, fence: Fence::default(), held: None }
+        Self { config, fence: Fence::default(), held: None, restoring: None, restore_fault: None, wanted_cut: None, cut: None }
     }
 
     /// Takes `input` and adds what follows from it to `effects`.
@@ -71,6 +87,14 @@ impl Server {
                 self.norms(from, step, &segments, effects);
             }
             Input::Scale { generation, step, scale } if generation == self.fence.generation => self.scale(step, scale, effects),
+            Input::CutDone { id, outcome } => {
+                if let Some(cut) = &mut self.cut {
+                    cut.done(id, outcome);
+                    effects.push(Effect::Report);
+                }
+            }
+            Input::Restored { id, contents } => self.restored(id, contents, effects),
+            Input::RestoreFailed { id, reason } => self.restore_failed(id, reason, effects),
             Input::Linked => self.linked(effects),
             Input::Norms { .. } | Input::Scale { .. } => {}
         }
@@ -104,8 +128,10 @@ impl Server {
 
     /// What the server has to say. A server without chunks is always as far as it may be.
     pub fn report(&self) -> ServerReport {
-        let Some(held) = &self.held else { return ServerReport::default() };
-        ServerReport { reached: Some(held.table.floor().unwrap_or(self.fence.run_until)), curve: held.curve.report() }
+        let restore_fault = self.restore_fault.clone();
+        let Some(held) = &self.held else { return ServerReport { restore_fault, ..ServerReport::default() } };
+        let reached = Some(held.table.floor().unwrap_or(self.fence.run_until));
+        ServerReport { reached, curve: held.curve.report(), cut: self.cut.as_ref().and_then(Cut::report), restore_fault }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {
@@ -114,25 +140,73 @@ impl Server {
             return;
         }
         if generation != view.generation {
-            self.held = None;
+            (self.held, self.restoring, self.restore_fault) = (None, None, None);
         }
-        if self.held.is_none()
+        let begins = self.held.is_none() && self.restoring.is_none() && self.restore_fault.is_none();
+        if begins
             && let Some(placement) = &view.placement
+            && let Err(message) = self.begin(view, placement, effects)
         {
-            let generated = Generated::new(&self.config, view.plan, Table::new(placement, self.config.slot, &self.config.train));
-            match generated {
-                Ok(held) => self.held = Some(held),
-                Err(message) => {
-                    let message = format!("ps-{} cannot take revision {}: {message}", self.config.slot, view.revision);
-                    effects.push(Effect::Fail { fault: Fault { kind: FaultKind::Job, message } });
-                    return;
-                }
-            }
+            let message = format!("ps-{} cannot take revision {}: {message}", self.config.slot, view.revision);
+            effects.push(Effect::Fail { fault: Fault { kind: FaultKind::Job, message } });
+            return;
         }
+        self.wanted_cut = view.cut.clone().filter(|wanted| wanted.id.generation == view.generation);
+        self.follow_cut(effects);
         // By its first chunks, or, without any, by how far it may be.
         let now = self.report().reached;
         effects.extend(now.filter(|_| now != reached).map(|step| Effect::Reached { step }));
         effects.push(Effect::Applied { revision: view.revision });
+    }
+
+    // From the seed at once, or once a checkpoint is read.
+    fn begin(&mut self, view: &TaskView, placement: &Placement, effects: &mut Vec<Effect>) -> Result<(), String> {
+        let Config { slot, train } = &self.config;
+        let text = |error: crate::table::Error| error.to_string();
+        match &view.restore {
+            None => self.held = Some(Generated::new(&self.config, view.plan, Table::new(placement, *slot, train).map_err(text)?)?),
+            Some(checkpoint) => {
+                let parts = Table::heads(placement, *slot, train).map_err(text)?;
+                let (checkpoint, placement) = (checkpoint.clone(), placement.clone());
+                effects.push(Effect::Restore { checkpoint: checkpoint.clone(), parts });
+                self.restoring = Some(Restoring { checkpoint, plan: view.plan, placement });
+            }
+        }
+        Ok(())
+    }
+
+    fn restored(&mut self, id: CheckpointId, contents: BTreeMap<u32, Content>, effects: &mut Vec<Effect>) {
+        let Some(Restoring { plan, placement, .. }) = self.restoring.take_if(|restoring| restoring.checkpoint.id == id) else { return };
+        let curve = contents.values().find(|content| !content.curve.is_empty()).map(|content| content.curve.clone()).unwrap_or_default();
+        let table = Table::restored(&placement, self.config.slot, &self.config.train, id, contents);
+        let held = table.map_err(|error| error.to_string()).and_then(|table| Generated::new(&self.config, plan, table));
+        match held {
+            Ok(held) => self.held = Some(Generated { curve: Curve::restored(&plan, &curve), ..held }),
+            Err(reason) => self.restore_fault = Some(RestoreFault { id, reason }),
+        }
+        self.follow_cut(effects);
+        let reached = self.report().reached;
+        effects.extend(reached.map(|step| Effect::Reached { step }));
+        effects.push(Effect::Report);
+    }
+
+    fn restore_failed(&mut self, id: CheckpointId, reason: String, effects: &mut Vec<Effect>) {
+        if self.restoring.take_if(|restoring| restoring.checkpoint.id == id).is_some() {
+            self.restore_fault = Some(RestoreFault { id, reason });
+            effects.push(Effect::Report);
+        }
+    }
+
+    // Begins the cut that the view names, and drops another one.
+    fn follow_cut(&mut self, effects: &mut Vec<Effect>) {
+        let wanted = self.wanted_cut.as_ref();
+        if self.cut.as_ref().map(Cut::id) == wanted.map(|wanted| wanted.id) {
+            return;
+        }
+        effects.extend(self.cut.take().map(|cut| Effect::DropCut { id: cut.id() }));
+        // Without chunks there is nothing to save.
+        let held = self.held.as_ref().filter(|held| held.table.floor().is_some());
+        self.cut = held.zip(wanted).map(|(held, wanted)| Cut::begin(wanted, &held.table, &held.curve, effects));
     }
 
     fn pull(&self, to: u64, generation: Generation, chunk: u32, version: u64) -> Effect {
@@ -225,6 +299,9 @@ impl Server {
         let update = rule(part.group, &self.config.train, &held.plan, step, scale);
         bsp::update(part, held.root, &update, &mut held.bench);
         effects.push(Effect::Updated { generation, chunk, version: step + 1, values: part.values().clone() });
+        if let Some(cut) = &mut self.cut {
+            cut.take(chunk, held.table.part(chunk).expect("a chunk is held"), &held.curve, effects);
+        }
         effects.extend(held.table.advanced(step).map(|step| Effect::Reached { step }));
     }
 
@@ -275,8 +352,7 @@ impl Server {
 }
 
 impl Generated {
-    fn new(config: &Config, plan: TrainPlan, table: Result<Table, crate::table::Error>) -> Result<Self, String> {
-        let table = table.map_err(|error| error.to_string())?;
+    fn new(config: &Config, plan: TrainPlan, table: Table) -> Result<Self, String> {
         let lanes = plan.micro_batches;
         let sound = lanes.is_power_of_two() && plan.micro_batch_size() > 0 && plan.records > 0;
         if !sound {

@@ -6,7 +6,8 @@ use crate::optimizer::Slots;
 use crate::reduce::write;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
-use tfcoord_types::figures::CURVE_LEN;
+use tfcoord_types::figures::{CURVE_LEN, CurvePoint};
+use tfcoord_types::id::CheckpointId;
 use tfcoord_types::job::Train;
 use tfcoord_types::layout::{self, Chunk, Layout};
 use tfcoord_types::memory;
@@ -44,6 +45,11 @@ impl Part {
         if version == step { Some(&self.current) } else { self.previous.as_ref().filter(|_| version + 1 == step) }
     }
 
+    /// What the optimizer keeps.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
     /// What an update reads and what it changes in place.
     pub fn parts(&mut self) -> (&Bytes, &Cursor, &mut Slots) {
         (&self.current, &self.cursor, &mut self.slots)
@@ -65,6 +71,37 @@ impl Part {
     }
 }
 
+/// A chunk of a checkpoint: where it lies, and how much there is of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its id in the present layout.
+    pub id: u32,
+    /// Its place.
+    pub chunk: Chunk,
+    /// How many numbers the optimizer keeps for each element.
+    pub slots: u64,
+    /// Whether the curve is summed in it.
+    pub curve: bool,
+}
+
+impl Head {
+    pub(crate) fn of(id: u32, part: &Part) -> Self {
+        let slots = part.slots.numbers().iter().filter(|slot| !slot.is_empty()).count();
+        Self { id, chunk: part.chunk, slots: slots as u64, curve: part.group == Group::Curve }
+    }
+}
+
+/// What a chunk of a checkpoint holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// Little-endian f32, one for each element.
+    pub values: Bytes,
+    /// What the optimizer keeps, as many as [`Head::slots`] says.
+    pub slots: Slots,
+    /// The curve up to the checkpoint's step, where [`Head::curve`] says so.
+    pub curve: Vec<CurvePoint>,
+}
+
 /// Why chunks cannot be held as a placement says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -74,6 +111,8 @@ pub(crate) enum Error {
     Servers { servers: usize, chunks: usize },
     #[error("the curve has {elements} elements, not {CURVE_LEN}")]
     Curve { elements: u64 },
+    #[error("chunk {chunk} of checkpoint {id} is not of the length that it should have")]
+    Content { id: CheckpointId, chunk: u32 },
     #[error("its chunks take {bytes} bytes of memory, which are not to be had: raise parameter_server.count, or make model.layers smaller")]
     Memory { bytes: u64 },
 }
@@ -93,6 +132,42 @@ pub(crate) struct Table {
 impl Table {
     /// Fills the chunks that `placement` puts on server `slot` with their first values.
     pub fn new(placement: &Placement, slot: u32, train: &Train) -> Result<Self, Error> {
+        Self::filled(placement, slot, train, 0, |layout, id| Ok(fill(layout, placement, id, train)))
+    }
+
+    /// The chunks that `placement` puts on server `slot`: what must be read of a checkpoint.
+    pub fn heads(placement: &Placement, slot: u32, train: &Train) -> Result<Vec<Head>, Error> {
+        let table = Self::filled(placement, slot, train, 0, |layout, id| Ok(empty(layout, id)))?;
+        let head = |(id, part): (u32, &Part)| Head { slots: slots(&table.layout, id, train), ..Head::of(id, part) };
+        Ok(table.parts().map(head).collect())
+    }
+
+    /// The chunks that `placement` puts on server `slot`, as a checkpoint holds them.
+    pub fn restored(
+        placement: &Placement,
+        slot: u32,
+        train: &Train,
+        id: CheckpointId,
+        mut contents: BTreeMap<u32, Content>,
+    ) -> Result<Self, Error> {
+        Self::filled(placement, slot, train, id.step, |layout, chunk| {
+            let wrong = Error::Content { id, chunk };
+            let Some(Content { values, slots: kept, .. }) = contents.remove(&chunk) else { return Err(wrong) };
+            let len = layout.chunks[chunk as usize].len;
+            let [first, second] = kept.numbers().map(|slot| slot.len() as u64);
+            let fits = [values.len() as u64, first, second] == slots_of(slots(layout, chunk, train), len);
+            let part = Part { current: values, slots: kept, cursor: Cursor::at(id.step), ..empty(layout, chunk) };
+            if fits { Ok(part) } else { Err(wrong) }
+        })
+    }
+
+    fn filled(
+        placement: &Placement,
+        slot: u32,
+        train: &Train,
+        floor: u64,
+        mut fill: impl FnMut(&Layout, u32) -> Result<Part, Error>,
+    ) -> Result<Self, Error> {
         let layout = Layout::new(&placement.variables, placement.chunk_elements)?;
         if placement.servers.len() != layout.chunks.len() {
             return Err(Error::Servers { servers: placement.servers.len(), chunks: layout.chunks.len() });
@@ -108,8 +183,9 @@ impl Table {
         if !memory::is_there(bytes) {
             return Err(Error::Memory { bytes });
         }
-        let parts: BTreeMap<_, _> = mine().map(|id| (id, fill(&layout, placement, id, train))).collect();
-        Ok(Self { at_floor: parts.len(), parts, trainers: trainers.into_iter().collect(), layout, floor: 0 })
+        let parts: Result<BTreeMap<_, _>, Error> = mine().map(|id| Ok((id, fill(&layout, id)?))).collect();
+        let parts = parts?;
+        Ok(Self { at_floor: parts.len(), parts, trainers: trainers.into_iter().collect(), layout, floor })
     }
 
     /// A chunk that is held here.
@@ -151,8 +227,22 @@ impl Table {
 
 // What a chunk takes once its first step is done: two versions, and what the optimizer keeps.
 fn bytes(layout: &Layout, id: u32, train: &Train) -> u64 {
-    let slots = if layout.group(id) == Group::Train { Slots::count(&train.optimizer) } else { 0 };
-    layout.chunks[id as usize].len * 4 * (2 + slots)
+    layout.chunks[id as usize].len * 4 * (2 + slots(layout, id, train))
+}
+
+// How many numbers the optimizer keeps for each element of a chunk.
+fn slots(layout: &Layout, id: u32, train: &Train) -> u64 {
+    if layout.group(id) == Group::Train { Slots::count(&train.optimizer) } else { 0 }
+}
+
+// Bytes of the values, numbers in the first slot and in the second, of a chunk with `len` elements.
+fn slots_of(slots: u64, len: u64) -> [u64; 3] {
+    [len * 4, if slots > 0 { len } else { 0 }, if slots > 1 { len } else { 0 }]
+}
+
+fn empty(layout: &Layout, id: u32) -> Part {
+    let (chunk, group) = (layout.chunks[id as usize], layout.group(id));
+    Part { chunk, group, cursor: Cursor::default(), measured: false, current: Bytes::new(), previous: None, slots: Slots::default() }
 }
 
 fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part {
@@ -166,7 +256,7 @@ fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part 
     }
     let mut current = BytesMut::zeroed(len * 4);
     write(&mut current, &values);
-    let group = layout.group(id);
-    let slots = if group == Group::Train { Slots::new(&train.optimizer, len) } else { Slots::default() };
-    Part { chunk, group, cursor: Cursor::default(), measured: false, current: current.freeze(), previous: None, slots }
+    let part = empty(layout, id);
+    let slots = if part.group == Group::Train { Slots::new(&train.optimizer, len) } else { Slots::default() };
+    Part { current: current.freeze(), slots, ..part }
 }

@@ -14,6 +14,7 @@ impl Holder {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             tracing::trace!("{effect}");
+            let Some(effect) = self.checkpoints.carry_out(effect) else { continue };
             match effect {
                 Effect::Answer { to, generation, chunk, step, block, answer } => {
                     self.send(to, &answer_message(generation, chunk, step, block, answer), 0);
@@ -21,8 +22,10 @@ impl Holder {
                 Effect::Updated { generation, chunk, version, values } => {
                     self.broadcast(Chunk { generation, chunk, version, payload: values })
                 }
-                // Pulls are answered where they are asked.
+                // Pulls are answered where they are asked, and checkpoints are dealt with already.
                 Effect::Pulled { .. } | Effect::Gone { .. } => {}
+                Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {}
+                Effect::Report => news = true,
                 Effect::SendNorms { generation, step, segments } => self.send_norms(generation, step, &segments),
                 Effect::SendScale { to, generation, step, scale } => {
                     self.send_scale(to, v1::NormScale { generation: generation.0, step, scale })
@@ -57,6 +60,7 @@ impl Holder {
     }
 
     fn report(&mut self) {
+        tfcoord_fault::point!("ps.report.due");
         self.reporter.report(Report {
             incarnation: self.incarnation,
             applied: self.applied,
@@ -71,6 +75,7 @@ impl Holder {
     }
 
     fn broadcast(&mut self, chunk: Chunk) {
+        tfcoord_fault::point!("ps.chunk.updated");
         metrics::counter!("tfcoord_chunk_updates_total").increment(1);
         let bytes = chunk.payload.len();
         let message = v1::PushPullReply { reply: Some(v1::push_pull_reply::Reply::Chunk(chunk.into_message())) };

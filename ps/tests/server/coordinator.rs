@@ -53,7 +53,8 @@ impl TaskSession for Session {
         let hello = request.into_inner();
         let incarnation = incarnation(hello.task.strip_prefix("ps-").unwrap().parse().unwrap());
         self.0.hellos.send_modify(|hellos| drop(hellos.insert(incarnation, hello)));
-        Ok(Response::new(v1::Welcome { incarnation, job_file: self.0.job_file.clone(), manifest: Vec::new().into() }))
+        let (job_file, manifest) = (self.0.job_file.clone(), Vec::new().into());
+        Ok(Response::new(v1::Welcome { incarnation, job_file, manifest, lease_ms: 2000 }))
     }
 
     type SessionStream = Pin<Box<dyn Stream<Item = Result<v1::TaskView, Status>> + Send>>;

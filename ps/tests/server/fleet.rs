@@ -78,6 +78,8 @@ impl Fleet {
             evaluate: None,
             export: None,
             evaluations: vec![],
+            restore: None,
+            cut: None,
         };
         let stage = Arc::new(Stage {
             job_file: job_file.to_string(),

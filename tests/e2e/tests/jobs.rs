@@ -4,6 +4,8 @@
 mod jobs {
     mod bad_input;
     mod bits;
+    mod checkpoints;
+    mod coordinator_death;
     mod death;
     mod detach;
     mod docs;

@@ -1,8 +1,6 @@
 //! A client that submits jobs and looks after them until they have succeeded. It asks again whenever it got no answer,
-//! under the same request id; a job that failed for a reason that is one today is submitted once more. Of
-//! some jobs it thinks better, and cancels them.
+//! under the same request id. Of some jobs it thinks better, and cancels them.
 
-use crate::faults::Excuses;
 use crate::message::Message;
 use crate::model::Recipe;
 use crate::nature::{CLIENT, COORDINATOR, Nature, StreamId, Timer};
@@ -16,7 +14,6 @@ use tfcoord_types::job::JobFile;
 #[derive(Debug)]
 pub struct Client {
     pub wishes: Vec<Wish>,
-    excuses: Excuses,
     // What each request id got.
     requested: BTreeMap<String, JobId>,
 }
@@ -37,7 +34,6 @@ pub struct Wanted {
 pub struct Wish {
     pub recipe: Recipe,
     file: JobFile,
-    submissions: u32,
     job: Option<JobId>,
     pub over: bool,
     cancel_at: Option<Us>,
@@ -46,15 +42,15 @@ pub struct Wish {
 }
 
 impl Client {
-    pub fn new(excuses: Excuses) -> Self {
-        Self { wishes: Vec::new(), excuses, requested: BTreeMap::new() }
+    pub fn new() -> Self {
+        Self { wishes: Vec::new(), requested: BTreeMap::new() }
     }
 
     /// Wants a job, from some time on.
     pub fn wish(&mut self, nature: &mut Nature, wanted: Wanted) {
         let Wanted { after, recipe, workers, servers, cancel_at } = wanted;
         let file = recipe.file(workers, servers);
-        self.wishes.push(Wish { recipe, file, submissions: 1, job: None, over: false, cancel_at, cancelled: false, stream: None });
+        self.wishes.push(Wish { recipe, file, job: None, over: false, cancel_at, cancelled: false, stream: None });
         nature.timer(CLIENT, 0, after, Timer::Ask { job: self.wishes.len() - 1 });
     }
 
@@ -73,7 +69,7 @@ impl Client {
         }
         let stream = nature.open(CLIENT, COORDINATOR);
         wish.stream = Some(stream);
-        let request_id = format!("wish {job}, submission {}", wish.submissions);
+        let request_id = format!("wish {job}");
         let message = match &wish.job {
             Some(job) if wish.cancel_at.is_some_and(|at| at <= nature.now) => Message::Cancel(job.clone()),
             Some(job) => Message::Get(job.clone()),
@@ -96,7 +92,7 @@ impl Client {
         nature.close(CLIENT, stream);
         match message {
             Message::Submitted(Ok(job)) => {
-                let request = format!("wish {number}, submission {}", wish.submissions);
+                let request = format!("wish {number}");
                 let first = self.requested.entry(request).or_insert_with(|| job.clone());
                 assert_eq!(*first, job, "law broken: the same request id always gets the same job");
                 // At times it is as if the answer had been lost.
@@ -117,9 +113,7 @@ impl Client {
                         return;
                     }
                     JobState::Failed => {
-                        assert!(self.excuses.cover(&reason), "law broken: no job fails that could go on ({job}: {reason})");
-                        nature.tally.add("job failed as it may");
-                        (wish.job, wish.submissions) = (None, wish.submissions + 1);
+                        panic!("law broken: no job fails, whatever goes wrong ({job}: {reason})");
                     }
                     _ => {}
                 }

@@ -28,8 +28,6 @@ use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::report::{Body, Report};
 
-/// A task that is silent for so long is held for dead.
-const LEASE: Duration = Duration::from_secs(10);
 const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 const ROUNDS_MAX: usize = 64;
 /// Small, so that both happen in every run.
@@ -46,8 +44,6 @@ pub struct Coordinator {
     pub launcher: SimLauncher,
     /// How far the system's clock is off, in ms.
     pub clock_off_ms: i64,
-    /// Whether tasks of an earlier life may go on.
-    adopts: bool,
     base: Instant,
     life: u32,
     leader: Option<Leader>,
@@ -96,10 +92,10 @@ impl JobFiles for Files {
 }
 
 impl Coordinator {
-    pub fn new(disk: SimDisk, launcher: SimLauncher, adopts: bool) -> Self {
+    pub fn new(disk: SimDisk, launcher: SimLauncher) -> Self {
         // Only differences count.
         let base = Instant::now();
-        Self { disk, launcher, clock_off_ms: 0, adopts, base, life: 0, leader: None }
+        Self { disk, launcher, clock_off_ms: 0, base, life: 0, leader: None }
     }
 
     pub fn runs(&self) -> bool {
@@ -138,21 +134,18 @@ impl Coordinator {
             journal,
             tap,
             clock: Clock::begin(system_ms, now, cluster.now_ms()),
+            presence: Presence::new(&cluster, now),
             cluster,
-            presence: Presence::new(LEASE, now),
             reconciler: Reconciler::default(),
             sessions: BTreeMap::new(),
             inbox: Vec::new(),
-            pending: vec![(Command::TakeOffice {}, Waiter::Nobody)],
+            pending: vec![(Command::TakeOffice { adopts: true }, Waiter::Nobody)],
             answers: Vec::new(),
             steps: BTreeMap::new(),
             reconcile_at: now,
             turn_at: None,
         };
         self.leader = Some(leader);
-        if !self.adopts {
-            self.launcher.clear();
-        }
         self.turn(nature);
         true
     }
@@ -230,7 +223,7 @@ impl Leader {
         let mut at = self.reconcile_at;
         at = self.reconciler.due().map_or(at, |due| at.min(due));
         let deadline = next_deadline(&self.cluster).map(|at_ms| Duration::from_millis(at_ms.saturating_sub(self.clock.at_ms(now))));
-        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait());
+        let wait = at.saturating_duration_since(now).min(self.presence.longest_wait(now));
         let wait = deadline.map_or(wait, |deadline| wait.min(deadline));
         u64::try_from(wait.as_micros()).expect("a short wait").max(MS)
     }
@@ -239,7 +232,7 @@ impl Leader {
         match message {
             Message::Submit { request_id, file } => {
                 let manifest = model::manifest(&file);
-                self.pending.push((Command::SubmitJob { request_id, file, manifest }, Waiter::Submit(stream)));
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume: None }, Waiter::Submit(stream)));
             }
             Message::Cancel(job) => {
                 let reason = "a person said so".to_owned();
@@ -306,8 +299,7 @@ impl Leader {
             self.pending.push((Command::Tick {}, Waiter::Nobody));
         }
         let silent = self.presence.silent(&self.cluster, now);
-        let lease = u64::try_from(LEASE.as_micros()).expect("a short time");
-        silent.iter().for_each(|command| nature.laws.leases.proposed(&self.cluster, command, lease, nature.now));
+        silent.iter().for_each(|command| nature.laws.leases.proposed(&self.cluster, command, nature.now));
         self.pending.extend(silent.into_iter().map(|command| (command, Waiter::Nobody)));
         for _ in 0..ROUNDS_MAX {
             if !self.pending.is_empty() {
@@ -361,9 +353,9 @@ impl Leader {
                 self.answers.push((stream, Message::JobIs(state)));
             }
             (Waiter::Register(stream, job, task), Outcome::Registered { incarnation }) => {
-                let file = self.cluster.job(&job).expect("it was registered with").file.clone();
+                let job = self.cluster.job(&job).expect("it was registered with");
                 self.presence.registered(incarnation, job, task, now);
-                self.answers.push((stream, Message::Welcome { incarnation, file: Box::new(file) }));
+                self.answers.push((stream, Message::Welcome { incarnation, file: Box::new(job.file.clone()) }));
             }
             (Waiter::Register(stream, ..), other) => self.answers.push((stream, Message::Refused(other.to_string()))),
         }

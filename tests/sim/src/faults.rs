@@ -1,50 +1,7 @@
 //! What goes wrong, and how often: tables, so that a new fault or a new promise is a line.
-//!
-//! [`PROMISES`] says what a job is promised to survive by now. A fault that may happen in a run and that it is not promised
-//! to survive may fail a job, with that reason and no other, and the client submits it again; any other failure breaks a
-//! law.
+//! A job survives all of it: whatever fails one breaks a law.
 
 use crate::chance::Chance;
-
-/// What a job survives.
-#[derive(Debug, Clone, Copy)]
-pub struct Promises {
-    /// The loss of a parameter server, as a new generation from the newest checkpoint.
-    pub server_loss: bool,
-    /// A restart of the coordinator, which adopts the tasks that run.
-    pub coordinator_loss: bool,
-}
-
-/// What is promised today.
-pub const PROMISES: Promises = Promises { server_loss: false, coordinator_loss: false };
-
-/// Why a job may fail in a run.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Excuses {
-    server: bool,
-    launch: bool,
-    coordinator: bool,
-}
-
-impl Excuses {
-    /// What may happen in a run of this mix, and a job is not promised to survive.
-    pub fn of(mix: Mix) -> Self {
-        let may = |which: &[Fault]| mix.iter().any(|(fault, _)| which.contains(fault));
-        Self {
-            server: !PROMISES.server_loss && may(&[KillServer]),
-            launch: !PROMISES.server_loss && may(&[FailLaunches]),
-            coordinator: !PROMISES.coordinator_loss && may(&[KillCoordinator, CutPower, FillDisk, FailSync]),
-        }
-    }
-
-    /// Whether a job may have failed for this reason.
-    pub fn cover(&self, reason: &str) -> bool {
-        let server = reason.contains("a parameter server's death ends the job");
-        let launch = server && reason.contains("could not be launched");
-        let coordinator = reason.starts_with("the coordinator ended and was restarted");
-        (server && self.server) || (launch && self.launch) || (coordinator && self.coordinator)
-    }
-}
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +12,15 @@ pub enum Fault {
     FreezeWorker,
     /// A worker's process stands still for ever.
     HangWorker,
-    /// A server's process is stopped, for less than a lease.
+    /// A server's process is stopped, perhaps for longer than a lease.
     FreezeServer,
-    /// The coordinator's process is stopped, for less than a lease.
+    /// The coordinator's process is stopped.
     FreezeCoordinator,
     /// A stream breaks.
     CutStream,
     /// Worker and coordinator do not hear each other, or one does not hear the other.
     PartWorker,
-    /// A server and the coordinator, for less than a lease.
+    /// A server and the coordinator.
     PartServer,
     /// Two tasks.
     PartTasks,
@@ -95,9 +52,11 @@ use Fault::{
 /// Faults with their weights.
 pub type Mix = &'static [(Fault, u64)];
 
-/// What every job survives today.
+/// A little of everything that processes and networks do.
 const WORKERS: Mix = &[
     (KillWorker, 6),
+    (KillServer, 2),
+    (KillCoordinator, 2),
     (FreezeWorker, 4),
     (HangWorker, 1),
     (FreezeServer, 2),

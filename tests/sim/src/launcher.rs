@@ -54,7 +54,7 @@ impl SimLauncher {
         };
         let mut state = self.state();
         let Some(slot) = state.launches.get_mut(launch) else { return false };
-        slot.get_or_insert(Ended { exit: Some(exit), log: Vec::new() });
+        slot.get_or_insert(Ended { exit: Some(exit), ..unseen() });
         true
     }
 
@@ -63,12 +63,18 @@ impl SimLauncher {
         self.state().launches.is_empty()
     }
 
-    /// Forgets everything: the next coordinator begins with a clean table.
-    pub fn clear(&self) {
+    /// The machine was started again: nothing runs any more, and nobody saw how it ended.
+    pub fn restarted(&self) {
         let mut state = self.state();
-        state.launches.clear();
         state.orders.clear();
+        for slot in state.launches.values_mut() {
+            slot.get_or_insert_with(unseen);
+        }
     }
+}
+
+fn unseen() -> Ended {
+    Ended { exit: None, peak_memory_bytes: None, message: String::new(), log: Vec::new() }
 }
 
 impl Launcher for SimLauncher {

@@ -46,10 +46,10 @@ impl Recipe {
             format!(r#"{{"format": "csv", "train": {{"files": "/d/train.csv"}}{data}}}"#)
         };
         let text = format!(
-            r#"{{"name": "sim", "start_timeout": 600, "model": {model}, "data": {data},
+            r#"{{"name": "sim", "start_timeout": 600, "lease_seconds": 2, "orphan_grace_seconds": 20, "model": {model}, "data": {data},
                 "train": {{{train}, "micro_batches": {lanes}, "epochs": {EPOCHS}, "seed": 5}},
                 "worker": {{"count": {workers}, "max_restarts": 1000}},
-                "parameter_server": {{"count": {servers}, "chunk_bytes": 16384}},
+                "parameter_server": {{"count": {servers}, "chunk_bytes": 16384, "max_restarts": 1000}},
                 "output": {{"dir": "/out"}}}}"#
         );
         job::parse("job.json", &text).unwrap_or_else(|problems| panic!("{problems}"))

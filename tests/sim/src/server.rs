@@ -230,7 +230,10 @@ impl Server {
                     nature.send(node, *stream, Message::Scale { generation, step, scale });
                 }
             }
-            Effect::Reached { .. } | Effect::CurveGrew { .. } => return true,
+            Effect::Reached { .. } | Effect::CurveGrew { .. } | Effect::Report => return true,
+            Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {
+                panic!("{effect}: no checkpoint was decided")
+            }
             Effect::Applied { revision } => {
                 self.applied = revision;
                 return true;

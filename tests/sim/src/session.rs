@@ -1,5 +1,5 @@
 //! A task's side of its session with the coordinator, as `tfcoord-client` keeps it: registration under one nonce, one
-//! stream after the other with a growing wait between, the newest report whenever it changes and every half second, and
+//! stream after the other with a growing wait between, the newest report whenever it changes and every heartbeat, and
 //! an end if there was no session for too long.
 
 use crate::message::Message;
@@ -11,15 +11,12 @@ use tfcoord_launch::Launch;
 use tfcoord_types::id::{Generation, Incarnation, Revision, Role};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::report::{Body, Report, ServerReport, WorkerReport};
+use tfcoord_types::timing::Timing;
 use tfcoord_types::view::TaskView;
 
-/// How long a task goes on without a session.
-const ORPHAN_GRACE: Us = 10 * S;
 const ATTEMPT_WITHIN: Us = 3 * S;
 const WAIT_FIRST: Us = 50 * MS;
-const WAIT_CAP: Us = S;
 const REPORT_GAP: Us = 50 * MS;
-const REPORT_EVERY: Us = 500 * MS;
 
 /// What a session says to its task.
 #[derive(Debug)]
@@ -46,6 +43,7 @@ pub struct Session {
     pub node: Node,
     pub launch: Launch,
     process: Process,
+    timing: Timing,
     incarnation: Option<Incarnation>,
     state: State,
     stream: StreamId,
@@ -63,7 +61,7 @@ pub struct Session {
 
 impl Session {
     /// Begins to register.
-    pub fn start(nature: &mut Nature, node: Node, launch: Launch, process: Process) -> Self {
+    pub fn start(nature: &mut Nature, node: Node, launch: Launch, process: Process, timing: Timing) -> Self {
         let body = match launch.task.role {
             Role::ParameterServer => Body::Server(ServerReport::default()),
             Role::Worker => Body::Worker(WorkerReport::default()),
@@ -73,6 +71,7 @@ impl Session {
             node,
             launch,
             process,
+            timing,
             incarnation: None,
             state: State::Waiting,
             stream: 0,
@@ -128,11 +127,11 @@ impl Session {
     fn failed(&mut self, nature: &mut Nature) {
         self.state = State::Waiting;
         self.serial += 1;
-        if nature.now >= self.lost_at + ORPHAN_GRACE {
+        if nature.now >= self.lost_at + us(self.timing.orphan_grace) {
             self.news.push_back(News::Ended { orphaned: true });
             return;
         }
-        let full = WAIT_FIRST.saturating_mul(1 << self.failures.min(8)).min(WAIT_CAP);
+        let full = WAIT_FIRST.saturating_mul(1 << self.failures.min(8)).min(us(Timing::reconnect(self.timing.lease)));
         self.failures += 1;
         let wait = nature.chance.between(full / 2, full);
         nature.timer(self.node, 0, wait, Timer::Session { serial: self.serial });
@@ -154,7 +153,7 @@ impl Session {
                     self.state = State::Open;
                     self.failures = 0;
                     self.serial += 1;
-                    nature.timer(self.node, 0, REPORT_EVERY, Timer::Report { serial: self.serial });
+                    nature.timer(self.node, 0, us(Timing::heartbeat(self.timing.lease)), Timer::Report { serial: self.serial });
                 }
                 if self.view.as_ref().is_none_or(|newest| view.revision >= newest.revision && *view != *newest) {
                     nature.laws.growing.viewed(self.view.as_ref(), &view);
@@ -194,7 +193,7 @@ impl Session {
                 self.report_due = false;
                 self.serial += 1;
                 self.send(nature);
-                nature.timer(self.node, 0, REPORT_EVERY, Timer::Report { serial: self.serial });
+                nature.timer(self.node, 0, us(Timing::heartbeat(self.timing.lease)), Timer::Report { serial: self.serial });
             }
             _ => {}
         }
@@ -228,4 +227,8 @@ impl Session {
         self.state = State::Waiting;
         self.serial += 1;
     }
+}
+
+fn us(time: std::time::Duration) -> Us {
+    u64::try_from(time.as_micros()).expect("a short time")
 }

@@ -48,6 +48,9 @@ struct Shell {
     export: Option<(Box<Export>, u64)>,
     says_variables: bool,
     applied: Revision,
+    // What was just found, while the driver is told of it.
+    found_shard: Option<EvaluatedShard>,
+    found_export: Option<Exported>,
     evaluated: Vec<EvaluatedShard>,
     exported: Option<Exported>,
     fault: Option<Fault>,
@@ -194,19 +197,21 @@ impl Worker {
             }
             Work::Evaluate(shard) => {
                 let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
-                shell.evaluated.push(shard.clone());
+                shell.found_shard = Some(shard.clone());
                 shell.work = None;
                 input
             }
             Work::Export { attempt, exported } => {
                 let input = Input::Exported { attempt: *attempt };
-                nature.laws.exports.exported(&self.session.launch.job, exported);
-                shell.exported = Some(exported.clone());
+                shell.found_export = Some(exported.clone());
                 shell.work = None;
                 input
             }
         };
         self.tell(nature, input, None);
+        if let Some(shell) = &mut self.shell {
+            (shell.found_shard, shell.found_export) = (None, None);
+        }
     }
 
     fn tell(&mut self, nature: &mut Nature, input: Input, values: Option<Bytes>) {
@@ -237,6 +242,10 @@ impl Worker {
             Effect::Disconnect { slot } => {
                 let stream = shell.streams.remove(&slot).expect("only open streams are closed");
                 nature.close(node, stream);
+                // What was asked on it is not answered.
+                if shell.export.is_some() {
+                    nature.timer(node, 0, EXPORT_AGAIN, Timer::Export);
+                }
             }
             Effect::Pull { slot, chunks, version } => {
                 shell.calls += 1;
@@ -273,6 +282,8 @@ impl Worker {
             Effect::ForgetAll => {
                 shell.sums.clear();
                 shell.kept.clear();
+                shell.evaluated.clear();
+                shell.exported = None;
             }
             Effect::Evaluate { evaluation, step, shard, records } => {
                 shell.check(step);
@@ -286,6 +297,8 @@ impl Worker {
                 shell.export = Some((export, 0));
                 self.ask_for_curve(nature);
             }
+            Effect::ReportShard { .. } => shell.evaluated.extend(shell.found_shard.take()),
+            Effect::ReportExport { .. } => shell.exported = shell.found_export.take(),
             Effect::RetryAfter { ms } => nature.timer(node, 0, ms * MS, Timer::Retry),
             Effect::Stop { .. } => self.exit(nature, 0),
             Effect::Fenced => self.exit(nature, FENCED_EXIT_CODE),
@@ -359,6 +372,8 @@ impl Shell {
             export: None,
             says_variables: false,
             applied: Revision(0),
+            found_shard: None,
+            found_export: None,
             evaluated: Vec::new(),
             exported: None,
             fault: None,

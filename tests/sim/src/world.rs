@@ -6,7 +6,7 @@ use crate::chance::Chance;
 use crate::client::{Client, Wanted};
 use crate::coordinator::Coordinator;
 use crate::disk::SimDisk;
-use crate::faults::{Excuses, Mix, PROMISES, mix};
+use crate::faults::{Mix, mix};
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
@@ -75,8 +75,6 @@ struct World {
     frozen: BTreeMap<Node, Us>,
     plan: Plan,
     healed: bool,
-    // Until then no other fault may keep a server from the coordinator.
-    servers_spared_until: Us,
 }
 
 // Where a launched process runs.
@@ -165,24 +163,14 @@ impl World {
         nature.note(format_args!("seed {seed}: {plan:?}"));
         let disk = SimDisk::new(Chance::new(seed, 3));
         let launcher = SimLauncher::new(Chance::new(seed, 4));
-        let coordinator = Coordinator::new(disk, launcher, PROMISES.coordinator_loss);
-        let mut client = Client::new(plan.mix.map(Excuses::of).unwrap_or_default());
+        let coordinator = Coordinator::new(disk, launcher);
+        let mut client = Client::new();
         nature.begin(CLIENT);
         plan.jobs.iter().for_each(|wanted| client.wish(&mut nature, *wanted));
         plan.faults_at.iter().for_each(|at| nature.plan_world(*at, WorldEvent::Fault));
         nature.plan_world(plan.heal_at, WorldEvent::Heal);
         nature.plan_world(0, WorldEvent::StartCoordinator);
-        Self {
-            nature,
-            coordinator,
-            client,
-            places: Vec::new(),
-            by_node: BTreeMap::new(),
-            frozen: BTreeMap::new(),
-            plan,
-            healed: false,
-            servers_spared_until: 0,
-        }
+        Self { nature, coordinator, client, places: Vec::new(), by_node: BTreeMap::new(), frozen: BTreeMap::new(), plan, healed: false }
     }
 
     fn happen(&mut self, event: Event) {
@@ -356,7 +344,9 @@ impl World {
         let (addresses, kernel_path) = if worker { (Vec::new(), "sim".to_owned()) } else { (vec![address_of(*node)], String::new()) };
         let process = Process { nonce: format!("{}", node.0), addresses, host: "sim".into(), kernel_path };
         self.nature.trace.note(self.nature.now, format_args!("{node} starts as {launch}"));
-        let session = Session::start(&mut self.nature, *node, launch.clone(), process);
+        let job = self.nature.laws.history.cluster().job(&launch.job).expect("what is started was decided");
+        let timing = job.file.timing();
+        let session = Session::start(&mut self.nature, *node, launch.clone(), process, timing);
         *task = if worker {
             Task::Worker(Box::new(Worker::new(session, self.plan.compute)))
         } else {
@@ -367,10 +357,6 @@ impl World {
     fn start_coordinator(&mut self) {
         if self.coordinator.runs() {
             return;
-        }
-        if !PROMISES.coordinator_loss {
-            // What an earlier one left is ended first.
-            (0..self.places.len()).for_each(|place| self.end(place, Exit::Signal(9)));
         }
         if !self.coordinator.start(&mut self.nature) && !self.coordinator.disk.powerless() {
             return self.restart_later();
@@ -389,7 +375,7 @@ impl World {
         self.nature.tally.add("power cut");
         self.coordinator.stop(&mut self.nature);
         (0..self.places.len()).for_each(|place| self.end(place, Exit::Signal(9)));
-        self.coordinator.launcher.clear();
+        self.coordinator.launcher.restarted();
         self.coordinator.disk.crash();
         self.frozen.clear();
         self.restart_later();
@@ -406,13 +392,12 @@ impl World {
     fn outcome(self, jobs: &[(Recipe, JobId)]) -> Outcome {
         let laws = &self.nature.laws;
         let result = |job: &JobId| {
-            let files = laws.exports.files(job).expect("it was exported");
             let state = laws.history.cluster().job(job).expect("it has succeeded");
-            assert_eq!(state.outputs.as_ref(), Some(files), "law broken: the outputs of a job are what was exported");
+            let outputs = state.outputs.as_ref().expect("it has succeeded");
             Result {
                 left: laws.exports.left(job).expect("it was exported").clone(),
                 evaluations: state.evaluations.clone(),
-                files: files.files.clone(),
+                files: outputs.files.clone(),
             }
         };
         Outcome {

@@ -22,6 +22,8 @@ pub(crate) enum Thread {
     Exporting {
         attempt: u64,
     },
+    /// An evaluation or an export with parameters of an earlier generation: what comes of it is not wanted.
+    Outdated,
 }
 
 /// Blocks of the present step that are computed or being computed.
@@ -69,6 +71,19 @@ impl Compute {
     pub fn begin(&mut self) -> bool {
         self.done.clear();
         self.abandon()
+    }
+
+    /// Another generation begins: nothing that runs is wanted any more. Whether it is to be abandoned.
+    pub fn begin_generation(&mut self) -> bool {
+        if matches!(self.thread, Thread::Evaluating { .. } | Thread::Exporting { .. }) {
+            self.thread = Thread::Outdated;
+        }
+        self.begin()
+    }
+
+    /// What was evaluated or exported is done, and the thread idle; whether it is wanted.
+    pub fn finish(&mut self) -> bool {
+        std::mem::take(&mut self.thread) != Thread::Outdated
     }
 
     // Its blocks are to be computed again, but for the sums of them that are out already.

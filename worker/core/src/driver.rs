@@ -112,12 +112,16 @@ impl Driver {
             }
             Input::StepComputed { .. } => self.compute.thread = Thread::Idle,
             Input::Evaluated { evaluation, shard } => {
-                self.evaluated.insert((evaluation, shard));
-                self.compute.thread = Thread::Idle;
+                if self.compute.finish() {
+                    self.evaluated.insert((evaluation, shard));
+                    effects.push(Effect::ReportShard { evaluation, shard });
+                }
             }
             Input::Exported { attempt } => {
-                self.exported = Some(attempt);
-                self.compute.thread = Thread::Idle;
+                if self.compute.finish() {
+                    self.exported = Some(attempt);
+                    effects.push(Effect::ReportExport { attempt });
+                }
             }
             Input::Retry => {
                 self.timer = false;
@@ -179,11 +183,13 @@ impl Driver {
 
     fn begin_generation(&mut self, effects: &mut Vec<Effect>) {
         self.links.want(std::iter::empty(), effects);
-        if self.compute.begin() {
+        if self.compute.begin_generation() {
             effects.push(Effect::AbandonCompute);
         }
         effects.push(Effect::ForgetAll);
         self.step = None;
+        self.evaluated.clear();
+        self.exported = None;
         (self.parameters, self.outbox) = (Parameters::default(), Outbox::default());
     }
 

@@ -93,7 +93,7 @@ pub enum Effect {
         /// The lanes.
         block: Block,
     },
-    /// Forget all sums and drop all kept values: a new generation begins.
+    /// Forget all sums, kept values, evaluated shards and the export: a new generation begins.
     ForgetAll,
     /// Evaluate a shard with the model's parameters, which are those of `step`. The compute thread is idle.
     Evaluate {
@@ -108,6 +108,18 @@ pub enum Effect {
     },
     /// Export the model's parameters, which are those of the export's step. The compute thread is idle.
     Export(Box<Export>),
+    /// Report the shard that was just evaluated.
+    ReportShard {
+        /// Which evaluation.
+        evaluation: u32,
+        /// Which shard.
+        shard: u32,
+    },
+    /// Report the export that is just in its place.
+    ReportExport {
+        /// Its attempt.
+        attempt: u64,
+    },
     /// Send `Retry` once this time is over.
     RetryAfter {
         /// In milliseconds.
@@ -152,6 +164,8 @@ impl fmt::Display for Effect {
             Effect::ForgetAll => f.write_str("forget all"),
             Effect::Evaluate { evaluation, step, shard, .. } => write!(f, "evaluate {evaluation} shard {shard} at step {step}"),
             Effect::Export(export) => write!(f, "export step {} attempt {}", export.step, export.attempt),
+            Effect::ReportShard { evaluation, shard } => write!(f, "report shard {shard} of evaluation {evaluation}"),
+            Effect::ReportExport { attempt } => write!(f, "report the export of attempt {attempt}"),
             Effect::RetryAfter { ms } => write!(f, "retry after {ms} ms"),
             Effect::Stop { reason } => write!(f, "stop: {reason}"),
             Effect::Fenced => f.write_str("fenced"),

@@ -72,14 +72,14 @@ pub enum Input {
         /// The step.
         step: u64,
     },
-    /// A shard is evaluated; the shell holds the counts and reports them.
+    /// A shard is evaluated; the shell holds the counts until they are reported, or not wanted any more.
     Evaluated {
         /// Which evaluation.
         evaluation: u32,
         /// Which shard of it.
         shard: u32,
     },
-    /// The export is in its place; the shell reports it.
+    /// The export is in its place.
     Exported {
         /// The export's attempt.
         attempt: u64,

@@ -144,6 +144,7 @@ async fn keep<T: Transport>(
     let connection = Arc::new(transport.connect(server, CONNECT_WITHIN).await?);
     let generation = registration.generation;
     let Opened { incarnation, cursors, pushes, mut events } = connection.open(registration.clone()).await?;
+    tfcoord_fault::point!("worker.link.open");
     let address = connection.address().to_owned();
     reports.tell(News::Connected { incarnation, address, generation, cursors: cursors.into_iter().collect() }).await;
     // Pushes wait for the transport's credit; events and pulls must not wait for them.

@@ -16,7 +16,7 @@ use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::Layout;
-use tfcoord_types::report::{Fault, FaultKind};
+use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::{Export, ServerAddress, TaskView};
 use tfcoord_worker_core::{Driver, Effect, Input};
@@ -72,6 +72,9 @@ pub struct Shell<T> {
     kept: BTreeMap<(u64, u32), Bytes>,
     // The one that the driver is told of now.
     incoming: Option<Bytes>,
+    // What the compute thread has just found, while the driver is told of it.
+    evaluated: Option<EvaluatedShard>,
+    exported: Option<Exported>,
     // Sums that are not settled: by (chunk, step, block); whether they were sent.
     sums: BTreeMap<(u32, u64, Block), (Bytes, bool)>,
     preprocessing: Preprocessing,
@@ -105,6 +108,8 @@ impl<T: Transport> Shell<T> {
             layout: None,
             kept: BTreeMap::new(),
             incoming: None,
+            evaluated: None,
+            exported: None,
             sums: BTreeMap::new(),
             preprocessing,
             state,
@@ -133,6 +138,7 @@ impl<T: Transport> Shell<T> {
                 Err(error) => return self.fail(FaultKind::Task, error.to_string()),
             }
         }
+        tfcoord_fault::point!("worker.view.received");
         self.state.see(&view);
         self.view = Some(view.clone());
         self.tell(Input::View(Box::new(view)));
@@ -149,18 +155,23 @@ impl<T: Transport> Shell<T> {
                 metrics::counter!("tfcoord_worker_steps_total").increment(1);
                 metrics::counter!("tfcoord_worker_records_total").increment(records);
                 metrics::histogram!("tfcoord_worker_compute_seconds").record(seconds);
+                tfcoord_fault::point!("worker.step.computed");
                 self.state.records += records;
                 self.idle_since = Instant::now();
                 self.tell(Input::StepComputed { step });
             }
             Event::Evaluated(shard) => {
+                tfcoord_fault::point!("worker.shard.evaluated");
                 let input = Input::Evaluated { evaluation: shard.evaluation, shard: shard.shard };
-                self.state.evaluated.push(shard);
+                self.evaluated = Some(shard);
                 self.tell(input);
+                self.evaluated = None;
             }
             Event::Exported(exported) => {
-                self.state.exported = Some(exported);
+                tfcoord_fault::point!("worker.export.done");
+                self.exported = Some(exported);
                 self.tell(Input::Exported { attempt: self.exporting });
+                self.exported = None;
             }
             Event::Failed(fault) => self.fail(fault.kind, fault.message),
         }
@@ -241,6 +252,7 @@ impl<T: Transport> Shell<T> {
                 self.kept.remove(&(version, chunk));
             }
             Effect::Use { version } => {
+                tfcoord_fault::point!("worker.parameters.pulled");
                 let mut later = self.kept.split_off(&(version, 0));
                 let after = later.split_off(&(version + 1, 0));
                 let chunks = later.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
@@ -248,6 +260,7 @@ impl<T: Transport> Shell<T> {
                 self.trainer.command(Command::Install(chunks));
             }
             Effect::Compute { step, blocks } => {
+                tfcoord_fault::point!("worker.step.begun");
                 metrics::histogram!("tfcoord_worker_wait_seconds").record(self.idle_since.elapsed().as_secs_f64());
                 self.trainer.command(Command::Compute { step, blocks });
             }
@@ -263,7 +276,11 @@ impl<T: Transport> Shell<T> {
             Effect::ForgetAll => {
                 self.sums.clear();
                 self.kept.clear();
+                self.state.evaluated.clear();
+                self.state.exported = None;
             }
+            Effect::ReportShard { .. } => self.state.evaluated.extend(self.evaluated.take()),
+            Effect::ReportExport { .. } => self.state.exported = self.exported.take(),
             Effect::Evaluate { evaluation, shard, records, .. } => {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }
@@ -319,7 +336,9 @@ impl<T: Transport> Shell<T> {
             chunk,
             payload: payload.clone(),
         };
+        tfcoord_fault::point!("worker.push.due");
         self.order(slot, Order::Push(push));
+        tfcoord_fault::point!("worker.push.sent");
     }
 
     fn export(&mut self, export: Box<Export>) {

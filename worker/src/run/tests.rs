@@ -26,6 +26,7 @@ fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
         incarnation: Incarnation(1),
         job_file: serde_json::to_string(&file).unwrap(),
         manifest: serde_json::to_vec(&manifest).unwrap().into(),
+        lease: Duration::from_secs(2),
     };
     let (to, events) = mpsc::unbounded_channel();
     (start(&welcome, plan, 1, dir.path(), to).unwrap(), events)

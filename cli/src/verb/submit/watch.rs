@@ -7,7 +7,7 @@ use crate::args::{Stream, Submit};
 use crate::connection::Connection;
 use crate::event::{Event, Tracker};
 use crate::failure::{Code, Failure};
-use crate::follow::follow;
+use crate::follow::{Seen, follow};
 use crate::job::{Job, State};
 use crate::place::Place;
 use crate::verb::cancel::cancel;
@@ -50,7 +50,10 @@ pub async fn watch(
             state = states.recv() => {
                 let gone = || Failure::new(Code::Engine, "the states of the job ended without its end");
                 let state = state.ok_or_else(gone).flatten().map_err(|failure| watched.lost(failure))?;
-                watched.see(state)?;
+                match state {
+                    Seen::Job(job) => watched.see(*job)?,
+                    Seen::Restarted => watched.screen.event(&Event::CoordinatorRestarted { job: job.to_owned() })?,
+                }
                 if let Some(job) = watched.ended() {
                     return watched.end(&job);
                 }

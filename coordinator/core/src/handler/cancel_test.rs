@@ -1,7 +1,8 @@
 use crate::command::Command;
 use crate::job::JobState;
 use crate::outcome::Refusal;
-use crate::test::fixture::{PS, W0, World, file};
+use crate::test::fixture::{PS, W0, World, fault, file};
+use tfcoord_types::report::FaultKind;
 
 #[test]
 fn a_job_can_be_cancelled_in_every_state() {
@@ -21,7 +22,8 @@ fn a_job_can_be_cancelled_in_every_state() {
 #[test]
 fn a_job_that_failed_stays_failed() {
     let mut world = World::running(1, 2, 2, true);
-    world.done(world.lost(PS, 1));
+    let job = world.job.clone();
+    world.done(Command::FailJob { job, incarnation: None, fault: fault(FaultKind::Data, "bad") });
     let late = world.cancel();
     assert_eq!(world.refused(late), Refusal::JobOver { job: world.job.clone(), state: JobState::Failed });
 }

@@ -12,6 +12,8 @@ use tfcoord_types::report::{Exported, Fault};
 /// All steps are done, the last evaluation is complete: the model is exported.
 pub(super) fn finalize(job: &mut Job) {
     job.state = JobState::Finalizing;
+    // The last parameters are saved at once.
+    job.checkpoints.due_at_ms = 0;
     assign_export(job);
 }
 
@@ -29,10 +31,20 @@ pub(super) fn complete_export(job: &mut Job, entry: &mut Entry, incarnation: Inc
     if job.exporter != Some(incarnation) {
         return Err(Refusal::Fenced { incarnation });
     }
+    if job.outputs.is_some() {
+        return Ok(Outcome::Unchanged);
+    }
     job.outputs = Some(exported);
-    let done = job.done();
-    job.end(entry, JobState::Succeeded, done);
+    succeed_if_done(job, entry);
     Ok(Outcome::Done)
+}
+
+/// The job has succeeded once its outputs are in their place and its last parameters are saved, or cannot be.
+pub(super) fn succeed_if_done(job: &mut Job, entry: &mut Entry) {
+    if job.state == JobState::Finalizing && job.outputs.is_some() && job.last_is_saved() {
+        let done = job.done();
+        job.end(entry, JobState::Succeeded, done);
+    }
 }
 
 /// `FailJob`: the job cannot go on, as a present task or the coordinator itself says.

@@ -1,14 +1,15 @@
-//! `DeclareLost`: an attempt is dead. A worker is replaced: its lanes are vacated, its shards and the export go to
-//! others. A parameter server's death ends the job: checkpoints are not there yet.
+//! `DeclareLost`: an attempt is dead, and replaced. A worker's lanes are vacated, its shards and the export go to
+//! others; nobody else restarts. With a parameter server its part of the parameters is gone: all parts go back to the
+//! newest checkpoint together, in a new [`generation`].
 //!
-//! Replacing a worker is in vain only where the job does not get any further between its losses. So what
-//! `worker.max_restarts` bounds are the losses since the job's last [`Advance`](crate::task::Advance).
+//! Replacing a task is in vain only where the job does not get any further between its losses. So what
+//! `max_restarts` bounds are the losses since the job's last [`Advance`](crate::task::Advance).
 
-use super::{Handled, evaluate, finish};
+use super::{Handled, evaluate, finish, generation};
 use crate::cause::Cause;
 use crate::cluster::Entry;
 use crate::effect::Effect;
-use crate::job::Job;
+use crate::job::{Job, JobState};
 use crate::lane;
 use crate::outcome::{Outcome, Refusal};
 use crate::task::{BACKOFF_MS, RESTARTS_AT_ONCE, Task, TaskState};
@@ -28,7 +29,10 @@ pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attem
 
 /// Takes its part in the job from a task that is out, and replaces it or ends the job.
 pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause) {
-    let restarts_max = job.file.worker.max_restarts;
+    let restarts_max = match task.role {
+        Role::Worker => job.file.worker.max_restarts,
+        Role::ParameterServer => job.file.parameter_server.max_restarts,
+    };
     let advance = job.advance();
     let Some(state) = job.tasks.get_mut(&task) else { return };
     let incarnation = state.incarnation();
@@ -38,17 +42,14 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     let in_vain = state.restarts_in_vain;
     (state.lost, state.lost_at) = (Some(cause.clone()), advance);
     let name = format!("{}/{task}", job.id);
-    let ends = task.role == Role::ParameterServer || in_vain >= restarts_max;
+    let ends = in_vain >= restarts_max;
     if ends && cause.exit.is_some() {
         // Its process is gone already: nobody will collect it again.
         (state.state, state.exit) = (TaskState::Ended { incarnation }, cause.exit);
     }
-    if task.role == Role::ParameterServer {
-        let why = "a parameter server's death ends the job: checkpoints are not there yet";
-        return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
-    }
     if ends {
-        let why = format!("it was replaced {in_vain} times without any progress of the job, and worker.max_restarts allows no more");
+        let section = if task.role == Role::Worker { "worker" } else { "parameter_server" };
+        let why = format!("it was replaced {in_vain} times without any progress of the job, and {section}.max_restarts allows no more");
         return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
     }
     // What was declared lost may still be alive behind a broken network: it is fenced, and ended where it can be.
@@ -58,6 +59,13 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     state.state = TaskState::Waiting { until_ms: entry.now_ms.saturating_add(BACKOFF_MS) };
     if state.restarts_in_vain <= RESTARTS_AT_ONCE {
         launch(&job.id, task, state, entry, job.file.start_timeout);
+    }
+    if task.role == Role::ParameterServer {
+        // Before the start nothing is lost with it: the next one begins from where all do.
+        if matches!(job.state, JobState::Running | JobState::Finalizing) {
+            generation::begin(job, entry);
+        }
+        return;
     }
     lane::vacate(job, task, entry.revision);
     if let Some(incarnation) = incarnation {

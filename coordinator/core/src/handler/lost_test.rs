@@ -1,4 +1,4 @@
-use crate::cause::{Cause, Exit};
+use crate::cause::Exit;
 use crate::command::Command;
 use crate::job::JobState;
 use crate::outcome::Refusal;
@@ -78,17 +78,6 @@ fn shards_of_an_evaluation_and_its_end_are_progress() {
     assert_eq!((lose(&mut world, 5), lose(&mut world, 6)), ((5, 1), (6, 2)), "a shard is evaluated");
     world.done(world.evaluated(W0, 0, &[0, 2]));
     assert_eq!((lose(&mut world, 7), lose(&mut world, 8)), ((7, 1), (8, 2)), "the evaluation is over");
-}
-
-#[test]
-fn a_servers_death_ends_the_job() {
-    for mut world in [World::running(1, 2, 2, true), World::submitted(file(1, 2, 2, true))] {
-        let cause = Cause::because("did not report for 10 s");
-        let effects = world.done(Command::DeclareLost { job: world.job.clone(), task: PS, attempt: Attempt(1), cause, step: 0 });
-        assert_eq!((effects.len(), effects[0].as_str()), (4, "StopTask fashion-1/ps-0 attempt 1"));
-        let reason = "fashion-1/ps-0 did not report for 10 s; a parameter server's death ends the job: checkpoints are not there yet";
-        assert_eq!(world.job().reason(), reason);
-    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
         return Ok(Outcome::Unchanged);
     }
     server.reached = step;
-    if job.servers().all(|server| server.reached == newest) {
+    if job.all_servers_at(newest) {
         job.step = newest;
         if job.evaluates() { evaluate::begin(job) } else { finish::finalize(job) }
     }

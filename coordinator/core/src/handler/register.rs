@@ -1,7 +1,8 @@
 //! `RegisterTask`: a process takes part. It gets its incarnation from the log's index, so that later ones are
 //! always larger.
 
-use super::{Handled, evaluate, finish};
+use super::{Handled, evaluate, finish, generation};
+use crate::checkpoint::due_after;
 use crate::cluster::Entry;
 use crate::command::Process;
 use crate::job::{Job, JobState};
@@ -53,7 +54,8 @@ pub(super) fn start_if_ready(job: &mut Job, entry: &Entry) {
     }
     job.state = JobState::Running;
     job.started_at_ms = Some(entry.now_ms);
-    job.run_until = job.next_limit();
+    generation::begin_at_checkpoint(job);
+    job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
     lane::deal_all(job);
 }
 

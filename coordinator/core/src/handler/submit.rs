@@ -1,6 +1,8 @@
 //! `SubmitJob`: a job is checked once more, gets its number from the log, and its place at once.
 
 use super::{Handled, variables};
+use crate::cause::clipped;
+use crate::checkpoint::{Checkpoints, Resume};
 use crate::cluster::{Cluster, Entry};
 use crate::effect::Effect;
 use crate::job::{self, Job, JobState};
@@ -10,6 +12,7 @@ use tfcoord_types::id::{Generation, TaskId};
 use tfcoord_types::job::{Graph, JobFile, ModelKind, Problems, check, fits_loss};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::view::Evaluation;
 
 /// The most jobs that are not over, and the most that are over and still known.
 pub(crate) const JOBS_MAX: usize = 1000;
@@ -24,6 +27,7 @@ pub(super) fn submit_job(
     request_id: String,
     file: JobFile,
     manifest: ManifestSummary,
+    resume: Option<Resume>,
 ) -> Handled {
     if let Some(job) = cluster.requests.get(&request_id) {
         return Ok(Outcome::Submitted { job: job.clone() });
@@ -46,6 +50,7 @@ pub(super) fn submit_job(
         revision: entry.revision,
         state: JobState::Pending,
         submitted_at_ms: entry.now_ms,
+        away_ms: 0,
         started_at_ms: None,
         ended: None,
         generation: Generation(1),
@@ -56,17 +61,46 @@ pub(super) fn submit_job(
         need: None,
         run_until: 0,
         step: 0,
+        furthest: Default::default(),
+        checkpoints: Default::default(),
         evaluating: None,
         evaluations: Vec::new(),
         exporter: None,
         outputs: None,
     };
+    if let Some(resume) = resume {
+        go_on_from(&mut job, resume)?;
+    }
     job.need = variables::foreseen(&job)?;
     admit(&mut job, entry);
     cluster.requests.insert(request_id, id.clone());
     cluster.jobs.insert(id.clone(), job);
     forget_old(cluster);
     Ok(Outcome::Submitted { job: id })
+}
+
+// The generations after those of the checkpoints.
+fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
+    let Resume { mut checkpoints, evaluations, passed_over } = resume;
+    let ascending = checkpoints.windows(2).all(|pair| pair[0].id < pair[1].id);
+    let Some(newest) = checkpoints.last().cloned().filter(|_| ascending) else {
+        return Err(refuse("the checkpoints to go on from are none, or not in order".into()));
+    };
+    let (step, all) = (newest.id.step, job.plan.steps());
+    if checkpoints.iter().any(|checkpoint| checkpoint.id.step > all) {
+        return Err(refuse(format!(
+            "train.epochs: the checkpoint to go on from has {step} steps already, and this job only {all}: use more epochs"
+        )));
+    }
+    let before = |(number, evaluation): (u64, &Evaluation)| evaluation.step == (number + 1) * job.plan.steps_per_epoch();
+    job.evaluations = (0..).zip(&evaluations).take_while(|e| before(*e)).map(|(_, evaluation)| evaluation.clone()).collect();
+    job.evaluations.retain(|evaluation| job.file.data.eval.is_some() && evaluation.step <= step);
+    let spare = checkpoints.len().saturating_sub(job.checkpointing().keep.max(1) as usize);
+    checkpoints.drain(..spare);
+    job.generation = Generation(newest.id.generation.0.saturating_add(1));
+    let failure = Some(clipped(passed_over)).filter(|text| !text.is_empty());
+    job.checkpoints = Checkpoints { committed: checkpoints, restored: Some(newest), resumed: true, failure, ..Checkpoints::default() };
+    Ok(())
 }
 
 // Quotas will decide here; until then there is always room.

@@ -38,7 +38,7 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
         let (mut file, mut manifest) = (file(1, 2, 2, true), manifest(true));
         change(&mut file, &mut manifest);
         let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 0, index: 0 };
-        let refusal = world.refused(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest });
+        let refusal = world.refused(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest, resume: None });
         assert!(refusal.to_string().contains(expect), "{refusal}");
     };
     check(&|file, _| file.name = "../up".into(), "cannot name a job");
@@ -85,10 +85,10 @@ fn jobs_are_bounded_and_the_oldest_that_is_over_is_forgotten() {
     };
     let refused = apply(submit("more", file(1, 1, 1, false)));
     assert_eq!(refused, Outcome::Refused(Refusal::TooManyJobs { jobs: JOBS_MAX }));
-    apply(Command::TakeOffice {});
+    apply(Command::TakeOffice { adopts: false });
     for request in ["s1", "s2"] {
         assert!(matches!(apply(submit(request, file(1, 1, 1, false))), Outcome::Submitted { .. }));
-        apply(Command::TakeOffice {});
+        apply(Command::TakeOffice { adopts: false });
     }
     // Those that are over are counted when the next one is submitted.
     assert_eq!(cluster.jobs().count(), JOBS_MAX + 1);
@@ -116,6 +116,6 @@ fn what_does_not_fit_into_memory_is_refused_before_anything_is_launched() {
     let mut file = file(1, 2, 2, true);
     file.worker.mem = 200;
     let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 0, index: 0 };
-    let refusal = world.refused(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest: told });
+    let refusal = world.refused(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest: told, resume: None });
     assert!(refusal.to_string().contains("a worker would need about 201 MB of memory, but worker.mem is 200"), "{refusal}");
 }

@@ -125,7 +125,7 @@ fn what_the_preparation_has_told_is_added_and_workers_are_held_to_it() {
         file.worker.mem = worker_mem;
         let manifest = ManifestSummary { beside: Beside { worker: 5 << 20, server: 3 << 20 }, ..manifest(true) };
         let mut world = World { cluster: Default::default(), job: "fashion-1".parse().unwrap(), at_ms: 5, index: 0 };
-        world.done(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest });
+        world.done(Command::SubmitJob { request_id: "r".into(), file: Box::new(file), manifest, resume: None });
         world.register(W0, 1);
         world.register(W1, 1);
         let foreseen = world.job().need.unwrap();

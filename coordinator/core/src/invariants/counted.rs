@@ -10,14 +10,14 @@ pub(super) fn check(job: &Job) -> Checked {
     ensure(job.evaluations.is_empty() || job.evaluates(), id, "a job without records to evaluate has no evaluations")?;
     let Some(evaluating) = &job.evaluating else {
         // Else it would wait for ever.
-        let waits = job.state == JobState::Running && job.servers().all(|server| server.reached == job.run_until);
+        let waits = job.state == JobState::Running && job.all_servers_at(job.run_until);
         return ensure(!waits, id, "when all servers have reached the limit, an evaluation or the export begins");
     };
     let (records, classes) = (job.manifest.eval_records, job.manifest.input.classes);
     ensure(job.state == JobState::Running && job.evaluates(), id, "only a job that runs is evaluated")?;
     ensure(evaluating.step == job.run_until, id, "evaluation is where all wait")?;
     ensure(evaluating.number as usize == job.evaluations.len(), id, "evaluations are numbered in order")?;
-    ensure(job.servers().all(|server| server.reached == evaluating.step), id, "what is evaluated, all servers have reached")?;
+    ensure(job.all_servers_at(evaluating.step), id, "what is evaluated, all servers have reached")?;
     ensure(!evaluating.open.is_empty(), id, "an evaluation under way has open shards")?;
     let mut numbers: Vec<u32> = evaluating.open.keys().chain(evaluating.held.keys()).copied().collect();
     numbers.sort_unstable();

@@ -16,11 +16,11 @@ pub(super) fn check(job: &Job) -> Checked {
     ensure(!runs || job.placement.is_some(), id, "chunks of a job that runs are placed")?;
     ensure(job.step <= job.run_until && job.run_until <= job.plan.steps(), id, "no step is beyond the plan")?;
     ensure(over || runs == (job.run_until > 0), id, "steps may be computed if and only if the job runs")?;
-    ensure((job.state == JobState::Succeeded) == job.outputs.is_some(), id, "a job succeeds with its outputs")?;
+    ensure(job.state != JobState::Succeeded || job.outputs.is_some(), id, "a job succeeds with its outputs")?;
     let finalizing = job.state == JobState::Finalizing;
     if finalizing {
         let all = job.plan.steps();
-        ensure(job.servers().all(|server| server.reached == all), id, "before the export all servers have reached the last step")?;
+        ensure(job.all_servers_at(all), id, "before the export all servers have reached the last step")?;
     }
     if finalizing || job.state == JobState::Succeeded {
         let last = job.evaluations.last().map(|evaluation| evaluation.step);
@@ -42,11 +42,10 @@ fn tasks(job: &Job) -> Checked {
         let stops = matches!(state.state, TaskState::Stopping { .. } | TaskState::Ended { .. });
         ensure(stops == job.is_over(), &place, "tasks stop when their job is over, and not before")?;
         let in_vain = state.restarts_in_vain;
-        ensure(in_vain <= state.restarts && in_vain <= file.worker.max_restarts, &place, "no task is replaced too often in vain")?;
+        let restarts_max = if task.role == Role::Worker { file.worker.max_restarts } else { file.parameter_server.max_restarts };
+        ensure(in_vain <= state.restarts && in_vain <= restarts_max, &place, "no task is replaced too often in vain")?;
         ensure(state.attempt.0 >= 1, &place, "attempts count from 1")?;
         ensure(job.is_over() || state.lost_at <= job.advance(), &place, "a loss lies in the past")?;
-        let replaced = state.restarts > 0 || matches!(state.state, TaskState::Waiting { .. });
-        ensure(task.role == Role::Worker || !replaced, &place, "no server is replaced")?;
         if let Some(registration) = state.registration() {
             let path = Some(&registration.process.kernel_path);
             ensure(
@@ -58,9 +57,6 @@ fn tasks(job: &Job) -> Checked {
             ensure(registration.reached <= job.run_until, &place, "no step is reached that may not be computed")?;
             let server = task.role == Role::ParameterServer;
             ensure(!server || !registration.process.addresses.is_empty(), &place, "a server has an address")?;
-        } else {
-            let runs = matches!(job.state, JobState::Running | JobState::Finalizing);
-            ensure(task.role == Role::Worker || !runs, &place, "servers of a job that runs are registered")?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::{Checked, ensure};
 use crate::cluster::Cluster;
 use crate::evaluation::shorten;
-use crate::job::Job;
+use crate::job::{Job, JobState};
 use tfcoord_types::view::Evaluation;
 
 /// What holds between a state and a later one, of one entry or of several; but for the fence, which is only seen
@@ -27,13 +27,14 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
     let id = &old.id;
     let (was, is) = (old.state, new.state);
     ensure(!was.is_final() || (was == is && old.ended == new.ended && old.outputs == new.outputs), id, "a final state is never left")?;
-    ensure(is.is_final() || was as u8 <= is as u8, id, "a job goes forward")?;
-    ensure(
-        old.step <= new.step && old.run_until <= new.run_until && old.generation == new.generation,
-        id,
-        "within a generation the limit never falls",
-    )?;
-    ensure(new.evaluations.len() >= old.evaluations.len(), id, "a complete evaluation stays")?;
+    let same = old.generation == new.generation;
+    ensure(old.generation <= new.generation, id, "generations grow")?;
+    ensure(is.is_final() || was as u8 <= is as u8 || !same, id, "within a generation a job goes forward")?;
+    ensure(!same || (old.step <= new.step && old.run_until <= new.run_until), id, "within a generation the limit never falls")?;
+    ensure(old.advance() <= new.advance() || is.is_final(), id, "how far a job has been is never forgotten")?;
+    ensure(!same || new.evaluations.len() >= old.evaluations.len(), id, "within a generation a complete evaluation stays")?;
+    let began = old.state < JobState::Running && new.state >= JobState::Running;
+    ensure(!same || began || old.checkpoints.restored == new.checkpoints.restored, id, "a generation has one beginning")?;
     let stays = old.evaluations.iter().zip(&new.evaluations).all(|(old, new)| briefly(old) == briefly(new));
     ensure(stays, id, "what an evaluation found stays")?;
     ensure((&old.file, &old.plan, &old.manifest) == (&new.file, &new.plan, &new.manifest), id, "what was submitted stays")?;
@@ -49,7 +50,8 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
         if let (Some(old), Some(new)) = (state.registration(), next.registration())
             && old.incarnation == new.incarnation
         {
-            ensure(old.reached <= new.reached && old.applied <= new.applied, &place, "what was reached stays reached")?;
+            ensure(old.applied <= new.applied, &place, "what was applied stays applied")?;
+            ensure(!same || old.reached <= new.reached, &place, "within a generation what was reached stays reached")?;
         }
     }
     for (number, (lane, next)) in old.lanes.iter().zip(&new.lanes).enumerate() {

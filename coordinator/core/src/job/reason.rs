@@ -1,7 +1,7 @@
 //! Why a job is in the state it is in, in words: computed, so that it is never out of date.
 
 use super::{Job, JobState};
-use tfcoord_types::id::TaskId;
+use tfcoord_types::id::{Role, TaskId};
 use tfcoord_types::plan::TrainPlan;
 
 /// Names that are listed before the rest is only counted.
@@ -26,6 +26,13 @@ impl Job {
     fn running(&self) -> String {
         let epochs = self.plan.epochs;
         let epoch = self.epochs_at(self.run_until);
+        if !self.missing_servers().is_empty() {
+            let from = match self.restored_step() {
+                0 => "the beginning".into(),
+                step => format!("step {step}"),
+            };
+            return format!("{}, then goes on from {from}", self.waits_for());
+        }
         if self.lanes.iter().any(|lane| lane.owner.is_none()) {
             return self.waits_for();
         }
@@ -55,6 +62,11 @@ impl Job {
     /// Tasks that no process takes part as.
     pub(crate) fn missing(&self) -> Vec<TaskId> {
         self.tasks.iter().filter(|(_, task)| task.registration().is_none()).map(|(id, _)| *id).collect()
+    }
+
+    /// Servers that no process takes part as.
+    pub(crate) fn missing_servers(&self) -> Vec<TaskId> {
+        self.missing().into_iter().filter(|task| task.role == Role::ParameterServer).collect()
     }
 
     /// Why it did not start in time.

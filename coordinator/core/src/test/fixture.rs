@@ -69,7 +69,7 @@ pub(crate) fn manifest(eval: bool) -> ManifestSummary {
 
 pub(crate) fn submit(request: &str, file: JobFile) -> Command {
     let manifest = manifest(file.data.eval.is_some());
-    Command::SubmitJob { request_id: request.into(), file: Box::new(file), manifest }
+    Command::SubmitJob { request_id: request.into(), file: Box::new(file), manifest, resume: None }
 }
 
 pub(crate) fn process(nonce: &str) -> Process {
@@ -77,7 +77,7 @@ pub(crate) fn process(nonce: &str) -> Process {
 }
 
 pub(crate) fn killed() -> Cause {
-    Cause { exit: Some(Exit::Signal(9)), message: String::new(), log: vec!["one".into(), "two".into()] }
+    Cause { exit: Some(Exit::Signal(9)), log: vec!["one".into(), "two".into()], ..Cause::default() }
 }
 
 pub(crate) fn fault(kind: FaultKind, message: &str) -> Fault {
@@ -99,10 +99,15 @@ pub(crate) struct World {
 impl World {
     /// One job, submitted.
     pub(crate) fn submitted(file: JobFile) -> Self {
-        let job = JobId { name: file.name.clone(), number: 1 };
-        let mut world = Self { cluster: Cluster::new(), job, at_ms: 1000, index: 0 };
+        let mut world = Self::empty();
         world.done(submit("r", file));
         world
+    }
+
+    /// No job yet; the first one is called `fashion-1`.
+    pub(crate) fn empty() -> Self {
+        let job = JobId { name: "fashion".into(), number: 1 };
+        Self { cluster: Cluster::new(), job, at_ms: 1000, index: 0 }
     }
 
     /// The job runs; its servers have the incarnations 2.., its workers those that follow.
@@ -113,12 +118,17 @@ impl World {
     /// A job of this file runs.
     pub(crate) fn running_file(file: JobFile) -> Self {
         let mut world = Self::submitted(file);
-        for task in world.job().tasks.keys().copied().collect::<Vec<_>>() {
-            world.register(task, 1);
-        }
-        let incarnation = world.incarnation(W0);
-        world.done(Command::DeclareVariables { job: world.job.clone(), incarnation, variables: variables(), machine_bytes: None });
+        world.start();
         world
+    }
+
+    /// All tasks register, and the model's variables are named.
+    pub(crate) fn start(&mut self) {
+        for task in self.job().tasks.keys().copied().collect::<Vec<_>>() {
+            self.register(task, 1);
+        }
+        let incarnation = self.incarnation(W0);
+        self.done(Command::DeclareVariables { job: self.job.clone(), incarnation, variables: variables(), machine_bytes: None });
     }
 
     pub(crate) fn apply(&mut self, command: Command) -> Applied {
@@ -177,6 +187,18 @@ impl World {
         Command::ReachStep { job: self.job.clone(), generation: Generation(1), incarnation: self.incarnation(task), step }
     }
 
+    /// As [`World::reach`], of the present generation.
+    pub(crate) fn reach_now(&self, task: TaskId, step: u64) -> Command {
+        let (job, generation, incarnation) = (self.job.clone(), self.job().generation, self.incarnation(task));
+        Command::ReachStep { job, generation, incarnation, step }
+    }
+
+    /// As [`World::evaluated`], of the present generation.
+    pub(crate) fn evaluated_now(&self, task: TaskId, evaluation: u32, shards: &[u32]) -> Command {
+        let Command::CompleteShards { job, incarnation, shards, .. } = self.evaluated(task, evaluation, shards) else { unreachable!() };
+        Command::CompleteShards { job, generation: self.job().generation, incarnation, shards }
+    }
+
     /// Honest counts of `shards` of the evaluation `evaluation`.
     pub(crate) fn evaluated(&self, task: TaskId, evaluation: u32, shards: &[u32]) -> Command {
         let counted = |shard: &u32| EvaluatedShard { evaluation, shard: *shard, counts: honest_counts(2500, evaluation, *shard) };
@@ -206,6 +228,11 @@ impl World {
 
     /// The owners of the lanes, 0 for nobody.
     pub(crate) fn owners(&self) -> Vec<u64> {
-        self.view(PS).owners.iter().map(|owner| owner.map_or(0, |o| o.0)).collect()
+        self.owners_of(PS)
+    }
+
+    /// As [`World::owners`], in the view of `task`.
+    pub(crate) fn owners_of(&self, task: TaskId) -> Vec<u64> {
+        self.view(task).owners.iter().map(|owner| owner.map_or(0, |o| o.0)).collect()
     }
 }

@@ -1,11 +1,12 @@
 //! A job from its submission to its end with honest servers and workers, whatever the order in which things
-//! happen, and with workers that die or only seem to.
+//! happen, and with tasks that die or only seem to, and checkpoints that are missed, not written or damaged.
 //!
 //! The driver knows nothing of the core but views, effects and proposals. What it checks: the fence (no two
 //! incarnations can have a push taken for the same lane, by whichever server), that proposals are level-triggered,
 //! and that the job succeeds with the figures of a quiet run.
 
 use super::fixture::{exported, file, honest_counts, killed, process, submit, variables};
+use crate::checkpoint::next_cut;
 use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::desired::desired;
@@ -16,7 +17,9 @@ use crate::task::TaskState;
 use crate::view::view;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use tfcoord_types::id::{Attempt, Generation, Incarnation, JobId, Role, TaskId};
+use tfcoord_types::checkpoint::{CutOutcome, CutReport, PartFile, RestoreFault};
+use tfcoord_types::id::{Attempt, CheckpointId, Incarnation, JobId, Role, TaskId};
+use tfcoord_types::job::{Checkpointing, JobFile};
 use tfcoord_types::report::{Body, EvaluatedShard, Report, ServerReport, WorkerReport};
 use tfcoord_types::view::{Directive, TaskView};
 
@@ -26,6 +29,8 @@ struct Process {
     view: Option<TaskView>,
     // A server's: steps that its chunks have. One without chunks has nothing to do.
     cursor: u64,
+    cut: Option<CutReport>,
+    restore_fault: Option<RestoreFault>,
     evaluated: Vec<EvaluatedShard>,
     dead: bool,
 }
@@ -37,13 +42,46 @@ struct Driver {
     at_ms: u64,
     // By launch: a worker that was declared lost wrongly goes on beside its replacement.
     processes: BTreeMap<(TaskId, Attempt), Process>,
+    // Checkpoints that nobody can begin from.
+    damaged: BTreeSet<CheckpointId>,
+}
+
+impl Process {
+    // A new generation begins where its checkpoint says.
+    fn follow(&mut self, view: TaskView, damaged: &BTreeSet<CheckpointId>) {
+        if self.view.as_ref().is_none_or(|old| old.generation < view.generation) {
+            let restore = view.restore.as_ref().map(|restore| restore.id);
+            self.cursor = restore.map_or(0, |id| id.step);
+            let damaged = restore.filter(|id| damaged.contains(id));
+            self.restore_fault = damaged.map(|id| RestoreFault { id, reason: "damaged".into() });
+            self.evaluated.clear();
+        }
+        self.view = Some(view);
+        self.cut();
+    }
+
+    // Cuts what the view asks for, once its time has come.
+    fn cut(&mut self) {
+        let Some(cut) = self.view.as_ref().and_then(|view| view.cut.as_ref()) else { return self.cut = None };
+        let (id, step) = (cut.id, cut.id.step);
+        if self.cursor < step || self.cut.as_ref().is_some_and(|report| report.id == id) {
+            return;
+        }
+        let part = PartFile { file: format!("{id}.{}", self.task), length: 1, crc32c: 2 };
+        let outcome = if self.cursor == step { CutOutcome::Written(part) } else { CutOutcome::Missed };
+        self.cut = Some(CutReport { id, outcome });
+    }
 }
 
 impl Driver {
     fn new(servers: u32, workers: u32, epochs: u32, eval: bool) -> Self {
+        Self::of(file(servers, workers, epochs, eval))
+    }
+
+    fn of(file: JobFile) -> Self {
         let job: JobId = "fashion-1".parse().unwrap();
-        let mut driver = Self { cluster: Cluster::new(), job, index: 0, at_ms: 0, processes: BTreeMap::new() };
-        driver.apply(submit("r", file(servers, workers, epochs, eval)));
+        let mut driver = Self { cluster: Cluster::new(), job, index: 0, at_ms: 0, processes: BTreeMap::new(), damaged: BTreeSet::new() };
+        driver.apply(submit("r", file));
         driver
     }
 
@@ -63,7 +101,8 @@ impl Driver {
 
     fn reconcile(&mut self) {
         for (_, task, attempt) in desired(&self.cluster) {
-            let fresh = Process { task, attempt, view: None, cursor: 0, evaluated: Vec::new(), dead: false };
+            let fresh =
+                Process { task, attempt, view: None, cursor: 0, cut: None, restore_fault: None, evaluated: Vec::new(), dead: false };
             self.processes.entry((task, attempt)).or_insert(fresh);
         }
     }
@@ -80,14 +119,16 @@ impl Driver {
             return self.apply(Command::RegisterTask { job: self.job.clone(), task, attempt, process });
         }
         let view = view(&self.cluster, &self.job, task);
-        self.processes.get_mut(&key).unwrap().view = view;
+        self.processes.get_mut(&key).unwrap().follow(view.unwrap(), &self.damaged);
         self.check_fence();
     }
 
-    // No lane may be pushed for by two incarnations: neither by two servers' views, nor by a server's and the state.
+    // Within a generation no lane may be pushed for by two incarnations: neither by two servers' views, nor by a server's and
+    // the state. A server that was declared lost wrongly holds parameters of an earlier life, which count no more.
     fn check_fence(&self) {
         let servers = self.processes.values().filter(|p| p.task.role == Role::ParameterServer);
-        let views: Vec<&TaskView> = servers.filter_map(|p| p.view.as_ref()).collect();
+        let present = |view: &&TaskView| view.generation == self.job().generation;
+        let views: Vec<&TaskView> = servers.filter_map(|p| p.view.as_ref()).filter(present).collect();
         for (number, lane) in self.job().lanes.iter().enumerate() {
             let mut owners: BTreeSet<Incarnation> = views.iter().filter_map(|view| view.owners[number]).collect();
             owners.extend(lane.owner);
@@ -106,7 +147,8 @@ impl Driver {
                 return;
             }
             let complete = view.owners.iter().enumerate().all(|(lane, owner)| owner.is_some_and(|owner| pushes.contains(&(lane, owner))));
-            process.cursor += u64::from(complete && process.cursor < view.run_until);
+            process.cursor += u64::from(complete && process.cursor < view.run_until && process.restore_fault.is_none());
+            process.cut();
         } else if let Some(evaluate) = &view.evaluate {
             let new = |shard: &u32| !process.evaluated.iter().any(|e| (e.evaluation, e.shard) == (evaluate.evaluation, *shard));
             if let Some(shard) = evaluate.shards.iter().map(|(shard, _)| *shard).find(new) {
@@ -129,13 +171,14 @@ impl Driver {
         let body = if process.task.role == Role::ParameterServer {
             // Without chunks it is as far as it may be, always.
             let reached = if holds_chunks(process.task, view) { process.cursor } else { view.run_until };
-            Body::Server(ServerReport { reached: view.placement.is_some().then_some(reached), curve: None })
+            let reached = Some(reached).filter(|_| view.placement.is_some() && process.restore_fault.is_none());
+            Body::Server(ServerReport { reached, curve: None, cut: process.cut.clone(), restore_fault: process.restore_fault.clone() })
         } else {
             let variables = if view.placement.is_none() { variables() } else { Vec::new() };
             let exported = view.export.is_some().then(exported);
             Body::Worker(WorkerReport { variables, exported, evaluated: process.evaluated.clone(), ..WorkerReport::default() })
         };
-        Some(Report { incarnation: view.incarnation, applied: view.revision, generation: Generation(1), body, fault: None })
+        Some(Report { incarnation: view.incarnation, applied: view.revision, generation: view.generation, body, fault: None })
     }
 
     // A report comes in, also from those that were declared lost, and what it leads to is proposed.
@@ -152,8 +195,9 @@ impl Driver {
     fn lose(&mut self, key: (TaskId, Attempt), dies: bool) {
         let worn = self.job().tasks.values().any(|task| task.restarts_in_vain == 4);
         let servers = self.processes.values().filter(|p| p.task.role == Role::ParameterServer);
-        let step = servers.map(|p| p.cursor).min().unwrap_or(0);
-        let Some(process) = self.processes.get(&key).filter(|p| p.task.role == Role::Worker) else { return };
+        let present = servers.filter(|p| p.view.as_ref().is_some_and(|view| view.generation == self.job().generation));
+        let step = present.filter(|p| !p.dead && self.is_present(p)).map(|p| p.cursor).min().unwrap_or(0);
+        let Some(process) = self.processes.get(&key) else { return };
         if self.is_present(process) && !worn {
             self.processes.entry(key).and_modify(|process| process.dead |= dies);
             self.apply(Command::DeclareLost { job: self.job.clone(), task: key.0, attempt: key.1, cause: killed(), step });
@@ -171,6 +215,29 @@ impl Driver {
         }
     }
 
+    // The leader: cuts, some of them too late, commits, and disks that are full.
+    fn save(&mut self, which: u8) {
+        let (job, id) = (self.job.clone(), self.job().checkpoints.cutting.as_ref().map(|cutting| cutting.id));
+        if let Some(id) = self.job().complete_cut().map(|cutting| cutting.id) {
+            if which % 16 == 1 {
+                self.damaged.insert(id);
+            }
+            return self.apply(Command::CommitCheckpoint { job, id });
+        }
+        match id {
+            Some(id) if which % 8 == 7 => self.apply(Command::AbandonCut { job, id, reason: Some("disk full".into()) }),
+            Some(_) => {}
+            None => {
+                let reached = self.cursors().into_iter().max().unwrap_or(0);
+                let now_ms = self.job().checkpoints.due_at_ms.max(self.at_ms);
+                if let Some(step) = next_cut(self.job(), now_ms, reached, u64::from(which % 3)) {
+                    self.at_ms = now_ms;
+                    self.apply(Command::CutCheckpoint { job, generation: self.job().generation, step });
+                }
+            }
+        }
+    }
+
     fn act(&mut self, kind: u8, which: u8) {
         self.reconcile();
         let keys: Vec<_> = self.processes.keys().copied().collect();
@@ -178,7 +245,8 @@ impl Driver {
         if self.job().is_over() {
             return;
         }
-        match kind % 16 {
+        match kind % 17 {
+            16 => self.save(which),
             0..=4 => self.talk(key),
             5..=9 => self.work(key),
             10..=13 => self.hear(key),
@@ -190,8 +258,8 @@ impl Driver {
     // No more faults: everything happens again and again.
     fn heal(&mut self) {
         for _ in 0..200 {
-            for kind in [0, 5, 10, 15] {
-                (0..u8::try_from(self.processes.len()).unwrap() + 4).for_each(|which| self.act(kind, which));
+            for kind in [0, 5, 10, 15, 16] {
+                (0..u8::try_from(self.processes.len()).unwrap() + 4).for_each(|which| self.act(kind, if kind == 16 { 0 } else { which }));
             }
             if self.job().is_over() {
                 return;
@@ -209,7 +277,8 @@ impl Driver {
     // Cursors of the servers that hold chunks.
     fn cursors(&self) -> BTreeSet<u64> {
         let servers = self.processes.values().filter(|p| p.task.role == Role::ParameterServer);
-        servers.filter(|p| p.view.as_ref().is_some_and(|view| holds_chunks(p.task, view))).map(|p| p.cursor).collect()
+        let present = servers.filter(|p| !p.dead && p.attempt == self.job().tasks[&p.task].attempt);
+        present.filter(|p| p.view.as_ref().is_some_and(|view| holds_chunks(p.task, view))).map(|p| p.cursor).collect()
     }
 }
 
@@ -241,11 +310,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_job_succeeds_in_any_order_and_through_any_deaths_of_workers(
-        servers in 1u32..6, workers in 1u32..5, epochs in 1u32..4, eval in any::<bool>(),
+    fn a_job_succeeds_in_any_order_and_through_any_deaths(
+        servers in 1u32..6, workers in 1u32..5, epochs in 1u32..4, eval in any::<bool>(), every in proptest::option::of(0u64..6),
         acts in proptest::collection::vec(any::<(u8, u8)>(), 0..600),
     ) {
-        let mut driver = Driver::new(servers, workers, epochs, eval);
+        let mut file = file(servers, workers, epochs, eval);
+        file.checkpoint = every.map(|every| Checkpointing { every_steps: (every > 0).then_some(every), ..Checkpointing::default() });
+        let saves = file.checkpoint.is_some();
+        let mut driver = Driver::of(file);
         acts.into_iter().for_each(|(kind, which)| driver.act(kind, which));
         driver.heal();
         let job = driver.job();
@@ -254,5 +326,8 @@ proptest! {
         prop_assert_eq!(&job.evaluations, &quiet.job().evaluations);
         let last = u64::from(epochs) * 4;
         prop_assert_eq!(driver.cursors(), BTreeSet::from([last]));
+        let checkpoints = &job.checkpoints;
+        let saved = checkpoints.committed.last().map(|checkpoint| checkpoint.id.step);
+        prop_assert!(!saves || saved == Some(last) || checkpoints.last_failed || job.restored_step() == last, "{:?}", checkpoints);
     }
 }

@@ -12,7 +12,8 @@ use crate::outcome::Outcome;
 use crate::snapshot::{load, save};
 use crate::view::view_for;
 use proptest::prelude::*;
-use tfcoord_types::id::{Attempt, Generation, Incarnation, Revision, TaskId};
+use tfcoord_types::checkpoint::PartFile;
+use tfcoord_types::id::{Attempt, CheckpointId, Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::report::{EvaluatedShard, FaultKind};
 
 /// A draw for one command: which one, of which job and task, and a number.
@@ -25,7 +26,7 @@ pub(super) type Log = Vec<(u64, u64, Command)>;
 pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Command {
     let jobs: Vec<&Job> = cluster.jobs().collect();
     let wild = number.is_multiple_of(16);
-    let Some(job) = jobs.get(usize::from(which) % (jobs.len() + usize::from(wild)).max(1)).filter(|_| kind % 32 != 0) else {
+    let Some(job) = jobs.get(usize::from(which) % (jobs.len() + usize::from(wild)).max(1)).filter(|_| kind % 40 != 0) else {
         let (servers, workers) = (1 + u32::from(who % 2), 1 + u32::from(who % 3));
         return submit(&format!("r{}", which % 8), file(servers, workers, 1 + u32::from(number % 2), who.is_multiple_of(4)));
     };
@@ -35,10 +36,12 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
     let state = job.tasks.get(&task);
     let attempt = Attempt(state.map_or(1, |s| s.attempt.0) + u32::from(wild));
     let incarnation = state.and_then(|s| s.incarnation()).unwrap_or(Incarnation(u64::from(number)));
-    let generation = Generation(if number == 7 { 2 } else { 1 });
+    let generation = Generation(job.generation.0 + u64::from(number == 7));
+    let cut = job.checkpoints.cutting.as_ref().map(|cutting| cutting.id);
+    let any = CheckpointId { generation, step: u64::from(number), attempt: u64::from(who) };
     let step = if wild { u64::from(number) } else { job.run_until };
     let evaluation = job.evaluating.as_ref().map_or(0, |e| e.number);
-    match kind % 32 {
+    match kind % 40 {
         1..=9 => Command::RegisterTask { job: id, task, attempt, process: process(&format!("{task}/{attempt}/{}", number % 64 == 1)) },
         10..=12 => {
             let mut variables = variables();
@@ -54,14 +57,25 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
         }
         25 | 26 => Command::CompleteExport { job: id, incarnation, exported: exported() },
         27 | 28 => {
-            let task = if who.is_multiple_of(16) { task } else { TaskId::worker(task.index) };
+            let task = if who.is_multiple_of(4) { task } else { TaskId::worker(task.index) };
             let attempt = job.tasks.get(&task).map_or(attempt, |task| task.attempt);
             Command::DeclareLost { job: id, task, attempt, cause: killed(), step }
         }
         29 if number < 8 => Command::FailJob { job: id, incarnation: Some(incarnation), fault: fault(FaultKind::Data, "bad") },
         29 if number < 12 => Command::CancelJob { job: id, reason: "enough".into() },
-        29 if number < 13 => Command::TakeOffice {},
+        29 if number < 15 => Command::TakeOffice { adopts: number > 12 },
         30 => Command::CollectTask { job: id, task, attempt, exit: None },
+        31..=38 if number < 60 => Command::CutCheckpoint { job: id, generation, step: step.min(u64::from(number)) },
+        31..=38 if number < 160 => {
+            let part = PartFile { file: format!("part-{task}"), length: 7, crc32c: 1 };
+            Command::CompleteCut { job: id, incarnation, id: cut.unwrap_or(any), part }
+        }
+        31..=38 if number < 220 => Command::CommitCheckpoint { job: id, id: cut.unwrap_or(any) },
+        31..=38 if number < 230 => Command::AbandonCut { job: id, id: cut.unwrap_or(any), reason: wild.then(|| "disk full".into()) },
+        31..=38 if number < 250 => {
+            let restored = job.checkpoints.restored.as_ref().map_or(any, |restored| restored.id);
+            Command::DiscardCheckpoint { job: id, generation, incarnation, id: restored, reason: "damaged".into() }
+        }
         _ => Command::Tick {},
     }
 }
@@ -133,7 +147,7 @@ fn random_commands_reach_every_state() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    let mut replaced = false;
+    let (mut replaced, mut restored) = (false, false);
     for _ in 0..100 {
         let draws = proptest::collection::vec(any::<Draw>(), 250).new_tree(&mut runner).unwrap().current();
         let mut cluster = Cluster::new();
@@ -141,6 +155,7 @@ fn random_commands_reach_every_state() {
             run(&mut cluster, std::slice::from_ref(draw));
             seen.extend(cluster.jobs().map(|job| job.state.to_string()));
             seen.extend(cluster.jobs().filter(|job| job.evaluating.is_some()).map(|_| "evaluating".to_owned()));
+            restored |= cluster.jobs().any(|job| job.checkpoints.restored.is_some());
             replaced |= cluster.jobs().any(|job| {
                 job.lanes.iter().any(|lane| lane.owner.is_some_and(|o| job.task_of(o).is_some_and(|task| job.tasks[&task].restarts > 0)))
             });
@@ -148,5 +163,5 @@ fn random_commands_reach_every_state() {
     }
     let expect = ["admitted", "cancelled", "evaluating", "failed", "finalizing", "running", "starting", "succeeded"];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expect);
-    assert!(replaced);
+    assert!(replaced && restored, "{replaced} {restored}");
 }

@@ -23,6 +23,7 @@ fn command() -> impl Strategy<Value = Command> {
             request_id: format!("request {n}"),
             file: Box::new(fixture::job_file()),
             manifest: fixture::summary(),
+            resume: None,
         }),
         4 => (job.clone(), 0u32..3, 0u8..2).prop_map(|(job, task, nonce)| Command::RegisterTask {
             job,
@@ -33,7 +34,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => job.clone().prop_map(|job| Command::CancelJob { job, reason: "enough".into() }),
         1 => job.prop_map(|job| Command::CollectTask { job, task: TaskId::worker(0), attempt: Attempt(1), exit: None }),
         1 => Just(Command::Tick {}),
-        1 => Just(Command::TakeOffice {}),
+        1 => Just(Command::TakeOffice { adopts: true }),
     ]
 }
 
@@ -128,7 +129,7 @@ fn an_index_that_is_taken_is_passed_over() {
     let refusal = || Refusal::Job { problem: "taken".into() };
     let free_from =
         |free: u64| move |_: &Cluster, index: Revision, _: &Command| if index.0 < free { Err(Denied::Here(refusal())) } else { Ok(()) };
-    let applied = journal.commit(&mut state, 1, vec![Command::TakeOffice {}], free_from(3)).unwrap();
+    let applied = journal.commit(&mut state, 1, vec![Command::TakeOffice { adopts: true }], free_from(3)).unwrap();
     assert_eq!((applied.len(), state.revision()), (1, Revision(3)));
     // What is refused at all, or finds no free index, says so.
     let anywhere = |_: &Cluster, _: Revision, _: &Command| Err(Denied::Anywhere(refusal()));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::session::{Ended, Hello, Session};
 use tfcoord_client::{Bearer, Endpoint};
-use tfcoord_launch::{Exit, Launch};
+use tfcoord_launch::{Exit, Launch, Launcher};
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_client::CoordinatorClient;
 use tfcoord_proto::v1::task_session_client::TaskSessionClient;
@@ -33,6 +33,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 type Client = CoordinatorClient<InterceptedService<Channel, Bearer>>;
 
 pub(super) struct Place {
+    lease_seconds: f64,
     _dir: tempfile::TempDir,
     endpoint: Endpoint,
     state: StateDir,
@@ -50,7 +51,9 @@ pub(super) fn exported(dir: &str) -> Exported {
 }
 
 impl Place {
+    /// A coordinator whose jobs have this lease, if they are [submitted](Self::submit).
     pub(super) async fn new(lease: Duration) -> Self {
+        let lease_seconds = lease.as_secs_f64();
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::new(&dir.path().join("state")).unwrap();
         let log = FileLog::open(&state.log(), SEGMENT_BYTES).unwrap();
@@ -58,16 +61,16 @@ impl Place {
         let launcher = Arc::new(FakeLauncher::default());
         let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
         let outputs = Outputs::new(&state).unwrap();
-        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, lease, ended_jobs_kept: 1 };
+        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, ended_jobs_kept: 1 };
         let fake = launcher.clone();
         let leader = Leader::start(parts, move |on_end| {
             fake.tell(on_end);
-            fake
+            Ok::<_, std::io::Error>(fake as Arc<dyn Launcher>)
         });
         make_token(&state.token()).unwrap();
         let token = Bearer::from_file(&state.token()).unwrap();
         let services = Services {
-            leader: leader.unwrap().handle(),
+            leader: leader.unwrap().0.handle(),
             preparer: Arc::new(Preparer::new(dir.path(), &state)),
             launcher: launcher.clone(),
             state: state.clone(),
@@ -79,7 +82,8 @@ impl Place {
         let (connections, _) = accept(vec![Listener::Unix(tokio::net::UnixListener::bind(&socket).unwrap())]);
         tokio::spawn(serve(services, connections, std::future::pending()));
         let channel = endpoint.connect(PATIENCE).await.unwrap();
-        let place = Self { endpoint, state, launcher, client: CoordinatorClient::with_interceptor(channel, token), _dir: dir };
+        let place =
+            Self { lease_seconds, endpoint, state, launcher, client: CoordinatorClient::with_interceptor(channel, token), _dir: dir };
         place.prepare_succeeds();
         place
     }
@@ -122,7 +126,9 @@ impl Place {
     }
 
     pub(super) async fn submit(&mut self, request_id: &str) -> Result<JobId, Status> {
-        self.submit_file(request_id, &JOB_FILE.replace("/out", self.outputs().to_str().unwrap())).await
+        let lease = format!("\"lease_seconds\": {}", self.lease_seconds);
+        let job_file = JOB_FILE.replace("/out", self.outputs().to_str().unwrap()).replace("\"lease_seconds\": 10", &lease);
+        self.submit_file(request_id, &job_file).await
     }
 
     /// The output directory of jobs.
@@ -132,7 +138,7 @@ impl Place {
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {
         let (request_id, job_file) = (request_id.to_owned(), job_file.to_owned());
-        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into() };
+        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false };
         Ok(self.client.submit(request).await?.into_inner().job.parse().unwrap())
     }
 

@@ -8,15 +8,14 @@ use std::time::Duration;
 use tfcoord_proto::v1;
 use tfcoord_types::id::{Generation, Incarnation, Revision, Role};
 use tfcoord_types::report::{Body, Report, ServerReport, WorkerReport};
+use tfcoord_types::timing::Timing;
 use tfcoord_types::view::TaskView;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-/// Changes within this time go out together, unless the job waits for one of them.
+/// See [`Pace::gap`].
 const REPORT_GAP: Duration = Duration::from_millis(50);
-/// A report is sent again after this time, changed or not.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 /// The session's other ends, for those who use it.
 pub(super) struct Ends {
@@ -31,6 +30,16 @@ pub(super) struct Keeper {
     views: watch::Sender<Arc<TaskView>>,
     reports: watch::Receiver<Report>,
     closing: watch::Receiver<bool>,
+    pace: Pace,
+}
+
+/// How often reports are sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Changes within this time go out together, unless the job waits for one of them.
+    pub(super) gap: Duration,
+    /// A report is sent again after this time, changed or not.
+    pub(super) every: Duration,
 }
 
 /// One open stream.
@@ -40,7 +49,7 @@ struct Stream {
 }
 
 /// Opens the first stream.
-pub(super) async fn begin(mut reach: Reach, role: Role, incarnation: Incarnation) -> Result<(Keeper, Ends), Ended> {
+pub(super) async fn begin(mut reach: Reach, role: Role, incarnation: Incarnation, lease: Duration) -> Result<(Keeper, Ends), Ended> {
     let body = match role {
         Role::ParameterServer => Body::Server(ServerReport::default()),
         Role::Worker => Body::Worker(WorkerReport::default()),
@@ -50,7 +59,8 @@ pub(super) async fn begin(mut reach: Reach, role: Role, incarnation: Incarnation
     let (view_sender, views) = watch::channel(Arc::new(view));
     let (reports, report_receiver) = watch::channel(first);
     let (closing, closing_receiver) = watch::channel(false);
-    let keeper = Keeper { reach, stream: Some(stream), views: view_sender, reports: report_receiver, closing: closing_receiver };
+    let pace = Pace { gap: REPORT_GAP, every: Timing::heartbeat(lease) };
+    let keeper = Keeper { reach, stream: Some(stream), views: view_sender, reports: report_receiver, closing: closing_receiver, pace };
     Ok((keeper, Ends { views, reports, closing }))
 }
 
@@ -114,9 +124,9 @@ impl Keeper {
     async fn follow(&mut self, stream: Stream) -> Status {
         let Stream { up, mut down } = stream;
         let incarnation = self.reports.borrow().incarnation;
-        let (mut reports, mut closing, views) = (self.reports.clone(), self.closing.clone(), self.views.subscribe());
+        let (mut reports, mut closing, views, pace) = (self.reports.clone(), self.closing.clone(), self.views.subscribe(), self.pace);
         let sending = async move {
-            send(up, &mut reports, &mut closing, &views, REPORT_GAP).await;
+            send(up, &mut reports, &mut closing, &views, pace).await;
             std::future::pending().await
         };
         let receiving = async {
@@ -144,19 +154,19 @@ impl Keeper {
     }
 }
 
-/// Sends the newest report when it changes and every half second; returns when closing, the last report sent.
+/// Sends the newest report when it changes and with every heartbeat; returns when closing, the last report sent.
 pub(super) async fn send(
     up: mpsc::Sender<v1::Report>,
     reports: &mut watch::Receiver<Report>,
     closing: &mut watch::Receiver<bool>,
     views: &watch::Receiver<Arc<TaskView>>,
-    gap: Duration,
+    pace: Pace,
 ) {
     // What the stream was opened with has been sent.
     let mut sent = reports.borrow().clone();
     loop {
         let due = async {
-            let gap = tokio::time::sleep(gap);
+            let gap = tokio::time::sleep(pace.gap);
             tokio::pin!(gap);
             // Changes are looked at one by one until the gap is over.
             loop {
@@ -166,7 +176,7 @@ pub(super) async fn send(
                 }
             }
             if *reports.borrow() == sent {
-                let changed = tokio::time::timeout(REPORT_EVERY - REPORT_GAP, reports.changed()).await;
+                let changed = tokio::time::timeout(pace.every.saturating_sub(pace.gap), reports.changed()).await;
                 debug_assert!(!matches!(changed, Ok(Err(_))), "the session outlives its keeper");
             }
         };

@@ -9,6 +9,7 @@ use tfcoord_proto::CONTROL_MESSAGE_BYTES_MAX;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::task_session_client::TaskSessionClient;
 use tfcoord_types::id::Incarnation;
+use tfcoord_types::timing::Timing;
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -34,8 +35,7 @@ impl Reach {
     pub(super) fn new(endpoint: &Endpoint, token: &Bearer, grace: Duration) -> Self {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).expect("the system has random numbers");
-        let seed = u64::from_le_bytes(nonce[..8].try_into().expect("8 bytes"));
-        let backoff = Backoff::new(WAIT_FIRST, WAIT_CAP, seed);
+        let backoff = Backoff::new(WAIT_FIRST, WAIT_CAP, seed(nonce));
         Self { endpoint: endpoint.clone(), token: token.clone(), grace, nonce, backoff }
     }
 
@@ -51,9 +51,12 @@ impl Reach {
             host,
             kernel_path,
         };
-        let v1::Welcome { incarnation, job_file, manifest } =
+        let v1::Welcome { incarnation, job_file, manifest, lease_ms } =
             self.repeat(Duration::ZERO, async |mut client| Ok(client.register(message.clone()).await?.into_inner())).await?;
-        Ok(Welcome { incarnation: Incarnation(incarnation), job_file, manifest })
+        // Any that a job file may name.
+        let lease = Timing::new(Duration::from_millis(lease_ms).as_secs_f64(), None).lease;
+        self.backoff = Backoff::new(WAIT_FIRST, Timing::reconnect(lease), seed(self.nonce));
+        Ok(Welcome { incarnation: Incarnation(incarnation), job_file, manifest, lease })
     }
 
     /// Repeats `call` with backoff until it succeeds, is refused for good, or the grace time is over. Of that, `silence`
@@ -109,6 +112,11 @@ impl Reach {
         let grace_ms = u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX);
         Ended::Orphaned { endpoint: self.endpoint.clone(), grace_ms, cause: status.message().to_owned() }
     }
+}
+
+// Different processes wait differently.
+fn seed(nonce: [u8; 16]) -> u64 {
+    u64::from_le_bytes(nonce[..8].try_into().expect("8 bytes"))
 }
 
 /// Whether the same call would be refused again.

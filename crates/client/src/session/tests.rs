@@ -16,6 +16,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const LEASE: Duration = Duration::from_millis(700);
 
 type Views = mpsc::Sender<Result<v1::TaskView, Status>>;
 
@@ -33,7 +34,12 @@ impl TaskSession for Coordinator {
         let _ = self.hellos.send(request.into_inner());
         match self.refuse.lock().unwrap().pop() {
             Some(status) => Err(status),
-            None => Ok(Response::new(v1::Welcome { incarnation: 7, job_file: "{}".into(), manifest: Bytes::from_static(b"m") })),
+            None => Ok(Response::new(v1::Welcome {
+                incarnation: 7,
+                job_file: "{}".into(),
+                manifest: Bytes::from_static(b"m"),
+                lease_ms: u64::try_from(LEASE.as_millis()).unwrap(),
+            })),
         }
     }
 
@@ -110,6 +116,8 @@ fn view(revision: u64) -> v1::TaskView {
         evaluate: None,
         export: None,
         evaluations: vec![],
+        restore: None,
+        cut: None,
     }
     .into()
 }
@@ -152,7 +160,7 @@ async fn registers_until_there_is_a_coordinator_and_tells_the_newest() {
 
 #[tokio::test]
 async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
-    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), curve: None }), ..report(3) };
+    let server = |step: u64| Report { body: Body::Server(ServerReport { reached: Some(step), ..ServerReport::default() }), ..report(3) };
     let worker = |step: u64, evaluated: &[u32]| {
         let shard = |shard: &u32| EvaluatedShard { evaluation: 1, shard: *shard, counts: Counts::default() };
         let body = WorkerReport { step, evaluated: evaluated.iter().map(shard).collect(), ..WorkerReport::default() };
@@ -170,7 +178,8 @@ async fn what_the_job_waits_for_does_not_wait_for_the_gap() {
         let (_closing, mut closing) = watch::channel(false);
         let (up, mut sent) = mpsc::channel(1);
         // The gap is never over: a figure alone goes nowhere.
-        let sending = async move { keep::send(up, &mut reports, &mut closing, &views, Duration::MAX).await };
+        let never = keep::Pace { gap: Duration::MAX, every: Duration::MAX };
+        let sending = async move { keep::send(up, &mut reports, &mut closing, &views, never).await };
         let sending = tokio::spawn(sending);
         reporter.send_replace(figure);
         tokio::task::yield_now().await;

@@ -31,6 +31,40 @@ fn what_is_not_committed_is_not_there() {
 }
 
 #[test]
+fn a_new_name_is_never_taken_from_another_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let write = |text: &str| {
+        let mut file = AtomicFile::create(&path, 0o600).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.sync().unwrap();
+        file.place_new()
+    };
+    write("first").unwrap();
+    assert!(matches!(write("second"), Err(Error::Exists { path: taken }) if taken == path));
+    assert_eq!(fs::read(&path).unwrap(), b"first");
+    assert_eq!(names(dir.path()), ["file"], "the temporary name is gone");
+}
+
+#[test]
+fn of_writers_that_race_for_a_new_name_one_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let won = std::thread::scope(|scope| {
+        let race = |byte: u8| {
+            let mut file = AtomicFile::create(&path, 0o600).unwrap();
+            file.write_all(&[byte; 4096]).unwrap();
+            file.place_new().is_ok().then_some(byte)
+        };
+        let racers: Vec<_> = (0..8u8).map(|byte| scope.spawn(move || race(byte))).collect();
+        racers.into_iter().filter_map(|racer| racer.join().unwrap()).collect::<Vec<u8>>()
+    });
+    assert_eq!(won.len(), 1);
+    assert_eq!(fs::read(&path).unwrap(), [won[0]; 4096]);
+    assert_eq!(names(dir.path()), ["file"]);
+}
+
+#[test]
 fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.json");

@@ -71,3 +71,14 @@ fn a_private_directory_is_private() {
     fs::write(dir.path().join("file"), "").unwrap();
     assert!(matches!(private_dir(&dir.path().join("file")), Err(Error::Io { operation: "create", .. })));
 }
+
+#[test]
+fn directories_are_made_as_far_as_they_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b/c");
+    create_directory(&path).unwrap();
+    create_directory(&path).unwrap();
+    assert!(path.is_dir());
+    fs::write(path.join("file"), "").unwrap();
+    assert!(create_directory(&path.join("file/d")).is_err());
+}

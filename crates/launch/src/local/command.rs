@@ -1,8 +1,10 @@
 //! The command lines of tasks, and what of the environment they see.
 
 use super::Config;
+use super::record::CommandRecord;
 use crate::{Error, TaskSpec};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tfcoord_types::id::Role;
@@ -11,6 +13,8 @@ use tfcoord_types::id::Role;
 pub const PARAMETER_SERVER_PROGRAM: &str = "tfcoord-ps";
 /// The worker's program.
 pub const WORKER_PROGRAM: &str = "tfcoord-worker";
+/// What supervisors are called in a list of processes.
+const SUPERVISOR_NAME: &str = "tfcoord-supervisor";
 
 /// Variables that tasks need: where programs and libraries lie, how to speak to people, where to put temporary files.
 const PASSED: [&str; 10] =
@@ -43,27 +47,41 @@ pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
     Ok(command)
 }
 
-pub(super) fn build(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Command, Error> {
+/// The command that supervises the launch in `dir`. It does not show the task's arguments, which tell a task from it.
+pub(super) fn supervisor(config: &Config, dir: &Path) -> Command {
+    let (program, arguments) = config.supervisor.split_first().expect("a supervisor has a program");
+    let mut command = Command::new(program);
+    command.arg0(SUPERVISOR_NAME).args(arguments).arg(dir).env_clear().envs(environment());
+    command
+}
+
+/// What to run for a task.
+///
+/// # Errors
+/// [`Error::NoProgram`] if its program is not there.
+pub(super) fn task(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<CommandRecord, Error> {
     let launch = &spec.launch;
-    let mut command = match launch.task.role {
-        Role::ParameterServer => child(&config.bin_dir, PARAMETER_SERVER_PROGRAM)?,
-        Role::Worker => child(&config.bin_dir, WORKER_PROGRAM)?,
+    let (name, place, path) = match launch.task.role {
+        Role::ParameterServer => (PARAMETER_SERVER_PROGRAM, "--socket-dir", &config.socket_dir),
+        Role::Worker => (WORKER_PROGRAM, "--scratch", &config.scratch_dir),
     };
-    let (place, path) = match launch.task.role {
-        Role::ParameterServer => ("--socket-dir", &config.socket_dir),
-        Role::Worker => ("--scratch", &config.scratch_dir),
-    };
+    let program = program(&config.bin_dir, name)?;
+    let mut arguments: Vec<OsString> = Vec::new();
     if launch.task.role == Role::Worker {
-        command.arg("run");
+        arguments.push("run".into());
     }
-    command.args(["--coordinator", &config.coordinator]);
-    command.args(["--job", &launch.job.to_string(), "--task", &launch.task.to_string(), "--attempt", &launch.attempt.to_string()]);
+    let texts = [
+        ("--coordinator", config.coordinator.clone()),
+        ("--job", launch.job.to_string()),
+        ("--task", launch.task.to_string()),
+        ("--attempt", launch.attempt.to_string()),
+    ];
     let paths: [(&str, &Path); 3] = [("--token-file", &spec.token_file), ("--dir", dir), (place, path)];
-    for (name, path) in paths {
-        command.arg(name).arg(path);
-    }
-    command.args(["--cpus", &spec.cpus.max(1).to_string()]);
-    Ok(command)
+    let numbers = [("--cpus", spec.cpus.max(1).to_string()), ("--orphan-grace-ms", spec.orphan_grace.as_millis().to_string())];
+    arguments.extend(texts.into_iter().flat_map(|(name, text)| [name.into(), text.into()]));
+    arguments.extend(paths.into_iter().flat_map(|(name, path)| [name.into(), path.as_os_str().to_owned()]));
+    arguments.extend(numbers.into_iter().flat_map(|(name, text)| [name.into(), text.into()]));
+    Ok(CommandRecord { program, arguments })
 }
 
 // One address serves one process: tasks take any port of the same host, and write it to `metrics-address`.

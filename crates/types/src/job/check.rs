@@ -3,11 +3,14 @@
 mod graph;
 
 use super::shape::Fault;
-use super::{Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
+use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
 use crate::lane::MICRO_BATCHES_MAX;
+use crate::timing::{LEASE_SECONDS_RANGE, ORPHAN_GRACE_LEASES_MIN, ORPHAN_GRACE_SECONDS_MAX};
 
 /// The longest time that a start may take, in seconds: a day.
 const START_TIMEOUT_MAX: u64 = 86_400;
+/// The most steps or seconds between checkpoints.
+const EVERY_MAX: u64 = 1 << 40;
 
 /// All problems that can be seen without the data.
 pub fn check(job: &JobFile) -> Vec<Problem> {
@@ -278,7 +281,41 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
         format!("{} is not from 1 to {START_TIMEOUT_MAX} seconds", job.start_timeout),
         "leave it out for 60, or use such as 600",
     );
+    check_timing(job, found);
     found.unless(!job.output.dir.is_empty(), "output.dir", "it is empty", "name a directory");
+    if let Some(checkpoint) = &job.checkpoint {
+        check_checkpoint(checkpoint, found);
+    }
+}
+
+fn check_checkpoint(checkpoint: &Checkpointing, found: &mut Found) {
+    let both = checkpoint.every_steps.is_some() && checkpoint.every_seconds.is_some();
+    found.unless(!both, "checkpoint.every_seconds", "there is every_steps beside it", "keep one of them");
+    for (path, every) in [("checkpoint.every_steps", checkpoint.every_steps), ("checkpoint.every_seconds", checkpoint.every_seconds)] {
+        let fine = every.is_none_or(|every| (1..=EVERY_MAX).contains(&every));
+        found.unless(fine, path, format!("it is not from 1 to {EVERY_MAX}"), "leave it out for a checkpoint every 60 seconds");
+    }
+    found.unless(checkpoint.keep > 0, "checkpoint.keep", "none would be kept", "leave it out for 2, or use at least 1");
+    found.unless(checkpoint.dir.as_deref() != Some(""), "checkpoint.dir", "it is empty", "leave it out, or name a directory");
+}
+
+fn check_timing(job: &JobFile, found: &mut Found) {
+    let lease = job.lease_seconds;
+    found.unless(
+        LEASE_SECONDS_RANGE.contains(&lease),
+        "lease_seconds",
+        format!("{lease} is not from {} to {} seconds", LEASE_SECONDS_RANGE.start(), LEASE_SECONDS_RANGE.end()),
+        "leave it out for 2, or use such as 10",
+    );
+    if let Some(grace) = job.orphan_grace_seconds {
+        let least = lease * ORPHAN_GRACE_LEASES_MIN;
+        found.unless(
+            (least..=ORPHAN_GRACE_SECONDS_MAX).contains(&grace),
+            "orphan_grace_seconds",
+            format!("{grace} is not from {least} (two times lease_seconds) to {ORPHAN_GRACE_SECONDS_MAX} seconds"),
+            "leave it out for 30 times lease_seconds, or use a longer time",
+        );
+    }
 }
 
 fn counted(n: u32, one: &str, several: &str) -> String {

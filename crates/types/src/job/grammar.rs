@@ -63,7 +63,10 @@ pub(super) const JOB: Kind = Kind::Object(&[
     optional("worker", WORKER, "{\"count\": 2}"),
     optional("parameter_server", PARAMETER_SERVER, "{\"count\": 1}"),
     needed("output", Kind::Object(&[needed("dir", Kind::Text, "\"out\"")]), "{\"dir\": \"out\"}"),
+    optional("checkpoint", CHECKPOINT, "{\"every_seconds\": 30}"),
     optional("start_timeout", LONG, "60"),
+    optional("lease_seconds", Kind::Number, "2"),
+    optional("orphan_grace_seconds", Kind::Number, "60"),
 ]);
 
 const MODEL: Kind = Kind::Object(&[
@@ -206,7 +209,20 @@ const MEM: Field = optional("mem", LONG, "1024");
 
 const WORKER: Kind = Kind::Object(&[optional("count", COUNT, "2"), CPUS, MEM, optional("max_restarts", COUNT, "8")]);
 
-const PARAMETER_SERVER: Kind = Kind::Object(&[optional("count", COUNT, "1"), CPUS, MEM, optional("chunk_bytes", LONG, "1048576")]);
+const PARAMETER_SERVER: Kind = Kind::Object(&[
+    optional("count", COUNT, "1"),
+    CPUS,
+    MEM,
+    optional("chunk_bytes", LONG, "1048576"),
+    optional("max_restarts", COUNT, "8"),
+]);
+
+const CHECKPOINT: Kind = Kind::Object(&[
+    optional("dir", Kind::Text, "\"checkpoints\""),
+    optional("every_steps", LONG, "500"),
+    optional("every_seconds", LONG, "30"),
+    optional("keep", COUNT, "2"),
+]);
 
 impl Kind {
     /// What is expected there.

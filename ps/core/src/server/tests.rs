@@ -1,6 +1,10 @@
 //! One server, message by message. Faults and several servers: `worker/core/tests/exchange`.
 
+mod cut;
+
 use super::*;
+use crate::optimizer::Slots;
+use bytes::Bytes;
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::layout::SEGMENT;
 use tfcoord_types::variable::{Initializer, Variable};
@@ -34,6 +38,8 @@ fn view() -> TaskView {
         evaluate: None,
         export: None,
         evaluations: vec![],
+        restore: None,
+        cut: None,
     }
 }
 

@@ -1,8 +1,6 @@
 //! Deaths that end a job in this version, and what is said; no orphan stays.
 
-use rustix::process::Signal;
 use serde_json::json;
-use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::{Lab, idx, job};
 
 fn long_job(name: &str) -> serde_json::Value {
@@ -16,45 +14,6 @@ fn lab() -> Lab {
     let lab = Lab::new();
     idx::write_pictures(lab.path(), 1800, 12, 4, 1);
     lab
-}
-
-#[test]
-fn a_dead_server_ends_the_job_and_is_named() {
-    let lab = lab();
-    let submit = lab.spawn_submit(&long_job("server-dies"));
-    lab.wait_for_step();
-    lab.wait_for_task("ps-0").signal(Signal::KILL);
-    let output = submit.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("ps-0") && text.contains("signal 9"), "{text}");
-    wait_for(15, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
-}
-
-#[test]
-fn a_dead_coordinator_ends_the_job_and_is_named() {
-    let lab = lab();
-    let submit = lab.spawn_submit(&long_job("coordinator-dies"));
-    lab.wait_for_step();
-    lab.coordinator().expect("it runs").signal(Signal::KILL);
-    let output = submit.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("coordinator"), "{text}");
-    wait_for(15, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
-}
-
-#[test]
-fn tasks_without_a_coordinator_end_themselves() {
-    let lab = lab();
-    let mut submit = lab.spawn_submit(&long_job("orphans"));
-    lab.wait_for_step();
-    // The client first: it would start another coordinator, which ends what the first one left.
-    submit.kill().unwrap();
-    submit.wait().unwrap();
-    lab.coordinator().expect("it runs").signal(Signal::KILL);
-    assert!(!lab.task("worker-0").is_empty());
-    wait_for(20, "no task stays", || ["ps-0", "worker-0", "worker-1"].iter().all(|t| lab.task(t).is_empty()).then_some(()));
 }
 
 #[test]

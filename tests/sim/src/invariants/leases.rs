@@ -25,12 +25,13 @@ impl Leases {
     }
 
     /// The leader proposes this.
-    pub fn proposed(&self, cluster: &Cluster, command: &Command, lease: Us, now: Us) {
+    pub fn proposed(&self, cluster: &Cluster, command: &Command, now: Us) {
         let Command::DeclareLost { job, task, cause, .. } = command else { return };
         let incarnation = cluster.job(job).and_then(|job| job.tasks.get(task)?.incarnation());
         let Some(incarnation) = incarnation.filter(|_| cause.message.starts_with("did not report")) else { return };
         let since = self.heard_at.get(&incarnation).copied().unwrap_or(0).max(self.elected_at);
+        let lease = cluster.job(job).map(|job| job.file.timing().lease).unwrap_or_default();
         let place = format_args!("{job}/{task} incarnation {incarnation}: {} ms", (now - since) / 1000).to_string();
-        ensure(now - since > lease, place, "nobody is held for dead before a full lease");
+        ensure(u128::from(now - since) >= lease.as_micros(), place, "nobody is held for dead before a full lease");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Place, Task, World};
 use crate::disk::Trouble;
-use crate::faults::{Fault, PROMISES};
+use crate::faults::Fault;
 use crate::nature::{COORDINATOR, Node, WorldEvent};
 use crate::queue::{MS, S, Us};
 use tfcoord_coordinator_core::Exit;
@@ -12,8 +12,6 @@ use tfcoord_types::id::Role;
 const AWAY_MAX: Us = 25 * S;
 /// Longer than any run.
 const NEVER: Us = 1_000_000 * S;
-/// How long a server may be kept from the coordinator while its loss may not be: well below a lease.
-const SERVER_AWAY_MAX: Us = 3 * S;
 
 impl World {
     pub(super) fn fault(&mut self) {
@@ -42,15 +40,17 @@ impl World {
             }
             Fault::HangWorker => {
                 let place = self.pick(Role::Worker)?;
-                self.freeze(self.places[place].node, NEVER);
+                // One that hangs before it has registered is only seen when its time to do so is over.
+                let registered = matches!(&self.places[place].task, Task::Worker(worker) if worker.session.incarnation().is_some());
+                registered.then(|| self.freeze(self.places[place].node, NEVER))?;
             }
             Fault::FreezeServer => {
                 let place = self.pick(Role::ParameterServer)?;
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, AWAY_MAX);
                 self.freeze(self.places[place].node, time);
             }
             Fault::FreezeCoordinator => {
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, AWAY_MAX);
                 self.freeze(COORDINATOR, time);
             }
             Fault::CutStream => {
@@ -65,7 +65,7 @@ impl World {
             }
             Fault::PartServer => {
                 let place = self.pick(Role::ParameterServer)?;
-                let time = self.server_away()?;
+                let time = self.nature.chance.between(S / 2, AWAY_MAX);
                 self.part(self.places[place].node, COORDINATOR, time);
             }
             Fault::PartTasks => {
@@ -128,20 +128,6 @@ impl World {
     fn pick_any(&mut self) -> Option<usize> {
         let alive = self.alive(|_| true);
         self.nature.chance.pick(&alive)
-    }
-
-    // For how long servers may now be kept from the coordinator; one after the other while a job does not survive the
-    // loss of one.
-    fn server_away(&mut self) -> Option<Us> {
-        if PROMISES.server_loss {
-            return Some(self.nature.chance.between(S / 2, AWAY_MAX));
-        }
-        if self.nature.now < self.servers_spared_until {
-            return None;
-        }
-        let time = self.nature.chance.between(S / 2, SERVER_AWAY_MAX);
-        self.servers_spared_until = self.nature.now + time + 5 * S;
-        Some(time)
     }
 
     fn freeze(&mut self, node: Node, time: Us) {

@@ -10,21 +10,23 @@ use crate::tree::assert_none;
 /// Which of the project's crates a crate may depend on. A new crate takes its place here first.
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("types", &[]),
-    ("fs", &[]),
+    ("fault", &[]),
+    ("fs", &["fault"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
     ("data", &["types", "fs"]),
     ("model", &["types"]),
-    ("launch", &["types"]),
+    ("launch", &["types", "fault", "fs"]),
+    ("checkpoint", &["types", "fault", "fs"]),
     ("client", &["types", "proto"]),
     ("exchange", &["types", "proto"]),
     ("coordinator-core", &["types"]),
     ("ps-core", &["types"]),
     ("worker-core", &["types"]),
     // For the tokens and endpoints that both sides of a session must read alike.
-    ("coordinator", &["types", "proto", "client", "coordinator-core", "fs", "launch", "telemetry"]),
-    ("ps", &["types", "proto", "client", "exchange", "fs", "ps-core", "telemetry"]),
-    ("worker", &["types", "proto", "client", "exchange", "data", "fs", "model", "worker-core", "telemetry"]),
+    ("coordinator", &["types", "proto", "client", "coordinator-core", "checkpoint", "fault", "fs", "launch", "telemetry"]),
+    ("ps", &["types", "proto", "client", "exchange", "checkpoint", "fault", "fs", "ps-core", "telemetry"]),
+    ("worker", &["types", "proto", "client", "exchange", "data", "fault", "fs", "model", "worker-core", "telemetry"]),
     ("cli", &["types", "proto", "client"]),
     ("testkit", &["types", "proto", "exchange"]),
 ];

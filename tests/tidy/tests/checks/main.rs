@@ -7,6 +7,7 @@ mod commands;
 mod crate_docs;
 mod dependency_reasons;
 mod edges;
+mod fault_points;
 mod file_names;
 mod graph;
 mod licences;

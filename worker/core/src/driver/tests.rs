@@ -32,6 +32,8 @@ fn view(revision: u64) -> TaskView {
         evaluate: None,
         export: None,
         evaluations: vec![],
+        restore: None,
+        cut: None,
     }
 }
 

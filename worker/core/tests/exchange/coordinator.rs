@@ -237,6 +237,8 @@ impl Coordinator {
             evaluate,
             export,
             evaluations: vec![],
+            restore: None,
+            cut: None,
         }
     }
 }

@@ -305,6 +305,11 @@ impl<'a> World<'a> {
                 ps::Effect::Reached { step } => self.wire.push(Flight::Told(Fact::Reached { slot, step })),
                 ps::Effect::Applied { revision } => self.wire.push(Flight::Told(Fact::Applied { slot, revision })),
                 ps::Effect::CurveGrew { .. } => {}
+                ps::Effect::BeginCut { .. }
+                | ps::Effect::CutChunk { .. }
+                | ps::Effect::DropCut { .. }
+                | ps::Effect::Restore { .. }
+                | ps::Effect::Report => panic!("no view names a checkpoint"),
                 ps::Effect::Fail { fault } => panic!("{fault:?}"),
             }
         }

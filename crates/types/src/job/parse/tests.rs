@@ -64,6 +64,14 @@ fn problems_have_places() {
     );
     check("/* the end */", "}", "job.json:17:", "more than one");
     check("/* the end */", "\"start_timeout\": 0", "job.json:16:31: start_timeout: 0 is not from 1 to 86400", "such as 600");
+    check("/* the end */", "\"lease_seconds\": 0.2", "job.json:16:31: lease_seconds: 0.2 is not from 0.5 to 600 seconds", "such as 10");
+    let short = "\"lease_seconds\": 10, \"orphan_grace_seconds\": 10";
+    check(
+        "/* the end */",
+        short,
+        "job.json:16:52: orphan_grace_seconds: 10 is not from 20 (two times lease_seconds) to 86400 seconds",
+        "30 times",
+    );
 }
 
 #[test]

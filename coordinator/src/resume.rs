@@ -1,0 +1,139 @@
+//! `submit --resume`: the checkpoints that an earlier submission of a job has left, found without any log.
+//!
+//! Each job has a folder of its own; that of the same name whose newest checkpoint was written last is the one to go on
+//! from. What is damaged there is passed over, said aloud; what does not fit the job file is an error.
+
+use std::mem::discriminant;
+use std::path::{Path, PathBuf};
+use tfcoord_checkpoint::{Manifest, list, read, verify_lengths};
+use tfcoord_coordinator_core::checkpoint::Resume;
+use tfcoord_types::checkpoint::Checkpoint;
+use tfcoord_types::id::JobId;
+use tfcoord_types::job::{Graph, JobFile};
+use tfcoord_types::manifest::ManifestSummary;
+use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::variable::{Group, Variable};
+
+/// Why a job cannot go on from what an earlier one has left.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing to go on from.
+    #[error(
+        "--resume: there is no checkpoint of a job named {name} in {dir}{passed_over}\n  help: submit it without --resume, or name the checkpoint.dir of the job to go on from"
+    )]
+    None {
+        /// The job file's name.
+        name: String,
+        /// Where they were looked for.
+        dir: PathBuf,
+        /// What was found and cannot be used.
+        passed_over: String,
+    },
+    /// It is of another training.
+    #[error("--resume: {path}: the checkpoint {id} of {job} does not fit this job file: {problem}")]
+    Unfit {
+        /// What of the job file.
+        path: &'static str,
+        /// The checkpoint.
+        id: String,
+        /// Its job.
+        job: JobId,
+        /// The difference, and the remedy.
+        problem: String,
+    },
+}
+
+/// Finds what to go on from. Reads files.
+///
+/// # Errors
+/// As [`Error`] says.
+pub fn find(file: &JobFile, summary: &ManifestSummary) -> Result<Resume, Error> {
+    let (root, inside) = match file.checkpoint.as_ref().and_then(|checkpoint| checkpoint.dir.as_ref()) {
+        Some(dir) => (Path::new(dir), ""),
+        None => (Path::new(&file.output.dir), "checkpoints"),
+    };
+    let mut passed_over = Vec::new();
+    let jobs = folders(root, &file.name).into_iter().map(|dir| if inside.is_empty() { dir } else { dir.join(inside) });
+    let found = jobs.filter_map(|dir| Some((usable(&dir, &mut passed_over)?, dir)));
+    let newest = found.max_by_key(|(manifests, _)| manifests.last().map(|manifest| manifest.saved_at_ms));
+    let passed_over = if passed_over.is_empty() { String::new() } else { format!("; passed over: {}", passed_over.join("; ")) };
+    let Some((manifests, dir)) = newest else {
+        return Err(Error::None { name: file.name.clone(), dir: root.to_owned(), passed_over });
+    };
+    let newest = manifests.last().expect("one is usable");
+    if let Some((path, problem)) = difference(file, summary, newest) {
+        return Err(Error::Unfit { path, id: newest.id.to_string(), job: newest.job.clone(), problem });
+    }
+    let dir = dir.to_string_lossy().into_owned();
+    let checkpoints = manifests.iter().map(|manifest| Checkpoint { id: manifest.id, dir: dir.clone() }).collect();
+    let passed_over = passed_over.trim_start_matches("; ").to_owned();
+    Ok(Resume { checkpoints, evaluations: newest.evaluations.clone(), passed_over })
+}
+
+// The folders of jobs of this name.
+fn folders(root: &Path, name: &str) -> Vec<PathBuf> {
+    // One that cannot be read has no jobs that could be found.
+    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
+    let of_name = |entry: &std::fs::DirEntry| {
+        let job = entry.file_name().to_str().and_then(|text| text.parse::<JobId>().ok());
+        job.is_some_and(|job| job.name == name)
+    };
+    entries.filter_map(Result::ok).filter(of_name).map(|entry| entry.path()).collect()
+}
+
+// Checkpoints with all their parts, the oldest first; nothing where there are none.
+fn usable(dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
+    let mut manifests = Vec::new();
+    for id in list(dir).ok()? {
+        match read(dir, id).and_then(|manifest| verify_lengths(dir, &manifest).map(|()| manifest)) {
+            Ok(manifest) => manifests.push(manifest),
+            Err(error) => passed_over.push(error.to_string()),
+        }
+    }
+    manifests.reverse();
+    // Those of another plan than the newest one are of another training.
+    let plan = |manifest: &Manifest| TrainPlan { epochs: 1, ..manifest.plan };
+    let newest = manifests.last().map(plan)?;
+    manifests.retain(|manifest| plan(manifest) == newest);
+    Some(manifests)
+}
+
+// What of the job file is otherwise, and what to do about it. Learning rate, schedule, clipping and epochs may change.
+fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) -> Option<(&'static str, String)> {
+    let Manifest { plan, train, variables, .. } = manifest;
+    let told = |was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
+        Some(format!("it was {was}, and is {is}: set it back, or submit without --resume"))
+    };
+    if plan.records != summary.train_records {
+        let problem = format!("it has {} training records, and there were {}: use the same data", summary.train_records, plan.records);
+        return Some(("data.train", problem));
+    }
+    if plan.batch_size != file.train.batch_size {
+        return Some("train.batch_size").zip(told(&plan.batch_size, &file.train.batch_size));
+    }
+    if plan.micro_batches != file.micro_batches() {
+        return Some("train.micro_batches").zip(told(&plan.micro_batches, &file.micro_batches()));
+    }
+    if train.seed != file.train.seed {
+        return Some("train.seed").zip(told(&train.seed, &file.train.seed));
+    }
+    if discriminant(&train.optimizer) != discriminant(&file.train.optimizer) {
+        return Some("train.optimizer").zip(told(&train.optimizer.kind(), &file.train.optimizer.kind()));
+    }
+    let graph = Graph::new(&file.model, &summary.input).ok()?;
+    let trained = |variable: &&Variable| !matches!(variable.group, Group::Curve);
+    let mut theirs = variables.iter().filter(trained);
+    for (name, shape, _) in graph.variables() {
+        match theirs.next() {
+            Some(variable) if variable.name == name && variable.shape == shape => {}
+            Some(Variable { name: old, shape: was, .. }) => {
+                return Some((
+                    "model",
+                    format!("it has {name} of shape {shape:?} where there was {old} of shape {was:?}: use the same model"),
+                ));
+            }
+            None => return Some(("model", format!("it has {name}, which was not there: use the same model"))),
+        }
+    }
+    theirs.next().map(|variable| ("model", format!("it lacks {}: use the same model", variable.name)))
+}

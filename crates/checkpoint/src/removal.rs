@@ -1,0 +1,71 @@
+//! Removing: manifests first, so that what is listed is there.
+
+use crate::error::Error;
+use crate::listing::{files, list, read, verify_lengths};
+use crate::name::{Belongs, manifest};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use tfcoord_types::id::CheckpointId;
+
+/// Removes a checkpoint from `dir`; one that is not there, or only in part, is no error.
+///
+/// # Errors
+/// A file cannot be removed; without its manifest, which goes first, it is a checkpoint no more.
+pub fn remove(dir: &Path, id: CheckpointId) -> Result<(), Error> {
+    if remove_file(dir, &manifest(id))? {
+        // Else a power cut might bring the manifest back, but not the parts.
+        tfcoord_fs::sync_directory(dir)?;
+    }
+    tfcoord_fault::point!("checkpoint.remove.manifest");
+    for (file, belongs) in files(dir)? {
+        if matches!(belongs, Belongs::Part(of) | Belongs::Temporary(of) if of == id) {
+            remove_file(dir, &file)?;
+        }
+    }
+    tfcoord_fault::point!("checkpoint.remove.parts");
+    Ok(())
+}
+
+/// Removes from `dir` all checkpoints but the newest `keep` (at least one) that are whole, and what attempts that never
+/// became one have left, if they are older than the newest whole one. Nothing of those `in_use` is touched: one that is
+/// being written or begun from. Returns the checkpoints that are gone, the newest first.
+///
+/// # Errors
+/// The first file that could not be removed; the others are.
+pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<CheckpointId>, Error> {
+    let all = list(dir)?;
+    let whole = |id: &&CheckpointId| read(dir, **id).and_then(|manifest| verify_lengths(dir, &manifest)).is_ok();
+    // Damaged ones do not count: what can be begun from is what is kept.
+    let kept: Vec<CheckpointId> = all.iter().filter(whole).take(keep.max(1)).copied().collect();
+    let (Some(newest), Some(oldest)) = (kept.first(), kept.last()) else { return Ok(Vec::new()) };
+    let mut failed = None;
+    let mut gone = Vec::new();
+    for id in all.iter().filter(|id| *id < oldest && !in_use.contains(id)) {
+        match remove(dir, *id) {
+            Ok(()) => gone.push(*id),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    // With a manifest, even a damaged one, a part may be of use to somebody.
+    let named: BTreeSet<CheckpointId> = list(dir)?.into_iter().chain(in_use.iter().copied()).collect();
+    for (file, belongs) in files(dir)? {
+        if matches!(belongs, Belongs::Part(id) | Belongs::Temporary(id) if id < *newest && !named.contains(&id))
+            && let Err(error) = remove_file(dir, &file)
+        {
+            failed = failed.or(Some(error));
+        }
+    }
+    failed.map_or(Ok(gone), Err)
+}
+
+// Whether it was there.
+fn remove_file(dir: &Path, file: &str) -> Result<bool, Error> {
+    let path = dir.join(file);
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("remove", &path)(error)),
+    }
+}

@@ -1,0 +1,83 @@
+//! The table of all fault points. `docs/fault-points.md` shows it.
+
+use crate::{Kind, Point};
+
+const fn plain(name: &'static str, at: &'static str) -> Point {
+    Point { name, at, kind: Kind::Plain }
+}
+
+const fn io(name: &'static str, at: &'static str) -> Point {
+    Point { name, at, kind: Kind::Io }
+}
+
+/// Every fault point of the program, by area and in the order in which they are reached.
+pub const POINTS: &[Point] = &[
+    io("checkpoint.part.create", "a server is about to make the file of its part"),
+    plain("checkpoint.part.created", "the part has its file and its header, and no tensors"),
+    io("checkpoint.part.write", "a piece of the part is about to be written"),
+    plain("checkpoint.part.written", "a run of the part's pieces is written"),
+    plain("checkpoint.part.before_sync", "all of the part is written"),
+    io("checkpoint.part.sync", "the part is about to be synced"),
+    plain("checkpoint.part.synced", "the part is durable, and nobody has been told"),
+    io("checkpoint.manifest.write", "all parts are there, and the manifest is about to be written under a temporary name"),
+    plain("checkpoint.manifest.written", "the manifest is written and not synced"),
+    io("checkpoint.manifest.sync", "the manifest is about to be synced"),
+    plain("checkpoint.manifest.synced", "the manifest is durable under its temporary name"),
+    io("checkpoint.manifest.rename", "the manifest is about to take its name"),
+    plain("checkpoint.manifest.renamed", "the manifest has its name, which is not durable yet"),
+    plain("checkpoint.manifest.dir_synced", "the checkpoint is committed, and nobody has been told"),
+    plain("checkpoint.remove.manifest", "a checkpoint's manifest is gone, and its parts are still there"),
+    plain("checkpoint.remove.parts", "a checkpoint's parts are gone"),
+    io("fs.file.create", "a file that appears whole is about to be made under a temporary name"),
+    plain("fs.file.created", "it has its temporary name, and nothing in it"),
+    io("fs.file.write", "bytes are about to be written to it"),
+    io("fs.file.sync", "what was written is about to be synced"),
+    plain("fs.file.synced", "it is durable under its temporary name"),
+    io("fs.file.rename", "it is about to take its final name"),
+    plain("fs.file.renamed", "it has its final name, which is not durable yet"),
+    plain("fs.file.durable", "its final name is durable, and nobody has been told"),
+    plain("fs.directory.synced", "a directory that appears whole is durable under its temporary name"),
+    plain("fs.directory.renamed", "the directory has its final name, which is not durable yet"),
+    io("log.append.write", "entries are about to be written to the coordinator's log"),
+    plain("log.append.written", "the entries are written and not synced"),
+    io("log.append.sync", "the written entries are about to be synced"),
+    plain("log.append.synced", "the entries are durable, and nobody has been told"),
+    io("log.segment.create", "a segment of the log is about to be made"),
+    plain("log.segment.created", "the segment's file is there, without its header"),
+    plain("log.segment.rolled", "the log goes on in a new segment that has no entry yet"),
+    plain("log.segment.removed", "a segment that a snapshot stands for is gone, and the directory is not synced"),
+    plain("log.snapshot.made", "a snapshot is about to be written"),
+    plain("log.snapshot.written", "the snapshot is durable, and older ones are still there"),
+    plain("leader.office.taken", "the leader has taken office, and has answered nobody"),
+    plain("leader.commit.begun", "what commands say is about to be appended to the log"),
+    plain("leader.commit.durable", "the commands are in the log and not applied"),
+    plain("leader.commit.applied", "the commands are applied; nothing follows from them yet"),
+    plain("leader.effects.due", "effects are about to be carried out, and answers given"),
+    plain("leader.task.registered", "a task is registered, and does not know it"),
+    plain("leader.answer.due", "somebody who asked is about to be answered"),
+    plain("leader.views.due", "a job has changed, and its tasks are about to see it"),
+    plain("leader.reconcile.due", "what runs is about to be compared with what should"),
+    plain("launch.begun", "a task is about to be launched"),
+    plain("launch.record.written", "a record of a launch is written under its temporary name"),
+    plain("launch.started", "the task is started, and the leader does not know it"),
+    plain("ps.sockets.bound", "a server has its sockets, and is about to register"),
+    plain("ps.registered", "the server is registered, and holds nothing"),
+    plain("ps.view.applied", "the server has made itself equal to a view"),
+    plain("ps.push.received", "a push has come whole, and counts nowhere"),
+    plain("ps.push.taken", "the push counts, or is refused; nobody has been told"),
+    plain("ps.chunk.updated", "a chunk has a new version, which no worker has seen"),
+    plain("ps.pull.received", "somebody asks for chunks"),
+    plain("ps.report.due", "the server's state is about to be reported"),
+    plain("worker.registered", "a worker is registered, and has read no data"),
+    plain("worker.view.received", "a view has come to the worker"),
+    plain("worker.link.open", "the worker has opened the exchange with a server"),
+    plain("worker.parameters.pulled", "all chunks of a version are there, and about to be used"),
+    plain("worker.step.begun", "the worker is about to compute its lanes of a step"),
+    plain("worker.step.computed", "the worker has computed its lanes of a step"),
+    plain("worker.push.due", "a sum is about to be pushed"),
+    plain("worker.push.sent", "the sum is on its way"),
+    plain("worker.shard.evaluated", "a shard is evaluated, and not reported"),
+    plain("worker.export.written", "the model's files are written under a temporary name"),
+    plain("worker.export.renamed", "the model has its name; the curve is not written"),
+    plain("worker.export.done", "all of the export is in its place, and not reported"),
+];

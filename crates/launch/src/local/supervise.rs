@@ -1,0 +1,93 @@
+//! The supervisor: a small process beside each task, which outlives the coordinator.
+//!
+//! ```text
+//!   coordinator ── command.json; starts ──► supervisor ── supervisor.json, made once ──► starts ──► task, in a group of
+//!                                               │  away from the coordinator's session    │         its own
+//!                                               │◄── waits ───────────────────────────────┘
+//!                                               └──► the group's rest is killed, the task is reaped, exit.json
+//! ```
+//!
+//! It is needed since only a parent learns how a process ended. It sends no signals but at its task's end, and listens
+//! to none: whoever wants the task to end says so to the task's group. Killed itself, it leaves the task behind, whose
+//! end is seen then, but not its exit code.
+
+use super::record::{self, CommandRecord, ExitRecord, Identity};
+use crate::Exit;
+use nix::sys::resource::{UsageWho, getrusage};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, setsid, waitid};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What it tells the launcher on its standard output, if that still listens: one line, once the task runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Started {
+    pub(super) supervisor: Identity,
+    pub(super) task: Identity,
+}
+
+/// Runs the launch in `dir` to its end, unless it has a supervisor already. For the program that the launcher starts
+/// with this directory.
+///
+/// # Errors
+/// The directory cannot be read or written to; then nothing was started, or its end could not be recorded.
+pub fn supervise(dir: &Path) -> io::Result<()> {
+    // Refused only to who leads a group already.
+    let _ = setsid();
+    let command = record::read_command(dir)?;
+    let supervisor = Identity::of(getpid())?;
+    if !record::claim(dir, &supervisor)? {
+        return Ok(());
+    }
+    let record = match start(dir, &command) {
+        Ok(mut child) => {
+            tell(dir, supervisor, Pid::from_child(&child));
+            end(&mut child)
+        }
+        Err(error) => {
+            let message = format!("could not be started: {}: {error}", command.program.display());
+            ExitRecord { message, ..ExitRecord::default() }
+        }
+    };
+    record::write_exit(dir, &record).map_err(io::Error::other)
+}
+
+fn start(dir: &Path, command: &CommandRecord) -> io::Result<Child> {
+    let log = || File::options().append(true).create(true).open(dir.join("log"));
+    let CommandRecord { program, arguments } = command;
+    Command::new(program).args(arguments).process_group(0).stdin(Stdio::null()).stdout(log()?).stderr(log()?).spawn()
+}
+
+fn tell(dir: &Path, supervisor: Identity, task: Pid) {
+    let Ok(task) = Identity::of(task) else { return };
+    if let Err(error) = record::write_process(dir, &task) {
+        eprintln!("cannot record the process {}: {error}", task.pid());
+    }
+    let mut stdout = io::stdout();
+    let line = serde_json::to_string(&Started { supervisor, task }).expect("numbers and texts");
+    // Nobody listens any more if the coordinator is gone.
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+// Waiting without reaping keeps the id: the group can be killed before anybody else may get it.
+fn end(child: &mut Child) -> ExitRecord {
+    let pid = Pid::from_child(child);
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
+    if let Ok(task) = Identity::of(pid) {
+        task.kill_rest();
+    }
+    let exit = child.wait().ok().map(Exit::from);
+    ExitRecord { exit, peak_memory_bytes: peak_memory_bytes(), message: String::new() }
+}
+
+// Of children that were waited for, which is one: getrusage(2) counts in KiB.
+fn peak_memory_bytes() -> Option<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    u64::try_from(usage.max_rss()).ok().filter(|kib| *kib > 0)?.checked_mul(1024)
+}

@@ -1,0 +1,156 @@
+//! Checkpoints: cut while training goes on, and begun from.
+
+use super::*;
+use std::collections::BTreeMap;
+use tfcoord_types::checkpoint::{CutOutcome, PartFile};
+use tfcoord_types::id::CheckpointId;
+
+fn checkpoint(step: u64, attempt: u64) -> Checkpoint {
+    Checkpoint { id: CheckpointId { generation: Generation(1), step, attempt }, dir: "/c".into() }
+}
+
+fn asked(step: u64, attempt: u64) -> Input {
+    Input::View(Box::new(TaskView { revision: Revision(attempt), cut: Some(checkpoint(step, attempt)), ..view() }))
+}
+
+fn adam() -> Bed {
+    let train = r#"{"batch_size": 8, "epochs": 3, "optimizer": {"adam": {"learning_rate": 0.5}}}"#;
+    let mut bed = Bed(Server::new(Config { slot: 0, train: serde_json::from_str(train).unwrap() }));
+    bed.apply(Input::View(Box::new(view())));
+    bed
+}
+
+// One step of every chunk here, with gradients of its own; what it made beside its answers.
+fn step(bed: &mut Bed, step: u64) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for chunk in [0, 2] {
+        for (who, block) in [(A, (0, 2)), (B, (2, 2))] {
+            let value = (step + 1) as f32 * if chunk == 0 { 1.0 } else { 0.5 };
+            effects.extend(bed.apply(Input::Push(push(who, chunk, step, block, value))));
+        }
+    }
+    effects
+}
+
+// What was cut, by chunk.
+fn contents(effects: Vec<Effect>) -> BTreeMap<u32, Content> {
+    let content = |effect| match effect {
+        Effect::CutChunk { chunk, values, slots, curve, .. } => Some((chunk, Content { values, slots, curve })),
+        _ => None,
+    };
+    effects.into_iter().filter_map(content).collect()
+}
+
+fn begun(effects: &[Effect]) -> Vec<(u32, u64, u64, bool)> {
+    let heads = |effect: &Effect| match effect {
+        Effect::BeginCut { parts, .. } | Effect::Restore { parts, .. } => Some(parts.clone()),
+        _ => None,
+    };
+    effects.iter().find_map(heads).unwrap_or_default().iter().map(|head| (head.id, head.chunk.len, head.slots, head.curve)).collect()
+}
+
+// Everything that a server holds.
+fn state(bed: &mut Bed) -> (Vec<(u32, u64)>, BTreeMap<u32, Content>, ServerReport) {
+    let at = bed.0.cursors()[0].1;
+    let cut = bed.apply(asked(at, 1000 + at));
+    (bed.0.cursors(), contents(cut), ServerReport { cut: None, ..bed.0.report() })
+}
+
+#[test]
+fn a_cut_has_every_chunk_as_it_is_at_the_step_while_training_goes_on() {
+    let mut bed = adam();
+    step(&mut bed, 0);
+    let mut cut = bed.apply(asked(2, 6));
+    assert_eq!(begun(&cut), [(0, 4096, 2, false), (2, 3, 0, true)]);
+    let after_two = {
+        let mut quiet = adam();
+        (0..2).for_each(|n| drop(step(&mut quiet, n)));
+        state(&mut quiet).1
+    };
+    cut.extend(step(&mut bed, 1));
+    cut.extend(step(&mut bed, 2));
+    assert_eq!(contents(cut), after_two, "also what the third step has changed since");
+    assert_eq!(after_two[&2].curve.len(), 2);
+    assert_eq!(bed.0.report().cut, None, "it is not written yet");
+    let outcome = CutOutcome::Written(PartFile { file: "f".into(), length: 1, crc32c: 1 });
+    bed.apply(Input::CutDone { id: checkpoint(2, 5).id, outcome: CutOutcome::Missed });
+    assert_eq!(bed.apply(Input::CutDone { id: checkpoint(2, 6).id, outcome: outcome.clone() }), [Effect::Report]);
+    assert_eq!(bed.0.report().cut.unwrap().outcome, outcome);
+    let gone = bed.apply(Input::View(Box::new(TaskView { revision: Revision(8), ..view() })));
+    assert_eq!((&gone[0], bed.0.report().cut), (&Effect::DropCut { id: checkpoint(2, 6).id }, None));
+}
+
+#[test]
+fn a_cut_behind_a_chunk_is_missed_as_a_whole() {
+    let mut bed = adam();
+    bed.push(push(A, 0, 0, (0, 2), 1.0));
+    bed.push(push(B, 0, 0, (2, 2), 1.0));
+    let effects = bed.apply(asked(0, 6));
+    assert!(begun(&effects).is_empty() && contents(effects).is_empty(), "chunk 2 is there, chunk 0 is beyond");
+    assert_eq!(bed.0.report().cut.unwrap().outcome, CutOutcome::Missed);
+    assert_eq!(begun(&bed.apply(asked(1, 7))).len(), 2, "a later one is taken");
+}
+
+#[test]
+fn a_generation_goes_on_from_a_checkpoint_with_the_same_bits() {
+    let mut first = adam();
+    let mut cut = first.apply(asked(1, 6));
+    cut.extend(step(&mut first, 0));
+    let mut second = Bed(Server::new(first.0.config.clone()));
+    let restore = TaskView { generation: Generation(2), revision: Revision(9), restore: Some(checkpoint(1, 6)), ..view() };
+    let asked = second.apply(Input::View(Box::new(restore.clone())));
+    assert_eq!(begun(&asked), [(0, 4096, 2, false), (2, 3, 0, true)]);
+    let early = Push { generation: Generation(2), ..push(A, 0, 1, (0, 2), 2.0) };
+    assert_eq!(second.push(early.clone()), "NotYet { revision: Revision(9) }");
+    assert_eq!(
+        (second.0.report().reached, second.apply(Input::View(Box::new(restore)))),
+        (None, vec![Effect::Applied { revision: Revision(9) }])
+    );
+    let other = Input::Restored { id: checkpoint(2, 7).id, contents: BTreeMap::new() };
+    assert_eq!(second.apply(other), [], "nobody asked for it");
+    let effects = second.apply(Input::Restored { id: checkpoint(1, 6).id, contents: contents(cut) });
+    assert_eq!(effects, [Effect::Reached { step: 1 }, Effect::Report]);
+    assert_eq!((second.0.cursors(), second.0.report().curve), (first.0.cursors(), first.0.report().curve));
+    assert_eq!(second.push(early), "Held");
+    for chunk in [0, 2] {
+        for (who, block) in [(A, (0, 2)), (B, (2, 2))] {
+            let next = push(who, chunk, 1, block, 2.0);
+            second.push(Push { generation: Generation(2), ..next.clone() });
+            first.push(next);
+        }
+    }
+    let values = |bed: &Bed, chunk| bed.0.held.as_ref().unwrap().table.part(chunk).unwrap().values().clone();
+    assert_eq!((values(&second, 0), values(&second, 2)), (values(&first, 0), values(&first, 2)));
+    assert_eq!((second.0.cursors(), second.0.curve(0)), (first.0.cursors(), first.0.curve(0)));
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_is_reported_and_not_used() {
+    let mut cut = BTreeMap::new();
+    let mut first = adam();
+    cut.extend(contents(first.apply(asked(0, 6))));
+    let restore = TaskView { generation: Generation(2), revision: Revision(9), restore: Some(checkpoint(0, 6)), ..view() };
+    let id = checkpoint(0, 6).id;
+    let begin = || {
+        let mut bed = Bed(Server::new(first.0.config.clone()));
+        bed.apply(Input::View(Box::new(restore.clone())));
+        bed
+    };
+    let short = Content { values: Bytes::from_static(&[0; 8]), ..cut[&0].clone() };
+    let slotless = Content { slots: Slots::default(), ..cut[&0].clone() };
+    for wrong in [None, Some(short), Some(slotless)] {
+        let mut bed = begin();
+        let mut contents = cut.clone();
+        contents.remove(&0);
+        contents.extend(wrong.map(|wrong| (0, wrong)));
+        assert_eq!(bed.apply(Input::Restored { id, contents }), [Effect::Report]);
+        let reason = "chunk 0 of checkpoint 1-0-6 is not of the length that it should have".to_owned();
+        assert_eq!(bed.0.report().restore_fault, Some(RestoreFault { id, reason }));
+    }
+    let mut bed = begin();
+    assert_eq!(bed.apply(Input::RestoreFailed { id, reason: "damaged".into() }), [Effect::Report]);
+    assert_eq!(bed.0.report().restore_fault.unwrap().reason, "damaged");
+    // The coordinator takes the one before, in a generation of its own.
+    bed.apply(Input::View(Box::new(TaskView { generation: Generation(3), revision: Revision(12), ..view() })));
+    assert_eq!((bed.0.report().restore_fault, bed.0.report().reached), (None, Some(0)));
+}

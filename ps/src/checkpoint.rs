@@ -1,0 +1,89 @@
+//! Checkpoints on the disk: what the core cuts is written, and what it begins from is read, each on a thread of its own,
+//! so that the holder never waits for a file.
+
+mod read;
+mod write;
+
+use crate::ask::Ask;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use tfcoord_checkpoint::{Kind, TensorHead};
+use tfcoord_ps_core::{Effect, Head};
+use tfcoord_types::checkpoint::Checkpoint;
+use tfcoord_types::id::{CheckpointId, Incarnation};
+use tokio::sync::mpsc::WeakSender;
+
+/// Carries out what the core decides about checkpoints; the answers come as asks.
+pub struct Checkpoints {
+    slot: u32,
+    asks: WeakSender<Ask>,
+    orders: mpsc::Sender<write::Order>,
+}
+
+impl Checkpoints {
+    /// Of the server `slot`, whose files carry its incarnation.
+    ///
+    /// # Panics
+    /// If no thread can be started.
+    pub fn new(slot: u32, incarnation: Incarnation, asks: WeakSender<Ask>) -> Self {
+        let (orders, receiver) = mpsc::channel();
+        let writer = write::Writer::new(slot, incarnation, asks.clone());
+        thread::Builder::new().name("checkpoint".into()).spawn(move || writer.run(&receiver)).expect("a thread can be started");
+        Self { slot, asks, orders }
+    }
+
+    /// Takes an effect that is about checkpoints; gives back any other one.
+    pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
+        let order = match effect {
+            Effect::BeginCut { checkpoint, parts } => write::Order::Begin { checkpoint, parts },
+            Effect::CutChunk { id, chunk, values, slots, curve } => write::Order::Chunk { id, chunk, values, slots, curve },
+            Effect::DropCut { id } => write::Order::Drop { id },
+            Effect::Restore { checkpoint, parts } => {
+                self.restore(checkpoint, parts);
+                return None;
+            }
+            other => return Some(other),
+        };
+        // Without its thread the process is ending.
+        let _ended = self.orders.send(order);
+        None
+    }
+
+    fn restore(&self, checkpoint: Checkpoint, parts: Vec<Head>) {
+        tracing::info!("ps-{} begins from checkpoint {} in {}", self.slot, checkpoint.id, checkpoint.dir);
+        let asks = self.asks.clone();
+        let read = move || {
+            let id = checkpoint.id;
+            let answer = match read::read(Path::new(&checkpoint.dir), id, &parts) {
+                Ok(contents) => Ask::Restored { id, contents },
+                Err(error) => Ask::RestoreFailed { id, reason: error.to_string() },
+            };
+            tell(&asks, answer);
+        };
+        let started = thread::Builder::new().name("restore".into()).spawn(read);
+        started.expect("a thread can be started");
+    }
+}
+
+// Whoever is told may have ended.
+fn tell(asks: &WeakSender<Ask>, ask: Ask) {
+    if let Some(asks) = asks.upgrade() {
+        let _ended = asks.blocking_send(ask);
+    }
+}
+
+/// The tensors of a chunk, in the order in which they are written; the curve has a point for each step.
+fn tensors(head: &Head, id: CheckpointId) -> Vec<TensorHead> {
+    let tensor = |kind, bytes| TensorHead { slab: head.chunk.slab, kind, offset: head.chunk.offset, bytes };
+    let kinds = [Kind::Values, Kind::First, Kind::Second];
+    let kept = usize::try_from(head.slots).unwrap_or(usize::MAX).saturating_add(1);
+    let mut tensors: Vec<_> = kinds.into_iter().take(kept).map(|kind| tensor(kind, head.chunk.len * 4)).collect();
+    if head.curve {
+        tensors.push(TensorHead { offset: 0, ..tensor(Kind::Curve, id.step * POINT_BYTES) });
+    }
+    tensors
+}
+
+/// Bytes of a point of the curve: loss sum, records, correct ones.
+const POINT_BYTES: u64 = 12;

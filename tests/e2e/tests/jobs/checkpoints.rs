@@ -1,0 +1,162 @@
+//! Checkpoints: servers that die, jobs that are resumed, files that are damaged; the bits are always those of the quiet run.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use tfcoord_testkit::deadline::wait_for;
+use tfcoord_testkit::{Lab, idx, job};
+
+const EPOCHS: u32 = 40;
+
+/// 26 steps an epoch.
+fn long_job(name: &str, every_steps: Option<u64>) -> Value {
+    let mut job = job::pictures(name, job::mlp_layers(), 803, 200);
+    job["train"]["epochs"] = json!(EPOCHS);
+    job["worker"]["count"] = json!(2);
+    job["parameter_server"]["count"] = json!(2);
+    if let Some(every_steps) = every_steps {
+        job["checkpoint"] = json!({"every_steps": every_steps, "keep": 3});
+    }
+    job
+}
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    idx::write_pictures(lab.path(), 1003, 12, 4, 1);
+    lab
+}
+
+/// Manifests of the only job, by step.
+fn manifests(lab: &Lab) -> Vec<(u64, PathBuf)> {
+    let jobs = fs::read_dir(lab.path().join("out")).into_iter().flatten().map(|entry| entry.unwrap().path().join("checkpoints"));
+    let files = jobs.filter_map(|dir| fs::read_dir(dir).ok()).flatten().map(|entry| entry.unwrap().path());
+    let manifest = |path: PathBuf| {
+        let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        Some((id.split('-').nth(1)?.parse().ok()?, path))
+    };
+    let mut found: Vec<_> = files.filter_map(manifest).collect();
+    found.sort();
+    found
+}
+
+fn wait_for_checkpoint(lab: &Lab, step: u64) -> (u64, PathBuf) {
+    wait_for(60, "a checkpoint", || manifests(lab).pop().filter(|(at, _)| *at >= step))
+}
+
+fn finish(submit: std::process::Child, lab: &Lab) -> String {
+    let output = submit.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{}", lab.logs());
+    text
+}
+
+fn quiet_bits() -> (Vec<u8>, Vec<u8>) {
+    let lab = lab();
+    lab.submit(&long_job("quiet", None));
+    lab.bits("quiet")
+}
+
+#[test]
+fn servers_that_are_killed_take_the_job_back_to_a_checkpoint() {
+    let lab = lab();
+    let submit = lab.spawn_submit(&long_job("killed", Some(50)));
+    for (server, step) in [("ps-0", 50), ("ps-1", 300)] {
+        wait_for_checkpoint(&lab, step);
+        lab.wait_for_task(server).signal(Signal::KILL);
+    }
+    let text = finish(submit, &lab);
+    assert!(text.matches("went back to the checkpoint at step").count() == 2, "{text}");
+    assert!(text.contains("ps-0 is replaced") && text.contains("ps-1 is replaced"), "{text}");
+    assert!(!text.contains("worker-0 is replaced"), "the others go on: {text}");
+    assert!(lab.bits("killed") == quiet_bits(), "the bits differ");
+    let kept = || Some(manifests(&lab).into_iter().map(|(step, _)| step).collect::<Vec<_>>()).filter(|steps| steps.len() == 3);
+    let steps = wait_for(10, "as many checkpoints as are kept", kept);
+    assert_eq!(steps.last(), Some(&(26 * u64::from(EPOCHS))), "the last parameters are among them");
+}
+
+#[test]
+fn without_a_checkpoint_a_job_begins_again() {
+    let lab = lab();
+    let submit = lab.spawn_submit(&long_job("again", None));
+    lab.wait_for_step();
+    lab.wait_for_task("ps-1").signal(Signal::KILL);
+    let text = finish(submit, &lab);
+    assert!(text.contains("went back to the beginning"), "{text}");
+    assert!(lab.bits("again") == quiet_bits(), "the bits differ");
+}
+
+#[test]
+fn everything_is_killed_and_another_coordinator_resumes_with_other_numbers_of_tasks() {
+    let lab = lab();
+    let mut job = long_job("resumed", Some(50));
+    let mut submit = lab.spawn_submit(&job);
+    let (_, manifest) = wait_for_checkpoint(&lab, 100);
+    // The client first: it would start another coordinator.
+    submit.kill().unwrap();
+    submit.wait().unwrap();
+    lab.coordinator().expect("it runs").signal(Signal::KILL);
+    for task in ["ps-0", "ps-1", "worker-0", "worker-1"] {
+        lab.task(task).iter().for_each(|process| process.signal(Signal::KILL));
+    }
+    wait_for(15, "no task stays", || ["ps-0", "ps-1", "worker-0"].iter().all(|task| lab.task(task).is_empty()).then_some(()));
+    fs::remove_dir_all(lab.state_dir()).unwrap();
+    job["parameter_server"] = json!({"count": 3, "chunk_bytes": 32768});
+    job["worker"]["count"] = json!(4);
+    let path = lab.write_job(&job);
+    let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{}", lab.logs());
+    assert!(text.contains("goes on from step"), "{text}");
+    // Only one job's outputs are looked at.
+    fs::remove_dir_all(manifest.ancestors().nth(2).unwrap()).unwrap();
+    assert!(lab.bits("resumed") == quiet_bits(), "the bits differ");
+}
+
+#[test]
+fn what_does_not_fit_is_not_resumed_and_the_reason_is_told() {
+    let lab = lab();
+    let mut job = long_job("fits", Some(13));
+    job["train"]["epochs"] = json!(1);
+    let refused = |job: &Value, expect: &str| {
+        let path = lab.write_job(job);
+        let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains(expect), "{expect}: {text}");
+    };
+    refused(&job, "there is no checkpoint of a job named fits in");
+    lab.submit(&job);
+    let with = |path: &[&str], value: Value| {
+        let mut other = job.clone();
+        let at = path.iter().fold(&mut other, |at, key| &mut at[*key]);
+        *at = value;
+        other
+    };
+    refused(&with(&["train", "seed"], json!(8)), "train.seed: ");
+    refused(&with(&["train", "batch_size"], json!(64)), "it was 32, and is 64");
+    refused(&with(&["train", "optimizer"], json!({"sgd": {"learning_rate": 0.1}})), "train.optimizer: ");
+    refused(&with(&["model", "layers"], json!([{"flatten": {}}, {"dense": {"units": 4}}])), "use the same model");
+    refused(&with(&["data", "train", "records"], json!([0, 700])), "it has 700 training records, and there were 803");
+}
+
+#[test]
+fn a_damaged_checkpoint_gives_way_to_the_one_before() {
+    let lab = lab();
+    let submit = lab.spawn_submit(&long_job("damaged", Some(100)));
+    let (newest, manifest) = wait_for_checkpoint(&lab, 200);
+    let id = manifest.file_stem().unwrap().to_str().unwrap().to_owned();
+    let parts = fs::read_dir(manifest.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    for part in parts.filter(|path| path.to_str().unwrap().contains(&format!("{id}.ps-"))) {
+        let mut bytes = fs::read(&part).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&part, bytes).unwrap();
+    }
+    lab.wait_for_task("ps-0").signal(Signal::KILL);
+    let text = finish(submit, &lab);
+    // Unless a newer one was committed in between.
+    let fell_back = text.contains(&format!("checkpoint {id} cannot be used"));
+    let newer = text.contains(&format!("went back to the checkpoint at step {}", newest + 100));
+    assert!(fell_back || newer, "{text}");
+    assert!(lab.bits("damaged") == quiet_bits(), "the bits differ");
+}
