@@ -117,7 +117,7 @@ impl Laws {
             fenced::check(&self.history, who, push);
         }
         if let Taken::Restored(id, contents) = &who.input {
-            self.restored.restored(who, *id, contents, core);
+            self.restored.restored(who, *id, contents, session, core);
         }
         self.restored.made(who, effects);
         self.counted.check(session, who, core, effects);

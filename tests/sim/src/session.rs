@@ -170,9 +170,10 @@ impl Session {
                 }
             }
             Message::Refused(_) => {
-                if self.state == State::Registering {
-                    let laws = &nature.laws;
-                    laws.growing.refused(&laws.history, &self.launch, &self.process.nonce);
+                let laws = &nature.laws;
+                match self.incarnation {
+                    None => laws.growing.refused(&laws.history, &self.launch, &self.process.nonce),
+                    Some(incarnation) => laws.growing.turned_away(&laws.history, &self.launch, incarnation),
                 }
                 self.state = State::Waiting;
                 self.serial += 1;

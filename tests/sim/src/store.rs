@@ -190,6 +190,12 @@ impl Store {
         whole.err()
     }
 
+    /// Whether a fault is to blame if a checkpoint cannot be read.
+    pub fn excuses(&self, id: CheckpointId) -> bool {
+        let state = self.state();
+        state.trouble == Some(Trouble::ReadsFail) || state.spoiled.contains(&id)
+    }
+
     /// What the leader wants done; it is not said again.
     pub fn orders(&self) -> Vec<Order> {
         std::mem::take(&mut self.state().orders)

@@ -1,9 +1,10 @@
-//! A checkpoint that is committed lies there, complete and durable, as long as a job may go back to it; and a generation
-//! begins from the newest one.
+//! A checkpoint that is committed lies there, complete and durable, as long as a job may go back to it, and can be read;
+//! and a generation begins from the newest one.
 
-use super::ensure;
+use super::{ensure, history::History};
 use crate::store::Store;
 use tfcoord_coordinator_core::{Cluster, Job};
+use tfcoord_types::checkpoint::Checkpoint;
 
 #[derive(Debug, Default)]
 pub struct Checkpoints;
@@ -22,6 +23,15 @@ impl Checkpoints {
                 ensure(false, format_args!("{} {id}: {why}", job.id), "a committed checkpoint is there, whole, until it is let go of");
             }
         }
+    }
+}
+
+impl Checkpoints {
+    /// A server could not read a checkpoint.
+    pub fn unreadable(&self, history: &History, checkpoint: &Checkpoint, store: &Store, why: &str) {
+        let mut jobs = history.cluster().jobs().filter(|job| !job.is_over());
+        let wanted = jobs.any(|job| job.checkpoints.restored.as_ref() == Some(checkpoint));
+        ensure(!wanted || store.excuses(checkpoint.id), format_args!("{}: {why}", checkpoint.id), "a committed checkpoint can be read");
     }
 }
 

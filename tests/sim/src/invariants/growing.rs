@@ -29,6 +29,13 @@ impl Growing {
         ensure(!mine, launch, "a process that registers again is the same one");
     }
 
+    /// A session of a process that has registered is refused.
+    pub fn turned_away(&self, history: &History, launch: &Launch, incarnation: Incarnation) {
+        let job = history.cluster().job(&launch.job).filter(|job| !job.is_over());
+        let present = job.and_then(|job| job.registration(launch.task)).is_some_and(|present| present.incarnation == incarnation);
+        ensure(!present, format_args!("{launch} incarnation {incarnation}"), "whoever takes part is not turned away");
+    }
+
     /// A process sees a newer view.
     pub fn viewed(&self, old: Option<&TaskView>, new: &TaskView) {
         let Some(old) = old else { return };

@@ -1,9 +1,10 @@
 //! Of a job every version of a chunk has the same bits, in whatever generation and on whichever server it is made; so what
 //! a generation begins from is exactly what there was at the checkpoint's step, with what the optimizer keeps, and the
-//! next step of every chunk is that one.
+//! next step of every chunk is that one. It is the checkpoint that the server's view names, and one that was committed.
 
 use super::{Who, ensure};
 use crate::model::digest;
+use crate::session::Session;
 use std::collections::BTreeMap;
 use tfcoord_ps_core::{Content, Effect, Server};
 use tfcoord_types::id::{CheckpointId, JobId};
@@ -38,10 +39,12 @@ impl Restored {
     }
 
     /// A server has taken what it read of a checkpoint, if it wanted it.
-    pub fn restored(&mut self, who: &Who, id: CheckpointId, contents: &BTreeMap<u32, Content>, core: &Server) {
+    pub fn restored(&mut self, who: &Who, id: CheckpointId, contents: &BTreeMap<u32, Content>, session: &Session, core: &Server) {
         if who.restored_before || core.cursors().is_empty() {
             return;
         }
+        let named = session.view().and_then(|view| view.restore.as_ref()).map(|restore| restore.id);
+        ensure(named == Some(id), format_args!("{} {id}", who.node), "a generation begins from the checkpoint that its view names");
         for (chunk, step) in core.cursors() {
             ensure(
                 step == id.step,

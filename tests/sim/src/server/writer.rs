@@ -85,6 +85,7 @@ impl Writer {
             Err(reason) => {
                 nature.note(format_args!("{}: checkpoint {id} cannot be read: {reason}", self.node));
                 nature.tally.add("checkpoint not read");
+                nature.laws.checkpoints.unreadable(&nature.laws.history, &checkpoint, &self.store, &reason);
                 Input::RestoreFailed { id, reason }
             }
         }
