@@ -7,7 +7,7 @@ use crate::tally::Tally;
 use serde::Deserialize;
 use tfcoord_coordinator::log::Entry;
 use tfcoord_coordinator_core::invariants::{check, check_step};
-use tfcoord_coordinator_core::{Cluster, Command, JobState};
+use tfcoord_coordinator_core::{Cluster, Command, Job, JobState};
 use tfcoord_types::id::{JobId, Role};
 
 #[derive(Debug, Default)]
@@ -47,6 +47,7 @@ impl History {
         ensure(entry.index == before.revision().0 + 1, entry.index, "no entry is missing, and none comes twice");
         let Written { at_ms, command } = serde_json::from_slice(&entry.payload).expect("an entry is a command");
         let named = command.to_string();
+        let takes_office = matches!(command, Command::TakeOffice { .. });
         let lost = match &command {
             Command::DeclareLost { job, task, .. } => Some((job.clone(), task.role)),
             _ => None,
@@ -55,7 +56,10 @@ impl History {
         let law = check(&self.replica).and_then(|()| check_step(&before, &self.replica));
         ensure(law.is_ok(), format_args!("entry {} {named}: {:?}", entry.index, law), "the core's own laws hold");
         for job in self.replica.jobs() {
-            before.job(&job.id).into_iter().for_each(|old| checkpoints::step(old, job));
+            let Some(old) = before.job(&job.id) else { continue };
+            checkpoints::step(old, job);
+            let runs = |job: &Job| job.tasks.values().map(|task| (task.attempt, task.incarnation())).collect::<Vec<_>>();
+            ensure(!takes_office || runs(old) == runs(job), &job.id, "whoever leads, what runs goes on");
         }
         self.count(&before, lost);
     }
