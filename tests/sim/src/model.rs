@@ -24,6 +24,8 @@ const EVAL_RECORDS: u64 = 2500;
 pub struct Recipe {
     pub counting: bool,
     pub clipped: bool,
+    /// Half the batch: about twice as many steps.
+    pub fine: bool,
     pub lanes: u32,
 }
 
@@ -61,14 +63,16 @@ impl Recipe {
             Saved::Steps { every, keep } => format!(r#""checkpoint": {{"every_steps": {every}, "keep": {keep}}},"#),
             Saved::Seconds { every, keep } => format!(r#""checkpoint": {{"every_seconds": {every}, "keep": {keep}}},"#),
         };
-        let Self { counting, clipped, lanes } = self;
+        let Self { counting, clipped, fine, lanes } = self;
+        let batch = |size: u32| if fine { size / 2 } else { size };
         let clip = if clipped { r#", "clip_norm": 3.0"# } else { "" };
         let (model, data, train) = if counting {
-            (r#"{"kind": "counting"}"#.to_owned(), "", r#""batch_size": 1408, "optimizer": {"add": {}}"#.to_owned())
+            let train = format!(r#""batch_size": {}, "optimizer": {{"add": {{}}}}"#, batch(1408));
+            (r#"{"kind": "counting"}"#.to_owned(), "", train)
         } else {
             let model = r#"{"layers": [{"dense": {"units": 4}}], "loss": "softmax_cross_entropy", "metrics": ["accuracy"]}"#;
             let optimizer = r#"{"adam": {"learning_rate": 0.05, "weight_decay": 0.01}}"#;
-            let train = format!(r#""batch_size": 16, "warm_up_steps": 2, "optimizer": {optimizer}{clip}"#);
+            let train = format!(r#""batch_size": {}, "warm_up_steps": 2, "optimizer": {optimizer}{clip}"#, batch(16));
             (model.to_owned(), r#", "eval": {"files": "/d/eval.csv"}, "label": "y""#, train)
         };
         let data = if counting {

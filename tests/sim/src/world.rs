@@ -106,7 +106,7 @@ impl Plan {
         let job = |chance: &mut Chance, number: u64| {
             let lanes = 1 << chance.below(4);
             let counting = chance.percent(35);
-            let recipe = Recipe { counting, clipped: !counting && chance.percent(50), lanes };
+            let recipe = Recipe { counting, clipped: !counting && chance.percent(50), fine: chance.percent(30), lanes };
             let cancel_at = chance.percent(5).then(|| chance.below(phase));
             let after = number * chance.below(5 * S);
             Wanted { after, recipe, manner: manner(chance, lanes), scales: scales(chance, lanes, phase), cancel_at }
