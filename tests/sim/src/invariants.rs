@@ -5,6 +5,7 @@ mod counted;
 mod durable;
 mod exports;
 mod fenced;
+mod generation;
 mod growing;
 mod history;
 mod launched;
@@ -113,7 +114,7 @@ impl Laws {
         if let Taken::Push(push) = &who.input
             && takes(effects)
         {
-            ensure(push.generation == core.generation(), who.node, "no push of another generation counts");
+            generation::check(who, push, core);
             fenced::check(&self.history, who, push);
         }
         if let Taken::Restored(id, contents) = &who.input {
