@@ -48,8 +48,8 @@ pub enum Fault {
     FillStore,
     /// The next sync of a checkpoint's files fails.
     FailStoreSync,
-    /// Checkpoints cannot be read for a while.
-    FailStoreReads,
+    /// The next checkpoint that is read cannot be.
+    FailStoreRead,
     /// A checkpoint is damaged where it lies.
     SpoilCheckpoint,
     /// The system's clock is set.
@@ -57,7 +57,7 @@ pub enum Fault {
 }
 
 use Fault::{
-    CutPower, CutStream, FailLaunches, FailStoreReads, FailStoreSync, FailSync, FillDisk, FillStore, FreezeCoordinator, FreezeServer,
+    CutPower, CutStream, FailLaunches, FailStoreRead, FailStoreSync, FailSync, FillDisk, FillStore, FreezeCoordinator, FreezeServer,
     FreezeWorker, HangServer, HangWorker, KillAll, KillCoordinator, KillServer, KillWorker, Late, PartServer, PartTasks, PartWorker,
     Replay, SetClock, SpoilCheckpoint,
 };
@@ -103,8 +103,8 @@ const SERVERS: Mix = &[
     (FreezeWorker, 1),
     (FillStore, 1),
     (FailStoreSync, 1),
-    (FailStoreReads, 1),
-    (SpoilCheckpoint, 2),
+    (FailStoreRead, 3),
+    (SpoilCheckpoint, 3),
 ];
 const ALL: Mix = &[
     (KillWorker, 4),
@@ -128,7 +128,7 @@ const ALL: Mix = &[
     (FailSync, 1),
     (FillStore, 1),
     (FailStoreSync, 2),
-    (FailStoreReads, 1),
+    (FailStoreRead, 2),
     (SpoilCheckpoint, 1),
     (SetClock, 1),
 ];

@@ -22,8 +22,8 @@ pub enum Trouble {
     Full,
     /// The next sync fails.
     SyncFails,
-    /// What is read fails.
-    ReadsFail,
+    /// The next checkpoint that is read cannot be.
+    ReadFails,
 }
 
 /// What the leader wants done, on a thread that it does not wait for.
@@ -43,8 +43,9 @@ struct State {
     manifests: BTreeMap<(String, CheckpointId), Written>,
     orders: Vec<Order>,
     trouble: Option<Trouble>,
-    // What a fault has damaged.
+    // What a fault has damaged, or has kept from being read.
     spoiled: BTreeSet<CheckpointId>,
+    unread: BTreeSet<CheckpointId>,
     chance: Chance,
 }
 
@@ -66,7 +67,15 @@ struct Written {
 impl Store {
     pub fn new(chance: Chance) -> Self {
         let (parts, manifests) = (BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(State { parts, manifests, orders: Vec::new(), trouble: None, spoiled: BTreeSet::new(), chance })))
+        Self(Arc::new(Mutex::new(State {
+            parts,
+            manifests,
+            orders: Vec::new(),
+            trouble: None,
+            spoiled: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            chance,
+        })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,16 +161,22 @@ impl Store {
 
     /// Reads chunks of a checkpoint.
     pub fn read(&self, checkpoint: &Checkpoint, heads: &[Head]) -> Result<BTreeMap<u32, Content>, String> {
-        let state = self.state();
-        if state.trouble == Some(Trouble::ReadsFail) {
+        let Checkpoint { id, dir } = checkpoint;
+        let mut state = self.state();
+        if state.trouble.take_if(|trouble| *trouble == Trouble::ReadFails).is_some() {
+            state.unread.insert(*id);
             return Err("input/output error".to_owned());
         }
-        let Checkpoint { id, dir } = checkpoint;
         let manifest = state.manifest(dir, *id)?;
         let mut contents = BTreeMap::new();
         for file in &manifest.parts {
-            let part = state.part(dir, file)?;
-            if checksum(part) != file.crc32c {
+            // Of the others only that they are there.
+            let part = state.parts.get(&(dir.clone(), file.file.clone())).ok_or_else(|| format!("there is no {}", file.file))?;
+            let wanted = heads.iter().any(|head| part.contents.contains_key(&head.id));
+            if wanted {
+                state.part(dir, file)?;
+            }
+            if wanted && checksum(part) != file.crc32c {
                 return Err(format!("{} has another checksum", file.file));
             }
             contents.extend(part.contents.iter().map(|(chunk, content)| (*chunk, content)));
@@ -193,7 +208,7 @@ impl Store {
     /// Whether a fault is to blame if a checkpoint cannot be read.
     pub fn excuses(&self, id: CheckpointId) -> bool {
         let state = self.state();
-        state.trouble == Some(Trouble::ReadsFail) || state.spoiled.contains(&id)
+        state.unread.contains(&id) || state.spoiled.contains(&id)
     }
 
     /// What the leader wants done; it is not said again.

@@ -28,7 +28,7 @@ const MUST_HAPPEN: &[&str] = &[
     "cut missed",
     "fault: all killed",
     "fault: checkpoint damaged",
-    "fault: checkpoints cannot be read",
+    "fault: checkpoint cannot be read",
     "fault: clock set",
     "fault: coordinator killed",
     "fault: coordinator stopped for a while",

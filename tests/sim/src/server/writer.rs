@@ -55,7 +55,8 @@ impl Writer {
             Effect::Restore { checkpoint, parts } => {
                 self.reads_begun += 1;
                 self.reads.insert(self.reads_begun, (checkpoint, parts));
-                let after = nature.chance.between(self.pace / 10, self.pace * 4);
+                let most = if nature.chance.percent(20) { 40 } else { 4 };
+                let after = nature.chance.between(self.pace / 10, self.pace * most);
                 nature.timer(self.node, 0, after, Timer::Read { number: self.reads_begun });
                 return None;
             }

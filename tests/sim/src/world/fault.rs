@@ -99,7 +99,7 @@ impl World {
             Fault::FailSync => self.coordinator.disk.trouble(Some(Trouble::SyncFails)),
             Fault::FillStore => self.trouble_store(store::Trouble::Full),
             Fault::FailStoreSync => self.trouble_store(store::Trouble::SyncFails),
-            Fault::FailStoreReads => self.trouble_store(store::Trouble::ReadsFail),
+            Fault::FailStoreRead => self.trouble_store(store::Trouble::ReadFails),
             Fault::SpoilCheckpoint => {
                 let spoiled = self.coordinator.store.spoil(&mut self.nature.chance);
                 spoiled.then_some(())?;
@@ -219,7 +219,7 @@ fn name(fault: Fault) -> &'static str {
         Fault::KillAll => "fault: all killed",
         Fault::FillStore => "fault: no room for checkpoints",
         Fault::FailStoreSync => "fault: sync of a checkpoint fails",
-        Fault::FailStoreReads => "fault: checkpoints cannot be read",
+        Fault::FailStoreRead => "fault: checkpoint cannot be read",
         Fault::SpoilCheckpoint => "fault: checkpoint damaged",
         Fault::KillCoordinator => "fault: coordinator killed",
         Fault::CutPower => "fault: power cut",
