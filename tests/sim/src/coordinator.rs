@@ -1,6 +1,7 @@
 //! The coordinator's process: the production core, log, journal, presence and reconciler, and a leader's turn around
 //! them in the order of the production one: take what arrived, commit, see what follows, then answer and show.
 
+mod filing;
 mod tap;
 
 use crate::disk::SimDisk;
@@ -9,7 +10,8 @@ use crate::message::Message;
 use crate::model;
 use crate::nature::{COORDINATOR, Nature, StreamId, Timer};
 use crate::queue::{MS, Us, us};
-use crate::store::{Order, Store};
+use crate::store::Store;
+use filing::Filing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,9 +81,7 @@ struct Leader {
     reconciler: Reconciler,
     saver: Saver,
     store: Store,
-    // What the threads of its files are at.
-    filing: BTreeMap<u32, Order>,
-    filed: u32,
+    filing: Filing,
     clock: Clock,
     sessions: BTreeMap<Incarnation, Session>,
     inbox: Vec<(StreamId, Message)>,
@@ -150,8 +150,7 @@ impl Coordinator {
             reconciler: Reconciler::default(),
             saver: Saver::new(Box::new(self.store.clone())),
             store: self.store.clone(),
-            filing: BTreeMap::new(),
-            filed: 0,
+            filing: Filing::default(),
             sessions: BTreeMap::new(),
             inbox: Vec::new(),
             pending: vec![(Command::TakeOffice { adopts: true }, Waiter::Nobody)],
@@ -388,41 +387,6 @@ impl Leader {
             }
             (Waiter::Register(stream, ..), other) => self.answers.push((stream, Message::Refused(other.to_string()))),
         }
-    }
-
-    // What the saver wants done is done on threads, each in its time.
-    fn file(&mut self, nature: &mut Nature, life: u32) {
-        for order in self.store.orders() {
-            self.filed += 1;
-            let most = if nature.chance.percent(10) { 2000 * MS } else { 100 * MS };
-            let after = nature.chance.between(MS, most);
-            let half = matches!(order, Order::Commit { .. });
-            nature.timer(COORDINATOR, life, after, Timer::Filed { number: self.filed, half });
-            self.filing.insert(self.filed, order);
-        }
-    }
-
-    // A thread has come further: it may be killed with the coordinator between the manifest's name and its durability.
-    fn filed(&mut self, nature: &mut Nature, life: u32, number: u32, half: bool) {
-        let order = self.filing.remove(&number).expect("it is being done");
-        let (job, dir, manifest) = match order {
-            Order::Sweep(leftovers) => {
-                let gone = self.store.sweep(&leftovers);
-                (0..gone).for_each(|_| nature.tally.add("checkpoint removed"));
-                return nature.laws.checkpoints.check(&self.cluster, &self.store);
-            }
-            Order::Commit { job, dir, manifest } => (job, dir, manifest),
-        };
-        let result = if half { self.store.place(&dir, &manifest).map(drop) } else { self.store.make_durable(&dir, manifest.id) };
-        nature.note(format_args!("coordinator: manifest of {} {}: {result:?}", manifest.id, if half { "placed" } else { "durable" }));
-        if half && result.is_ok() {
-            self.filing.insert(number, Order::Commit { job, dir, manifest });
-            let after = nature.chance.between(MS, 50 * MS);
-            return nature.timer(COORDINATOR, life, after, Timer::Filed { number, half: false });
-        }
-        let command = self.saver.written(job, manifest.id, result);
-        self.pending.push((command, Waiter::Nobody));
-        self.plan_turn(nature, life, 0);
     }
 
     // A job that has changed may now need what its tasks have said before.

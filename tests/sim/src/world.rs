@@ -1,17 +1,19 @@
 //! One run: processes on a simulated machine, what goes wrong between them, and what must be true in the end.
 
 mod fault;
+mod plan;
+
+pub use plan::Plan;
 
 use crate::chance::Chance;
-use crate::client::{Client, Wanted};
+use crate::client::Client;
 use crate::coordinator::Coordinator;
 use crate::disk::SimDisk;
-use crate::faults::{Mix, mix};
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
-use crate::model::{Manner, Recipe, Saved};
-use crate::nature::{CLIENT, COORDINATOR, Event, FIRST_TASK, Nature, Node, Pace, StreamId, Timer, WorldEvent};
+use crate::model::Recipe;
+use crate::nature::{CLIENT, COORDINATOR, Event, FIRST_TASK, Nature, Node, StreamId, Timer, WorldEvent};
 use crate::queue::{MS, S, Us, us};
 use crate::server::Server;
 use crate::session::Session;
@@ -29,20 +31,6 @@ use tfcoord_types::view::Evaluation;
 const ENDS_WITHIN: Us = 240 * S;
 /// Far more than any run needs.
 const EVENTS_MAX: u64 = 3_000_000;
-
-/// What a run is like.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    seed: u64,
-    jobs: Vec<Wanted>,
-    mix: Option<Mix>,
-    // When faults may happen, ascending.
-    faults_at: Vec<Us>,
-    heal_at: Us,
-    // How long a chunk's sum takes at most.
-    compute: Us,
-    pace: Pace,
-}
 
 /// What remains of a run.
 #[derive(Debug, Clone)]
@@ -95,72 +83,6 @@ enum Task {
     Worker(Box<Worker>),
     Server(Box<Server>),
     Ended(Exit),
-}
-
-impl Plan {
-    /// The plan of a seed.
-    pub fn of(seed: u64) -> Self {
-        let mut chance = Chance::new(seed, 1);
-        let jobs = if chance.percent(80) { 1 } else { 2 };
-        let phase = chance.between(5, 45) * S;
-        let job = |chance: &mut Chance, number: u64| {
-            let lanes = 1 << chance.below(4);
-            let counting = chance.percent(35);
-            let recipe = Recipe { counting, clipped: !counting && chance.percent(50), fine: chance.percent(30), lanes };
-            let cancel_at = chance.percent(5).then(|| chance.below(phase));
-            let after = number * chance.below(5 * S);
-            Wanted { after, recipe, manner: manner(chance, lanes), scales: scales(chance, lanes, phase), cancel_at }
-        };
-        let jobs = (0..jobs).map(|number| job(&mut chance, number)).collect();
-        let faults = chance.between(1, 30);
-        let mut faults_at: Vec<Us> = (0..faults).map(|_| chance.between(S / 2, phase)).collect();
-        faults_at.sort_unstable();
-        let slow = chance.percent(30);
-        let pace = Pace { delay_min: 50, delay_max: if slow { 30 * MS } else { MS }, late_percent: 0, late_max: 0 };
-        // So that a job takes about as long as things go wrong.
-        let compute = chance.between(phase / 400, phase / 80);
-        Self { seed, jobs, mix: Some(mix(&mut chance)), faults_at, heal_at: phase, compute, pace }
-    }
-
-    /// One worker, one server, and nothing goes wrong.
-    pub fn quiet(recipe: Recipe) -> Self {
-        let pace = Pace { delay_min: 50, delay_max: MS, late_percent: 0, late_max: 0 };
-        let manner = Manner { workers: 1, servers: 1, lease_s: 2, grace_s: 60, checkpoints: Saved::ByDefault };
-        Self {
-            seed: 0,
-            jobs: vec![Wanted { after: 0, recipe, manner, scales: Vec::new(), cancel_at: None }],
-            mix: None,
-            faults_at: Vec::new(),
-            heal_at: S,
-            compute: MS,
-            pace,
-        }
-    }
-}
-
-fn few(chance: &mut Chance, most: u64) -> u32 {
-    u32::try_from(chance.between(1, most)).expect("few")
-}
-
-fn manner(chance: &mut Chance, lanes: u32) -> Manner {
-    let (workers, servers) = (few(chance, u64::from(lanes.min(4))), few(chance, 3));
-    let lease_s = chance.pick(&[1, 2, 4, 10]).expect("there are some");
-    let grace_s = lease_s * chance.pick(&[2, 5, 30]).expect("there are some");
-    let keep = few(chance, 3);
-    let checkpoints = match chance.below(10) {
-        0 | 1 => Saved::ByDefault,
-        2..7 => Saved::Steps { every: chance.between(1, 4), keep },
-        _ => Saved::Seconds { every: chance.between(1, 6), keep },
-    };
-    Manner { workers, servers, lease_s, grace_s, checkpoints }
-}
-
-// Another number of workers, now and then.
-fn scales(chance: &mut Chance, lanes: u32, phase: Us) -> Vec<(Us, u32)> {
-    let times = if chance.percent(40) { chance.between(1, 4) } else { 0 };
-    let mut scales: Vec<_> = (0..times).map(|_| (chance.below(phase), few(chance, u64::from(lanes.min(4))))).collect();
-    scales.sort_unstable();
-    scales
 }
 
 /// Runs a plan to its end.

@@ -1,0 +1,89 @@
+//! What a run is like, from its seed.
+
+use crate::chance::Chance;
+use crate::client::Wanted;
+use crate::faults::{Mix, mix};
+use crate::model::{Manner, Recipe, Saved};
+use crate::nature::Pace;
+use crate::queue::{MS, S, Us};
+
+/// What a run is like.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub jobs: Vec<Wanted>,
+    pub mix: Option<Mix>,
+    /// When faults may happen, ascending.
+    pub faults_at: Vec<Us>,
+    /// From then on nothing goes wrong.
+    pub heal_at: Us,
+    /// How long a chunk's sum takes at most.
+    pub compute: Us,
+    pub pace: Pace,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 1);
+        let jobs = if chance.percent(80) { 1 } else { 2 };
+        let phase = chance.between(5, 45) * S;
+        let job = |chance: &mut Chance, number: u64| {
+            let lanes = 1 << chance.below(4);
+            let counting = chance.percent(35);
+            let recipe = Recipe { counting, clipped: !counting && chance.percent(50), fine: chance.percent(30), lanes };
+            let cancel_at = chance.percent(5).then(|| chance.below(phase));
+            let after = number * chance.below(5 * S);
+            Wanted { after, recipe, manner: manner(chance, lanes), scales: scales(chance, lanes, phase), cancel_at }
+        };
+        let jobs = (0..jobs).map(|number| job(&mut chance, number)).collect();
+        let faults = chance.between(1, 30);
+        let mut faults_at: Vec<Us> = (0..faults).map(|_| chance.between(S / 2, phase)).collect();
+        faults_at.sort_unstable();
+        let slow = chance.percent(30);
+        let pace = Pace { delay_min: 50, delay_max: if slow { 30 * MS } else { MS }, late_percent: 0, late_max: 0 };
+        // So that a job takes about as long as things go wrong.
+        let compute = chance.between(phase / 400, phase / 80);
+        Self { seed, jobs, mix: Some(mix(&mut chance)), faults_at, heal_at: phase, compute, pace }
+    }
+
+    /// One worker, one server, and nothing goes wrong.
+    pub fn quiet(recipe: Recipe) -> Self {
+        let pace = Pace { delay_min: 50, delay_max: MS, late_percent: 0, late_max: 0 };
+        let manner = Manner { workers: 1, servers: 1, lease_s: 2, grace_s: 60, checkpoints: Saved::ByDefault };
+        Self {
+            seed: 0,
+            jobs: vec![Wanted { after: 0, recipe, manner, scales: Vec::new(), cancel_at: None }],
+            mix: None,
+            faults_at: Vec::new(),
+            heal_at: S,
+            compute: MS,
+            pace,
+        }
+    }
+}
+
+fn few(chance: &mut Chance, most: u64) -> u32 {
+    u32::try_from(chance.between(1, most)).expect("few")
+}
+
+fn manner(chance: &mut Chance, lanes: u32) -> Manner {
+    let (workers, servers) = (few(chance, u64::from(lanes.min(4))), few(chance, 3));
+    let lease_s = chance.pick(&[1, 2, 4, 10]).expect("there are some");
+    let grace_s = lease_s * chance.pick(&[2, 5, 30]).expect("there are some");
+    let keep = few(chance, 3);
+    let checkpoints = match chance.below(10) {
+        0 | 1 => Saved::ByDefault,
+        2..7 => Saved::Steps { every: chance.between(1, 4), keep },
+        _ => Saved::Seconds { every: chance.between(1, 6), keep },
+    };
+    Manner { workers, servers, lease_s, grace_s, checkpoints }
+}
+
+// Another number of workers, now and then.
+fn scales(chance: &mut Chance, lanes: u32, phase: Us) -> Vec<(Us, u32)> {
+    let times = if chance.percent(40) { chance.between(1, 4) } else { 0 };
+    let mut scales: Vec<_> = (0..times).map(|_| (chance.below(phase), few(chance, u64::from(lanes.min(4))))).collect();
+    scales.sort_unstable();
+    scales
+}
