@@ -128,51 +128,72 @@ pub struct Out<'a> {
 /// # Panics
 /// If the operands do not fit each other, or reach beyond their values.
 pub fn product(isa: Isa, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start<'_>) {
+    products(isa, 1, (left, 0), (right, 0), (out, 0), start);
+}
+
+/// `count` products of the same shape: the values of each operand begin so many after those of the product before.
+///
+/// # Panics
+/// As [`product`].
+pub fn products(
+    isa: Isa,
+    count: usize,
+    (left, left_apart): (Left<'_>, usize),
+    (right, right_apart): (Right<'_>, usize),
+    (out, out_apart): (Out<'_>, usize),
+    start: Start<'_>,
+) {
     let (rows, steps, columns) = (left.rows.count(), left.steps.count(), right.columns);
     assert_eq!(rows, out.rows.count(), "rows of the left matrix and of the output");
     assert_eq!(steps, right.steps.count(), "steps of the left and of the right matrix");
-    if rows == 0 || columns == 0 {
+    if count == 0 || rows == 0 || columns == 0 {
         return;
     }
-    let within = |places: [Option<usize>; 2], more: usize, len: usize| {
-        let [Some(a), Some(b)] = places else { return false };
-        a.checked_add(b).and_then(|last| last.checked_add(more)).is_some_and(|end| end <= len)
+    let within = |places: [Option<usize>; 2], apart: usize, more: usize, len: usize| {
+        let last = [places[0], places[1], (count - 1).checked_mul(apart), Some(more)];
+        last.into_iter().try_fold(0, |sum: usize, more| sum.checked_add(more?)).is_some_and(|end| end <= len)
     };
-    assert!(within([out.rows.largest(), Some(0)], columns, out.values.len()), "the output: {:?}, {columns} columns", out.rows);
+    assert!(within([out.rows.largest(), Some(0)], out_apart, columns, out.values.len()), "the output: {:?}, {columns} columns", out.rows);
     if let Start::Row(row) = start {
         assert_eq!(row.len(), columns, "a start for every column");
     }
     if steps == 0 {
-        let mut places = out.rows.from(0);
-        return (0..rows).for_each(|_| {
-            let out = &mut out.values[places.next()..][..columns];
-            match start {
-                Start::Zero => out.fill(0.0),
-                Start::Output => {}
-                Start::Row(row) => out.copy_from_slice(row),
+        for at in 0..count {
+            let mut places = out.rows.from(0);
+            for _ in 0..rows {
+                let out = &mut out.values[at * out_apart + places.next()..][..columns];
+                match start {
+                    Start::Zero => out.fill(0.0),
+                    Start::Output => {}
+                    Start::Row(row) => out.copy_from_slice(row),
+                }
             }
-        });
+        }
+        return;
     }
     assert!(
-        within([left.rows.largest(), left.steps.largest()], 1, left.values.len()),
+        within([left.rows.largest(), left.steps.largest()], left_apart, 1, left.values.len()),
         "the left matrix: {:?}, {:?}",
         left.rows,
         left.steps
     );
     assert!(
-        within([right.steps.largest(), Some(0)], columns, right.values.len()),
+        within([right.steps.largest(), Some(0)], right_apart, columns, right.values.len()),
         "the right matrix: {:?}, {columns} columns",
         right.steps
     );
-    isa.0.dispatch(Panels { left, right, out, start });
+    isa.0.dispatch(Panels { left, right, out, start, count, apart: (left_apart, right_apart, out_apart) });
 }
 
-/// The whole product, panel by panel.
+/// The whole products, panel by panel.
 struct Panels<'a> {
     left: Left<'a>,
     right: Right<'a>,
     out: Out<'a>,
     start: Start<'a>,
+    count: usize,
+    // The values of the left, the right matrix and the output, from one product to the next.
+    apart: (usize, usize, usize),
 }
 
 impl WithSimd for Panels<'_> {
@@ -180,7 +201,7 @@ impl WithSimd for Panels<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { left, right, out, start } = self;
+        let Self { left, right, out, start, count, apart } = self;
         // As many vectors as registers allow beside enough rows to hide the latency of a multiply-add.
         let widest = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         let (rows, all) = (left.rows.count(), left.steps.count());
@@ -192,24 +213,31 @@ impl WithSimd for Panels<'_> {
             steps.iter_mut().for_each(|step| *step = (lefts.next(), rights.next()));
             let start = if k > 0 { Start::Output } else { start };
             k += steps.len();
-            for from in (0..right.columns).step_by(widest * S::F32_LANES) {
-                let columns = (right.columns - from).min(widest * S::F32_LANES);
-                let panel = Panel {
-                    left: left.values.as_ptr(),
-                    lefts: left.rows,
-                    right: right.values[from..].as_ptr(),
-                    steps,
-                    out: out.values[from..].as_mut_ptr(),
-                    outs: out.rows,
-                    rows,
-                    start: if let Start::Row(row) = start { Start::Row(&row[from..]) } else { start },
-                    columns,
-                };
-                match columns.div_ceil(S::F32_LANES) {
-                    1 => panel.all::<S, 1>(simd),
-                    2 => panel.all::<S, 2>(simd),
-                    3 => panel.all::<S, 3>(simd),
-                    _ => panel.all::<S, 4>(simd),
+            for at in 0..count {
+                let (left_values, right, out_values) = (
+                    &left.values[at * apart.0..],
+                    Right { values: &right.values[at * apart.1..], ..right },
+                    &mut out.values[at * apart.2..],
+                );
+                for from in (0..right.columns).step_by(widest * S::F32_LANES) {
+                    let columns = (right.columns - from).min(widest * S::F32_LANES);
+                    let panel = Panel {
+                        left: left_values.as_ptr(),
+                        lefts: left.rows,
+                        right: right.values[from..].as_ptr(),
+                        steps,
+                        out: out_values[from..].as_mut_ptr(),
+                        outs: out.rows,
+                        rows,
+                        start: if let Start::Row(row) = start { Start::Row(&row[from..]) } else { start },
+                        columns,
+                    };
+                    match columns.div_ceil(S::F32_LANES) {
+                        1 => panel.all::<S, 1>(simd),
+                        2 => panel.all::<S, 2>(simd),
+                        3 => panel.all::<S, 3>(simd),
+                        _ => panel.all::<S, 4>(simd),
+                    }
                 }
             }
         }
