@@ -4,7 +4,7 @@
 //! filter meets at all places of a picture, or what a place meets under all filters, is a grid in the picture as it lies.
 //! Nothing is gathered, padded or scattered. Tiles of registers: Goto and van de Geijn 2008; packing their operands was
 //! measured and does not pay at the sizes of layers.
-#![allow(unsafe_code)] // tiles read through pointers; `product` checks all bounds before
+#![allow(unsafe_code)] // tiles read through pointers; `products` checks all bounds before
 
 use super::Isa;
 use pulp::{MemMask, Simd, WithSimd};
@@ -311,9 +311,10 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, M, N> {
         let Self { panel, rows } = self;
         let last = panel.columns - (N - 1) * S::F32_LANES;
         let mask = simd.mask_between_m32s(0, u32::try_from(last).expect("a vector's lanes"));
-        // SAFETY: `product` has checked that the largest row and the largest step of the left matrix together, and every
-        // column below `columns` after the largest step of the right one and the largest row of the output, lie within
-        // their values; so has it of a start for every column; the last vector is masked to these columns. `panel.right` and `panel.out` point to its first column.
+        // SAFETY: `products` has checked that, of the last product, the largest row and the largest step of the left matrix
+        // together, and every column below `columns` after the largest step of the right one and the largest row of the
+        // output, lie within their values; so has it of a start for every column; the last vector is masked to these columns.
+        // `panel.right` and `panel.out` point to its first column.
         unsafe {
             let out = rows.map(|(_, out)| panel.out.add(out));
             let rows = rows.map(|(left, _)| panel.left.add(left));
@@ -442,6 +443,35 @@ mod tests {
             let rights = Grid::new(1, [(a, strides.0), (b, strides.1), (c, strides.2)]);
             let row = draw(columns, 4);
             check(rows, steps, rights, columns, [Start::Zero, Start::Output, Start::Row(&row)][start]);
+        }
+    }
+
+    #[test]
+    fn several_products_are_those_of_each() {
+        let (rows, steps, columns, count) = (7, K_BLOCK + 3, 37, 3);
+        let (a, b) = (draw(count * 4000, 1), draw(count * 20_000, 2));
+        for start in [Start::Zero, Start::Output, Start::Row(&b[..columns])] {
+            let mut each = draw(count * 400, 3);
+            let mut together = each.clone();
+            let left = |at: usize| Left { values: &a[at * 4000..], rows: Grid::every(steps, rows), steps: Grid::every(1, steps) };
+            let right = |at: usize| Right { values: &b[at * 20_000..], steps: Grid::every(columns, steps), columns };
+            for (at, values) in each.chunks_mut(400).enumerate() {
+                product(Isa::detect(), left(at), right(at), Out { values, rows: Grid::every(columns, rows) }, start);
+            }
+            let out = Out { values: &mut together, rows: Grid::every(columns, rows) };
+            products(Isa::detect(), count, (left(0), 4000), (right(0), 20_000), (out, 400), start);
+            assert!(bits(&each) == bits(&together));
+        }
+        // One more, or farther apart than there are values.
+        for (count, apart) in [(4, 400), (3, 471)] {
+            let (left, right) = (
+                Left { values: &a, rows: Grid::every(1, 7), steps: Grid::every(1, 5) },
+                Right { values: &b, steps: Grid::every(1, 5), columns },
+            );
+            let mut values = vec![0.0; 1200];
+            let out = Out { values: &mut values, rows: Grid::every(columns, 7) };
+            let run = std::panic::AssertUnwindSafe(|| products(Isa::detect(), count, (left, 0), (right, 0), (out, apart), Start::Zero));
+            assert!(std::panic::catch_unwind(run).is_err());
         }
     }
 
