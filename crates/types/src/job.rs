@@ -97,6 +97,11 @@ impl Default for Worker {
     }
 }
 
+/// Whole threads for a share of cpus.
+pub fn threads(cpus: f64) -> u32 {
+    (1..1024).find(|threads| f64::from(*threads) >= cpus).unwrap_or(1024)
+}
+
 /// The tasks that hold the parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -156,5 +161,15 @@ impl JobFile {
         let batch = self.train.batch_size;
         let fits = |g: &u32| batch.is_multiple_of(*g) && batch / g >= 16;
         self.train.micro_batches.unwrap_or_else(|| [16, 8, 4, 2].into_iter().find(fits).unwrap_or(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threads;
+
+    #[test]
+    fn threads_are_rounded_up() {
+        assert_eq!([0.0, 0.5, 1.0, 1.2, 4.0, 1e9, f64::NAN].map(threads), [1, 1, 1, 2, 4, 1024, 1024]);
     }
 }
