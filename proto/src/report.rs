@@ -2,7 +2,7 @@
 
 use crate::{Malformed, needed, sensible, v1};
 use tfcoord_types::id::{Generation, Incarnation, Revision};
-use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Report, ServerReport, WorkerReport};
+use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Late, Report, ServerReport, WorkerReport};
 use v1::fault::Kind;
 use v1::report as wire;
 
@@ -70,7 +70,8 @@ impl TryFrom<v1::WorkerReport> for WorkerReport {
 
 impl From<ServerReport> for v1::ServerReport {
     fn from(report: ServerReport) -> Self {
-        Self { reached: report.reached, curve: report.curve.map(Into::into) }
+        let late = report.late.map(|Late { worker, steps, behind_ms }| v1::Late { worker: worker.0, steps, behind_ms });
+        Self { reached: report.reached, curve: report.curve.map(Into::into), late }
     }
 }
 
@@ -78,7 +79,8 @@ impl TryFrom<v1::ServerReport> for ServerReport {
     type Error = Malformed;
 
     fn try_from(message: v1::ServerReport) -> Result<Self, Malformed> {
-        Ok(Self { reached: message.reached, curve: message.curve.map(TryInto::try_into).transpose()? })
+        let late = message.late.map(|v1::Late { worker, steps, behind_ms }| Late { worker: Incarnation(worker), steps, behind_ms });
+        Ok(Self { reached: message.reached, curve: message.curve.map(TryInto::try_into).transpose()?, late })
     }
 }
 

@@ -5,7 +5,7 @@ use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::{Counts, CurvePoint};
 use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::plan::TrainPlan;
-use tfcoord_types::report::{Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Report, ServerReport, WorkerReport};
+use tfcoord_types::report::{Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Late, Report, ServerReport, WorkerReport};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::{Directive, Evaluate, Evaluation, Export, Placement, ServerAddress, TaskView};
 
@@ -63,7 +63,8 @@ fn reports_come_back_as_they_went() {
         evaluated: vec![EvaluatedShard { evaluation: 1, shard: 2, counts: counts() }],
         exported: Some(Exported { dir: "/out".into(), files: vec![("model.json".into(), 3, "ab".into())] }),
     };
-    let server = ServerReport { reached: Some(4), curve: Some(CurveReport { last: point, epoch: point }) };
+    let late = Some(Late { worker: Incarnation(7), steps: 5, behind_ms: 120 });
+    let server = ServerReport { reached: Some(4), curve: Some(CurveReport { last: point, epoch: point }), late };
     for body in [Body::Worker(worker), Body::Server(server), Body::Server(ServerReport::default())] {
         let fault = Some(Fault { kind: FaultKind::NotFinite, message: "step 3".into() });
         let report = Report { incarnation: Incarnation(4), applied: Revision(8), generation: Generation(1), body, fault };

@@ -14,7 +14,7 @@ fn worker(body: WorkerReport) -> Body {
 }
 
 fn server(reached: u64) -> Body {
-    Body::Server(ServerReport { reached: Some(reached), curve: None })
+    Body::Server(ServerReport { reached: Some(reached), ..ServerReport::default() })
 }
 
 fn propose(world: &World, task: TaskId, report: &Report) -> Vec<Command> {

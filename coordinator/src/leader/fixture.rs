@@ -59,7 +59,7 @@ pub(crate) fn registered() -> Cluster {
 pub(crate) fn server_report(generation: Generation, step: u64) -> Report {
     let point = CurvePoint { step, loss_sum: 32.0, records: 64.0, correct: 16.0 };
     let curve = (step > 0).then_some(CurveReport { last: point, epoch: point });
-    let body = Body::Server(ServerReport { reached: Some(step), curve });
+    let body = Body::Server(ServerReport { reached: Some(step), curve, ..ServerReport::default() });
     Report { incarnation: Incarnation(9), applied: Revision(0), generation, body, fault: None }
 }
 

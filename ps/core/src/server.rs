@@ -105,7 +105,8 @@ impl Server {
     /// What the server has to say. A server without chunks is always as far as it may be.
     pub fn report(&self) -> ServerReport {
         let Some(held) = &self.held else { return ServerReport::default() };
-        ServerReport { reached: Some(held.table.floor().unwrap_or(self.fence.run_until)), curve: held.curve.report() }
+        let reached = Some(held.table.floor().unwrap_or(self.fence.run_until));
+        ServerReport { reached, curve: held.curve.report(), ..ServerReport::default() }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {

@@ -135,7 +135,7 @@ impl Driver {
         let body = if process.task.role == Role::ParameterServer {
             // Without chunks it is as far as it may be, always.
             let reached = if holds_chunks(process.task, view) { process.cursor } else { view.run_until };
-            Body::Server(ServerReport { reached: view.placement.is_some().then_some(reached), curve: None })
+            Body::Server(ServerReport { reached: view.placement.is_some().then_some(reached), ..ServerReport::default() })
         } else {
             let variables = if view.placement.is_none() { variables() } else { Vec::new() };
             let exported = view.export.is_some().then(exported);
