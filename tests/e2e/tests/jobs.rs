@@ -18,5 +18,6 @@ mod jobs {
     mod parts;
     mod predict;
     mod scaling;
+    mod straggler;
     mod tabular;
 }
