@@ -81,8 +81,9 @@ pub struct Shell<T> {
     /// What is reported.
     pub state: State,
     idle_since: Instant,
-    // The attempt of the export that is being written.
+    // The attempt of the export that is being written, and the generation that it was asked for in.
     exporting: u64,
+    exporting_of: Generation,
     end: Option<End>,
 }
 
@@ -115,6 +116,7 @@ impl<T: Transport> Shell<T> {
             state,
             idle_since: Instant::now(),
             exporting: 0,
+            exporting_of: Generation(0),
             end: None,
         };
         (shell, receiver)
@@ -186,6 +188,10 @@ impl<T: Transport> Shell<T> {
     pub fn message(&mut self, message: Message) {
         match message {
             Message::Retry => self.tell(Input::Retry),
+            Message::Curve(export, _) | Message::Export(export) if self.exporting_of != self.driver.generation() => {
+                // Its curve would be that of another life: nothing is written.
+                self.tell(Input::Exported { attempt: export.attempt });
+            }
             Message::Curve(export, curve) => match curve {
                 Ok(curve) => self.write(*export, curve),
                 Err(error) => {
@@ -289,7 +295,10 @@ impl<T: Transport> Shell<T> {
             Effect::Evaluate { evaluation, shard, records, .. } => {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }
-            Effect::Export(export) => self.export(export),
+            Effect::Export(export) => {
+                self.exporting_of = self.driver.generation();
+                self.export(export);
+            }
             Effect::RetryAfter { ms } => self.later(Duration::from_millis(ms), Message::Retry),
             Effect::Stop { reason } => {
                 tracing::info!("told to stop: {reason}");
