@@ -81,9 +81,10 @@ pub struct Shell<T> {
     /// What is reported.
     pub state: State,
     idle_since: Instant,
-    // The attempt of the export that is being written, and the generation that it was asked for in.
+    // Whether the export that the driver asked for is of the present generation.
+    export_wanted: bool,
+    // The attempt of the export that is being written.
     exporting: u64,
-    exporting_of: Generation,
     end: Option<End>,
 }
 
@@ -115,8 +116,8 @@ impl<T: Transport> Shell<T> {
             preprocessing,
             state,
             idle_since: Instant::now(),
+            export_wanted: false,
             exporting: 0,
-            exporting_of: Generation(0),
             end: None,
         };
         (shell, receiver)
@@ -188,8 +189,8 @@ impl<T: Transport> Shell<T> {
     pub fn message(&mut self, message: Message) {
         match message {
             Message::Retry => self.tell(Input::Retry),
-            Message::Curve(export, _) | Message::Export(export) if self.exporting_of != self.driver.generation() => {
-                // Its curve would be that of another life: nothing is written.
+            Message::Curve(export, _) | Message::Export(export) if !self.export_wanted => {
+                // The curve that could be had by now would be another generation's, as far as that is.
                 self.tell(Input::Exported { attempt: export.attempt });
             }
             Message::Curve(export, curve) => match curve {
@@ -289,6 +290,7 @@ impl<T: Transport> Shell<T> {
                 self.kept.clear();
                 self.state.evaluated.clear();
                 self.state.exported = None;
+                self.export_wanted = false;
             }
             Effect::ReportShard { .. } => self.state.evaluated.extend(self.evaluated.take()),
             Effect::ReportExport { .. } => self.state.exported = self.exported.take(),
@@ -296,7 +298,7 @@ impl<T: Transport> Shell<T> {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }
             Effect::Export(export) => {
-                self.exporting_of = self.driver.generation();
+                self.export_wanted = true;
                 self.export(export);
             }
             Effect::RetryAfter { ms } => self.later(Duration::from_millis(ms), Message::Retry),
