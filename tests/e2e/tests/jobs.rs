@@ -11,6 +11,7 @@ mod jobs {
     mod docs;
     mod exactly_once;
     mod example;
+    mod fault_points;
     mod fetched_examples;
     mod memory;
     mod network;
