@@ -8,6 +8,7 @@ mod jobs {
     mod coordinator_death;
     mod death;
     mod detach;
+    mod disk_full;
     mod docs;
     mod exactly_once;
     mod example;
