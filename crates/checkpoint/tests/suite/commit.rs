@@ -24,8 +24,8 @@ fn a_checkpoint_is_there_when_its_manifest_is() {
 fn once_more_is_no_error_and_something_else_is() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = saved(dir.path(), id(500), 1, 2);
-    commit(dir.path(), &Manifest { saved_at_ms: 5, ..manifest.clone() }).unwrap();
-    let other = Manifest { evaluations: Vec::new(), ..manifest.clone() };
+    commit(dir.path(), &Manifest { saved_at_ms: 5, evaluations: Vec::new(), ..manifest.clone() }).unwrap();
+    let other = Manifest { kernel_path: "another".into(), ..manifest.clone() };
     let error = commit(dir.path(), &other).unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
     assert_eq!(read(dir.path(), id(500)).unwrap(), manifest, "the first one stays");
