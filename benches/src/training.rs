@@ -213,7 +213,7 @@ fn both_ways(
         (values(&shape.input)?, values(&shape.output)?, values(&shape.output)?, values(&shape.input)?);
     draw(&mut input, 200, 1.0);
     draw(&mut gradient, 201, 1.0);
-    let mut scratch = Buffer::new(layer.needs(records).scratch)?;
+    let mut scratch = Buffer::new(layer.needs(records).scratch(threads.count()))?;
     let (pass, mut kept) =
         (Pass { parameters: &parameters, threads: &threads, isa: Isa::detect(), mode: Mode::Train(KEY) }, Kept::default());
     Ok(least(window, || {

@@ -18,9 +18,10 @@ pub fn workspace_records(plan: &TrainPlan, evaluates: bool) -> usize {
     micro_batch.max(if evaluates { PIECE } else { 1 })
 }
 
-/// The bytes that a worker takes beside its program and what belongs to the parameters: activations, gradients, records.
-pub fn bytes(model: &Model, plan: &TrainPlan, manifest: &Manifest, shuffle: bool) -> u64 {
-    let workspace = Workspace::bytes(model, workspace_records(plan, manifest.eval.is_some()));
+/// The bytes that a worker with so many threads takes beside its program and what belongs to the parameters: activations,
+/// gradients, records.
+pub fn bytes((model, threads): (&Model, usize), plan: &TrainPlan, manifest: &Manifest, shuffle: bool) -> u64 {
+    let workspace = Workspace::bytes(model, workspace_records(plan, manifest.eval.is_some()), threads);
     let features = manifest.input.iter().map(|d| u64::from(*d)).fold(1, u64::saturating_mul);
     // Features, a label, and the record's number.
     let batch = |records: u64| records.saturating_mul(features.saturating_mul(4).saturating_add(12));
@@ -80,18 +81,18 @@ mod tests {
         let options = Options { threads: 1, train_records: 1000, isa: Isa::detect() };
         let model = Model::new(&spec.unwrap(), &Input::plain(&[1, 10, 10], 2), options).unwrap();
         let plan = TrainPlan { records: 1000, batch_size: 64, micro_batches: 4, epochs: 3 };
-        let told = |plan: &TrainPlan, eval, shuffle| bytes(&model, plan, &manifest(eval), shuffle);
+        let told = |plan: &TrainPlan, eval, shuffle| bytes((&model, 1), plan, &manifest(eval), shuffle);
         // Ten micro-batches of 16 records of 100 features; 16 neighbours are read together.
-        let in_order = Workspace::bytes(&model, 16) + 10 * 16 * 412 + 16 * 100;
+        let in_order = Workspace::bytes(&model, 16, 1) + 10 * 16 * 412 + 16 * 100;
         assert_eq!(told(&plan, None, false), in_order);
         // An order a shard and epoch; records are far apart.
         assert_eq!(told(&plan, None, true), in_order - 15 * 100 + 3 * 4000);
         // Pieces of 32 records, in batches of 256.
-        let evaluated = in_order - Workspace::bytes(&model, 16) + Workspace::bytes(&model, 32) + 256 * 512;
+        let evaluated = in_order - Workspace::bytes(&model, 16, 1) + Workspace::bytes(&model, 32, 1) + 256 * 512;
         assert_eq!(told(&plan, Some(set(2000)), false), evaluated);
         assert_eq!(told(&plan, Some(set(100)), false), evaluated - 156 * 512);
         // No more micro-batches than there are; no more records than there are.
         let short = TrainPlan { records: 10, batch_size: 64, micro_batches: 1, epochs: 2 };
-        assert_eq!(told(&short, None, false), Workspace::bytes(&model, 10) + 2 * 10 * 412 + 10 * 100);
+        assert_eq!(told(&short, None, false), Workspace::bytes(&model, 10, 1) + 2 * 10 * 412 + 10 * 100);
     }
 }

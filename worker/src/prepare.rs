@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use tfcoord_model::{Isa, Model, Options};
-use tfcoord_types::job::{Input, JobFile};
+use tfcoord_types::job::{Input, JobFile, threads};
 use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
 use tfcoord_types::memory::{SERVER_PROGRAM_BYTES, WORKER_PROGRAM_BYTES};
 use tfcoord_types::plan::TrainPlan;
@@ -33,8 +33,9 @@ fn beside(job: &JobFile, manifest: &Manifest) -> u64 {
     let records = manifest.train.records;
     let plan = TrainPlan { records, batch_size: job.train.batch_size, micro_batches: job.micro_batches(), epochs: job.train.epochs };
     let options = Options { threads: 1, train_records: records, isa: Isa::detect() };
-    let of_model =
-        Model::new(&job.model, &Input::from(manifest), options).map(|model| memory::bytes(&model, &plan, manifest, job.data.shuffle));
+    let threads = threads(job.worker.cpus) as usize;
+    let of_model = Model::new(&job.model, &Input::from(manifest), options)
+        .map(|model| memory::bytes((&model, threads), &plan, manifest, job.data.shuffle));
     WORKER_PROGRAM_BYTES.saturating_add(of_model.unwrap_or_default())
 }
 

@@ -11,6 +11,7 @@ mod office;
 mod reach;
 mod register;
 mod scale;
+mod straggler;
 pub(crate) mod submit;
 mod tick;
 mod variables;
@@ -37,6 +38,8 @@ mod reach_test;
 mod register_test;
 #[cfg(test)]
 mod scale_test;
+#[cfg(test)]
+mod straggler_test;
 #[cfg(test)]
 mod submit_test;
 #[cfg(test)]
@@ -94,6 +97,9 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
             on(c, entry, &job, |job, entry| scale::scale_job(job, entry, workers, machine_bytes))
         }
         Command::JoinWorker { job, incarnation } => on(c, entry, &job, |job, entry| scale::join_worker(job, entry, incarnation)),
+        Command::MoveLanes { job, incarnation, reason } => {
+            on(c, entry, &job, |job, entry| straggler::move_lanes(job, entry, incarnation, reason))
+        }
         Command::CollectTask { job, task, attempt, exit } => on(c, entry, &job, |job, _| finish::collect_task(job, task, attempt, exit)),
     }
 }

@@ -19,7 +19,7 @@ use tfcoord_coordinator_core::task::TaskState;
 use tfcoord_coordinator_core::{Cause, Cluster, Command, Exit};
 use tfcoord_launch::{Ended, Launch, Launcher, Listed, TaskSpec};
 use tfcoord_types::id::{JobId, Role};
-use tfcoord_types::job::JobFile;
+use tfcoord_types::job::{JobFile, threads};
 use tfcoord_types::report::{Fault, FaultKind};
 
 use crate::state_dir::StateDir;
@@ -115,11 +115,6 @@ fn start(launcher: &dyn Launcher, files: &dyn JobFiles, file: &JobFile, launch: 
     Some(lost(&launch, Cause::because(format!("could not be launched: {error}"))))
 }
 
-/// Whole threads for a share of cpus.
-fn threads(cpus: f64) -> u32 {
-    (1..1024).find(|threads| f64::from(*threads) >= cpus).unwrap_or(1024)
-}
-
 fn lost(launch: &Launch, cause: Cause) -> Command {
     let Launch { job, task, attempt } = launch.clone();
     Command::DeclareLost { job, task, attempt, cause, step: 0 }
@@ -193,10 +188,5 @@ mod tests {
         look(&mut reconciler, &cluster, &launcher, now + END_GRACE);
         assert_eq!(launcher.running().len(), 0);
         assert_eq!(look(&mut reconciler, &cluster, &launcher, now + END_GRACE).len(), 3, "also the one that was forgotten");
-    }
-
-    #[test]
-    fn threads_are_rounded_up() {
-        assert_eq!([0.0, 0.5, 1.0, 1.2, 4.0, 1e9, f64::NAN].map(threads), [1, 1, 1, 2, 4, 1024, 1024]);
     }
 }

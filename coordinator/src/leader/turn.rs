@@ -420,8 +420,9 @@ impl Office {
         let job = self.cluster.job(id)?;
         let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
         let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
+        let late = known.progress.late();
         let progress = self.progress(job);
-        Some(job_message::whole(job, Beside { file_name, classes, progress }))
+        Some(job_message::whole(job, Beside { file_name, classes, progress, late }))
     }
 
     fn progress(&self, job: &Job) -> Option<v1::Progress> {
@@ -436,7 +437,8 @@ impl Office {
         let jobs: Vec<&Job> = self.cluster.jobs().filter(|job| all || !job.is_over()).collect();
         let message = |job: &&Job| {
             let file_name = self.jobs.get(&job.id).map_or_else(|| self.state.file_name(&job.id), |known| known.file_name.clone());
-            job_message::brief(job, file_name, self.progress(job))
+            let late = self.jobs.get(&job.id).map(|known| known.progress.late()).unwrap_or_default();
+            job_message::brief(job, file_name, self.progress(job), &late)
         };
         jobs.iter().map(message).collect()
     }

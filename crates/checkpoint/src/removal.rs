@@ -1,7 +1,7 @@
 //! Removing: manifests first, so that what is listed is there.
 
 use crate::error::Error;
-use crate::listing::{files, list, read, verify_lengths};
+use crate::listing::{files, find, list};
 use crate::name::{Belongs, manifest};
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,9 +38,8 @@ pub fn remove(dir: &Path, id: CheckpointId) -> Result<(), Error> {
 /// The first file that could not be removed; the others are.
 pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<CheckpointId>, Error> {
     let all = list(dir)?;
-    let whole = |id: &&CheckpointId| read(dir, **id).and_then(|manifest| verify_lengths(dir, &manifest)).is_ok();
     // Damaged ones do not count: what can be begun from is what is kept.
-    let kept: Vec<CheckpointId> = all.iter().filter(whole).take(keep.max(1)).copied().collect();
+    let kept: Vec<CheckpointId> = find(dir)?.whole.iter().take(keep.max(1)).map(|manifest| manifest.id).collect();
     let (Some(newest), Some(oldest)) = (kept.first(), kept.last()) else { return Ok(Vec::new()) };
     let known = |id: &CheckpointId| in_use.iter().max().is_none_or(|newest| id < newest);
     let mut failed = None;

@@ -2,7 +2,8 @@
 //!
 //! **Bits.** Each element of a matrix product is one chain of fused multiply-adds in the order of k ([`product`]),
 //! whatever the width of the vectors, the tiles, the blocks of k or the number of threads: the chain passes through
-//! memory unchanged. Functions of single values ([`crate::math`]) use no fused operations, and sums of many values
+//! memory unchanged. What the points of tiles are made of ([`crate::layer::Conv2d`]) is added and multiplied value by value in
+//! one order, too. Functions of single values ([`crate::math`]) use no fused operations, and sums of many values
 //! ([`crate::sum`]) have a fixed number of partial sums. So processors with AVX-512, AVX2 or NEON and any other one
 //! agree, and a job's tasks may run on all of them together.
 
@@ -12,12 +13,12 @@ mod transpose;
 mod vectorized;
 
 pub use buffer::{Buffer, LINE};
-pub use product::{Grid, Left, Out, Right, Start, product};
+pub use product::{Grid, Left, Out, Right, Start, product, products};
 pub use transpose::transpose;
 pub(crate) use vectorized::vectorized;
 
 /// The name of what the bits follow from. Tasks of one job must agree on it; it changes when an operation does.
-pub const BITS: &str = "f32-chains-1";
+pub const BITS: &str = "f32-chains-2";
 
 /// The vector instructions to be used.
 #[derive(Debug, Clone, Copy)]

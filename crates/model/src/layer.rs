@@ -148,6 +148,15 @@ pub struct Needs {
     pub zeros: usize,
     /// Scratch, whose content is lost between calls.
     pub scratch: usize,
+    /// More scratch for each thread.
+    pub scratch_each: usize,
+}
+
+impl Needs {
+    /// All scratch with so many threads.
+    pub fn scratch(&self, threads: usize) -> usize {
+        self.scratch + threads * self.scratch_each
+    }
 }
 
 /// What a layer keeps between forward and backward, at least as long as it said it [`Needs`].

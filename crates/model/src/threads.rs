@@ -53,16 +53,36 @@ impl Threads {
     /// # Panics
     /// If `work` does; other items may have been worked on, or not.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
+        self.each_in(std::iter::repeat(()), items, |(), item| work(item));
+    }
+
+    /// As [`Self::each`]; a thread has one of `rooms` for all of its items, and does none if there is no room for it.
+    ///
+    /// # Panics
+    /// As [`Self::each`].
+    pub fn each_in<R: Send, T: Send>(
+        &self,
+        mut rooms: impl Iterator<Item = R> + Send,
+        mut items: impl Iterator<Item = T> + Send,
+        work: impl Fn(&mut R, T) + Sync,
+    ) {
         let most = items.size_hint().1.unwrap_or(usize::MAX);
-        let Some(pool) = self.pool.as_ref().filter(|_| most > 1) else { return items.for_each(work) };
-        let items = Mutex::new(items);
+        let Some(pool) = self.pool.as_ref().filter(|_| most > 1) else {
+            return rooms.next().into_iter().for_each(|mut room| items.by_ref().for_each(|item| work(&mut room, item)));
+        };
+        let (rooms, items) = (Mutex::new(rooms), Mutex::new(items));
         pool.run(most - 1, &|| {
-            // Where taking an item has panicked, there are no more.
-            while let Some(item) = items.lock().ok().and_then(|mut items| items.next()) {
-                work(item);
+            let Some(mut room) = next(&rooms) else { return };
+            while let Some(item) = next(&items) {
+                work(&mut room, item);
             }
         });
     }
+}
+
+// Where taking one has panicked, there are no more.
+fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    items.lock().ok().and_then(|mut items| items.next())
 }
 
 #[cfg(test)]
@@ -81,6 +101,19 @@ mod tests {
                 let mut squares = vec![0; items as usize];
                 threads.each(squares.iter_mut().zip(0..), |(square, n): (&mut u32, u32)| *square = n * n);
                 assert_eq!(squares, (0..items).map(|n| n * n).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_keeps_its_room() {
+        for count in [1, 2, 4] {
+            let threads = Threads::new(count).unwrap();
+            // Also fewer rooms than threads.
+            for rooms in 1..=count {
+                let mut worked = vec![0; rooms];
+                threads.each_in(worked.iter_mut(), 0..100, |room, _| **room += 1);
+                assert_eq!(worked.iter().sum::<i32>(), 100);
             }
         }
     }

@@ -44,13 +44,13 @@ impl Workspace {
     pub fn new(model: &Model, records: usize) -> Result<Self, Error> {
         let mut workspace = Self::default();
         if let Some(network) = model.layers() {
-            workspace.fit(network, records, Purpose::Train)?;
+            workspace.fit(network, records, model.threads().count(), Purpose::Train)?;
         }
         Ok(workspace)
     }
 
-    /// The bytes that [`Self::new`] takes.
-    pub fn bytes(model: &Model, records: usize) -> u64 {
+    /// The bytes that [`Self::new`] takes where the model has so many threads.
+    pub fn bytes(model: &Model, records: usize, threads: usize) -> u64 {
         let Some(network) = model.layers() else { return 0 };
         let (mut buffers, mut places, mut scratch) = (Vec::new(), 0, 0);
         for Placed { step, outputs, .. } in network.placed() {
@@ -59,7 +59,7 @@ impl Workspace {
             let needs = layer.needs(records);
             buffers.extend([needs.kept, needs.zeros]);
             places += needs.places;
-            scratch = scratch.max(needs.scratch);
+            scratch = scratch.max(needs.scratch(threads));
         }
         buffers.push(scratch);
         buffers.extend(network.gradients().iter().map(|values| records * values));
@@ -72,8 +72,8 @@ impl Workspace {
         self.records
     }
 
-    /// Makes room for `records` records in all that `network` needs for this purpose.
-    pub(crate) fn fit(&mut self, network: &Network, records: usize, purpose: Purpose) -> Result<(), Error> {
+    /// Makes room for `records` records in all that `network` needs for this purpose with so many threads.
+    pub(crate) fn fit(&mut self, network: &Network, records: usize, threads: usize, purpose: Purpose) -> Result<(), Error> {
         let placed = network.placed();
         self.slots.resize_with(placed.len().max(self.slots.len()), Slot::default);
         self.gradients.resize_with(network.gradients().len().max(self.gradients.len()), Buffer::default);
@@ -90,7 +90,7 @@ impl Workspace {
             let places = &mut slot.kept.places;
             places.try_reserve_exact(needs.places.saturating_sub(places.len())).map_err(full(records, name, needs.places))?;
             places.resize(needs.places.max(places.len()), 0);
-            scratch = scratch.max(needs.scratch);
+            scratch = scratch.max(needs.scratch(threads));
         }
         self.scratch.grow(scratch).map_err(full(records, "scratch", scratch))?;
         for (at, (gradient, values)) in self.gradients.iter_mut().zip(network.gradients()).enumerate() {
@@ -140,19 +140,22 @@ mod tests {
         ];
         for layers in layers {
             let spec = serde_json::from_str(&format!(r#"{{"layers": [{layers}], "loss": "softmax_cross_entropy"}}"#)).unwrap();
-            let options = Options { threads: 1, train_records: 0, isa: Isa::detect() };
-            let model = Model::new(&spec, &Input::plain(&[2, 10, 11], 5), options).unwrap();
-            for records in [1, 7, 32] {
+            let model = |threads| {
+                let options = Options { threads, train_records: 0, isa: Isa::detect() };
+                Model::new(&spec, &Input::plain(&[2, 10, 11], 5), options).unwrap()
+            };
+            for (records, model) in [(1, model(1)), (7, model(3)), (32, model(1))] {
                 let mut workspace = Workspace::new(&model, records).unwrap();
-                assert_eq!(workspace.allocated() as u64, Workspace::bytes(&model, records), "{layers}");
+                assert_eq!(workspace.allocated() as u64, Workspace::bytes(&model, records, model.threads().count()), "{layers}");
                 let network = model.layers().unwrap();
                 for purpose in [Purpose::Train, Purpose::Evaluate] {
-                    workspace.fit(network, records, purpose).unwrap();
+                    workspace.fit(network, records, model.threads().count(), purpose).unwrap();
                 }
-                assert_eq!(workspace.allocated() as u64, Workspace::bytes(&model, records), "{layers}");
+                assert_eq!(workspace.allocated() as u64, Workspace::bytes(&model, records, model.threads().count()), "{layers}");
             }
+            let model = model(1);
             let mut evaluating = Workspace::default();
-            evaluating.fit(model.layers().unwrap(), 32, Purpose::Evaluate).unwrap();
+            evaluating.fit(model.layers().unwrap(), 32, 1, Purpose::Evaluate).unwrap();
             let largest = evaluating.gradients.iter().map(|gradient| gradient.len()).max();
             assert_eq!(largest, Some(32 * 5), "that by the outputs alone");
             assert!(evaluating.slots.iter().all(|slot| slot.kept.zeros.is_empty()));

@@ -32,6 +32,7 @@ static ALLOCATOR: Counting = Counting;
 
 // Every layer.
 const PICTURES: &str = r#"{"layers": [
+    {"conv2d": {"filters": 12, "kernel": 3, "padding": "same"}}, {"conv2d": {"filters": 16, "kernel": 3, "activation": "gelu"}},
     {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "activation": "relu"}}, {"batch_norm": {}},
     {"conv2d": {"filters": 4, "kernel": 3, "padding": "same", "groups": 4}}, {"conv2d": {"filters": 6, "kernel": 1, "groups": 2}},
     {"max_pool2d": {"size": 2}}, {"conv2d": {"filters": 3, "kernel": [2, 3], "stride": [1, 2]}}, {"activation": "tanh"},

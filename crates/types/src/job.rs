@@ -89,12 +89,30 @@ pub struct Worker {
     pub mem: u64,
     /// How often each may be replaced without any progress of the job before it fails.
     pub max_restarts: u32,
+    /// What happens to a worker that is late again and again.
+    pub straggler: Straggler,
+}
+
+/// What happens to a worker that is late in [`crate::report::LATE_STEPS`] steps in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Straggler {
+    /// It is named.
+    #[default]
+    Report,
+    /// It is named, and its lanes go to the others.
+    Move,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { count: 2, cpus: 1.0, mem: 1024, max_restarts: 8 }
+        Self { count: 2, cpus: 1.0, mem: 1024, max_restarts: 8, straggler: Straggler::Report }
     }
+}
+
+/// Whole threads for a share of cpus.
+pub fn threads(cpus: f64) -> u32 {
+    (1..1024).find(|threads| f64::from(*threads) >= cpus).unwrap_or(1024)
 }
 
 /// The tasks that hold the parameters.
@@ -156,5 +174,15 @@ impl JobFile {
         let batch = self.train.batch_size;
         let fits = |g: &u32| batch.is_multiple_of(*g) && batch / g >= 16;
         self.train.micro_batches.unwrap_or_else(|| [16, 8, 4, 2].into_iter().find(fits).unwrap_or(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threads;
+
+    #[test]
+    fn threads_are_rounded_up() {
+        assert_eq!([0.0, 0.5, 1.0, 1.2, 4.0, 1e9, f64::NAN].map(threads), [1, 1, 1, 2, 4, 1024, 1024]);
     }
 }

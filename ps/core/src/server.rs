@@ -131,7 +131,8 @@ impl Server {
         let restore_fault = self.restore_fault.clone();
         let Some(held) = &self.held else { return ServerReport { restore_fault, ..ServerReport::default() } };
         let reached = Some(held.table.floor().unwrap_or(self.fence.run_until));
-        ServerReport { reached, curve: held.curve.report(), cut: self.cut.as_ref().and_then(Cut::report), restore_fault }
+        let cut = self.cut.as_ref().and_then(Cut::report);
+        ServerReport { reached, curve: held.curve.report(), cut, restore_fault, late: None }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {

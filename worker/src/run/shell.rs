@@ -189,8 +189,8 @@ impl<T: Transport> Shell<T> {
     pub fn message(&mut self, message: Message) {
         match message {
             Message::Retry => self.tell(Input::Retry),
-            // The curve that could be had by now would be another generation's, as far as that is.
             Message::Curve(export, _) | Message::Export(export) if !self.export_wanted => {
+                // The curve that could be had by now would be another generation's, as far as that is.
                 self.tell(Input::Exported { attempt: export.attempt });
             }
             Message::Curve(export, curve) => match curve {

@@ -179,7 +179,13 @@ impl Driver {
             // Without chunks it is as far as it may be, always.
             let reached = if holds_chunks(process.task, view) { process.cursor } else { view.run_until };
             let reached = Some(reached).filter(|_| view.placement.is_some() && process.restore_fault.is_none());
-            Body::Server(ServerReport { reached, curve: None, cut: process.cut.clone(), restore_fault: process.restore_fault.clone() })
+            Body::Server(ServerReport {
+                reached,
+                curve: None,
+                cut: process.cut.clone(),
+                restore_fault: process.restore_fault.clone(),
+                late: None,
+            })
         } else {
             let variables = if view.placement.is_none() { variables() } else { Vec::new() };
             let exported = view.export.is_some().then(exported);

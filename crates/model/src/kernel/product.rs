@@ -4,7 +4,7 @@
 //! filter meets at all places of a picture, or what a place meets under all filters, is a grid in the picture as it lies.
 //! Nothing is gathered, padded or scattered. Tiles of registers: Goto and van de Geijn 2008; packing their operands was
 //! measured and does not pay at the sizes of layers.
-#![allow(unsafe_code)] // tiles read through pointers; `product` checks all bounds before
+#![allow(unsafe_code)] // tiles read through pointers; `products` checks all bounds before
 
 use super::Isa;
 use pulp::{MemMask, Simd, WithSimd};
@@ -128,51 +128,72 @@ pub struct Out<'a> {
 /// # Panics
 /// If the operands do not fit each other, or reach beyond their values.
 pub fn product(isa: Isa, left: Left<'_>, right: Right<'_>, out: Out<'_>, start: Start<'_>) {
+    products(isa, 1, (left, 0), (right, 0), (out, 0), start);
+}
+
+/// `count` products of the same shape: the values of each operand begin so many after those of the product before.
+///
+/// # Panics
+/// As [`product`].
+pub fn products(
+    isa: Isa,
+    count: usize,
+    (left, left_apart): (Left<'_>, usize),
+    (right, right_apart): (Right<'_>, usize),
+    (out, out_apart): (Out<'_>, usize),
+    start: Start<'_>,
+) {
     let (rows, steps, columns) = (left.rows.count(), left.steps.count(), right.columns);
     assert_eq!(rows, out.rows.count(), "rows of the left matrix and of the output");
     assert_eq!(steps, right.steps.count(), "steps of the left and of the right matrix");
-    if rows == 0 || columns == 0 {
+    if count == 0 || rows == 0 || columns == 0 {
         return;
     }
-    let within = |places: [Option<usize>; 2], more: usize, len: usize| {
-        let [Some(a), Some(b)] = places else { return false };
-        a.checked_add(b).and_then(|last| last.checked_add(more)).is_some_and(|end| end <= len)
+    let within = |places: [Option<usize>; 2], apart: usize, more: usize, len: usize| {
+        let last = [places[0], places[1], (count - 1).checked_mul(apart), Some(more)];
+        last.into_iter().try_fold(0, |sum: usize, more| sum.checked_add(more?)).is_some_and(|end| end <= len)
     };
-    assert!(within([out.rows.largest(), Some(0)], columns, out.values.len()), "the output: {:?}, {columns} columns", out.rows);
+    assert!(within([out.rows.largest(), Some(0)], out_apart, columns, out.values.len()), "the output: {:?}, {columns} columns", out.rows);
     if let Start::Row(row) = start {
         assert_eq!(row.len(), columns, "a start for every column");
     }
     if steps == 0 {
-        let mut places = out.rows.from(0);
-        return (0..rows).for_each(|_| {
-            let out = &mut out.values[places.next()..][..columns];
-            match start {
-                Start::Zero => out.fill(0.0),
-                Start::Output => {}
-                Start::Row(row) => out.copy_from_slice(row),
+        for at in 0..count {
+            let mut places = out.rows.from(0);
+            for _ in 0..rows {
+                let out = &mut out.values[at * out_apart + places.next()..][..columns];
+                match start {
+                    Start::Zero => out.fill(0.0),
+                    Start::Output => {}
+                    Start::Row(row) => out.copy_from_slice(row),
+                }
             }
-        });
+        }
+        return;
     }
     assert!(
-        within([left.rows.largest(), left.steps.largest()], 1, left.values.len()),
+        within([left.rows.largest(), left.steps.largest()], left_apart, 1, left.values.len()),
         "the left matrix: {:?}, {:?}",
         left.rows,
         left.steps
     );
     assert!(
-        within([right.steps.largest(), Some(0)], columns, right.values.len()),
+        within([right.steps.largest(), Some(0)], right_apart, columns, right.values.len()),
         "the right matrix: {:?}, {columns} columns",
         right.steps
     );
-    isa.0.dispatch(Panels { left, right, out, start });
+    isa.0.dispatch(Panels { left, right, out, start, count, apart: (left_apart, right_apart, out_apart) });
 }
 
-/// The whole product, panel by panel.
+/// The whole products, panel by panel.
 struct Panels<'a> {
     left: Left<'a>,
     right: Right<'a>,
     out: Out<'a>,
     start: Start<'a>,
+    count: usize,
+    // The values of the left, the right matrix and the output, from one product to the next.
+    apart: (usize, usize, usize),
 }
 
 impl WithSimd for Panels<'_> {
@@ -180,7 +201,7 @@ impl WithSimd for Panels<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { left, right, out, start } = self;
+        let Self { left, right, out, start, count, apart } = self;
         // As many vectors as registers allow beside enough rows to hide the latency of a multiply-add.
         let widest = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         let (rows, all) = (left.rows.count(), left.steps.count());
@@ -192,24 +213,31 @@ impl WithSimd for Panels<'_> {
             steps.iter_mut().for_each(|step| *step = (lefts.next(), rights.next()));
             let start = if k > 0 { Start::Output } else { start };
             k += steps.len();
-            for from in (0..right.columns).step_by(widest * S::F32_LANES) {
-                let columns = (right.columns - from).min(widest * S::F32_LANES);
-                let panel = Panel {
-                    left: left.values.as_ptr(),
-                    lefts: left.rows,
-                    right: right.values[from..].as_ptr(),
-                    steps,
-                    out: out.values[from..].as_mut_ptr(),
-                    outs: out.rows,
-                    rows,
-                    start: if let Start::Row(row) = start { Start::Row(&row[from..]) } else { start },
-                    columns,
-                };
-                match columns.div_ceil(S::F32_LANES) {
-                    1 => panel.all::<S, 1>(simd),
-                    2 => panel.all::<S, 2>(simd),
-                    3 => panel.all::<S, 3>(simd),
-                    _ => panel.all::<S, 4>(simd),
+            for at in 0..count {
+                let (left_values, right, out_values) = (
+                    &left.values[at * apart.0..],
+                    Right { values: &right.values[at * apart.1..], ..right },
+                    &mut out.values[at * apart.2..],
+                );
+                for from in (0..right.columns).step_by(widest * S::F32_LANES) {
+                    let columns = (right.columns - from).min(widest * S::F32_LANES);
+                    let panel = Panel {
+                        left: left_values.as_ptr(),
+                        lefts: left.rows,
+                        right: right.values[from..].as_ptr(),
+                        steps,
+                        out: out_values[from..].as_mut_ptr(),
+                        outs: out.rows,
+                        rows,
+                        start: if let Start::Row(row) = start { Start::Row(&row[from..]) } else { start },
+                        columns,
+                    };
+                    match columns.div_ceil(S::F32_LANES) {
+                        1 => panel.all::<S, 1>(simd),
+                        2 => panel.all::<S, 2>(simd),
+                        3 => panel.all::<S, 3>(simd),
+                        _ => panel.all::<S, 4>(simd),
+                    }
                 }
             }
         }
@@ -283,9 +311,10 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, M, N> {
         let Self { panel, rows } = self;
         let last = panel.columns - (N - 1) * S::F32_LANES;
         let mask = simd.mask_between_m32s(0, u32::try_from(last).expect("a vector's lanes"));
-        // SAFETY: `product` has checked that the largest row and the largest step of the left matrix together, and every
-        // column below `columns` after the largest step of the right one and the largest row of the output, lie within
-        // their values; so has it of a start for every column; the last vector is masked to these columns. `panel.right` and `panel.out` point to its first column.
+        // SAFETY: `products` has checked that, of the last product, the largest row and the largest step of the left matrix
+        // together, and every column below `columns` after the largest step of the right one and the largest row of the
+        // output, lie within their values; so has it of a start for every column; the last vector is masked to these columns.
+        // `panel.right` and `panel.out` point to its first column.
         unsafe {
             let out = rows.map(|(_, out)| panel.out.add(out));
             let rows = rows.map(|(left, _)| panel.left.add(left));
@@ -414,6 +443,35 @@ mod tests {
             let rights = Grid::new(1, [(a, strides.0), (b, strides.1), (c, strides.2)]);
             let row = draw(columns, 4);
             check(rows, steps, rights, columns, [Start::Zero, Start::Output, Start::Row(&row)][start]);
+        }
+    }
+
+    #[test]
+    fn several_products_are_those_of_each() {
+        let (rows, steps, columns, count) = (7, K_BLOCK + 3, 37, 3);
+        let (a, b) = (draw(count * 4000, 1), draw(count * 20_000, 2));
+        for start in [Start::Zero, Start::Output, Start::Row(&b[..columns])] {
+            let mut each = draw(count * 400, 3);
+            let mut together = each.clone();
+            let left = |at: usize| Left { values: &a[at * 4000..], rows: Grid::every(steps, rows), steps: Grid::every(1, steps) };
+            let right = |at: usize| Right { values: &b[at * 20_000..], steps: Grid::every(columns, steps), columns };
+            for (at, values) in each.chunks_mut(400).enumerate() {
+                product(Isa::detect(), left(at), right(at), Out { values, rows: Grid::every(columns, rows) }, start);
+            }
+            let out = Out { values: &mut together, rows: Grid::every(columns, rows) };
+            products(Isa::detect(), count, (left(0), 4000), (right(0), 20_000), (out, 400), start);
+            assert!(bits(&each) == bits(&together));
+        }
+        // One more, or farther apart than there are values.
+        for (count, apart) in [(4, 400), (3, 471)] {
+            let (left, right) = (
+                Left { values: &a, rows: Grid::every(1, 7), steps: Grid::every(1, 5) },
+                Right { values: &b, steps: Grid::every(1, 5), columns },
+            );
+            let mut values = vec![0.0; 1200];
+            let out = Out { values: &mut values, rows: Grid::every(columns, 7) };
+            let run = std::panic::AssertUnwindSafe(|| products(Isa::detect(), count, (left, 0), (right, 0), (out, apart), Start::Zero));
+            assert!(std::panic::catch_unwind(run).is_err());
         }
     }
 

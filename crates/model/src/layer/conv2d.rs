@@ -13,9 +13,13 @@
 //!
 //! Groups are convolutions beside each other: each has products of its own, on its channels of the same pictures. Where a
 //! group is a single channel with one filter, [`depthwise`] takes all of them at once.
+//!
+//! Windows of 3 x 3 in steps of 1 are computed tile by tile with fewer multiplications, [`winograd`], where that pays.
 
 mod depthwise;
 mod span;
+mod tiled;
+mod winograd;
 
 use super::activation::{finish, kept, parts, pull};
 use super::{Backward, Emit, Forward, LINE, Layer, Needs, Pass, initializer, len, room, take, variable};
@@ -27,6 +31,7 @@ use span::{Span, Window};
 use std::ops::Range;
 use tfcoord_types::job::{Activation, Init, LayerShape, Padding, Pair};
 use tfcoord_types::variable::{Group, Initializer, Variable};
+use winograd::Direction;
 
 /// What a convolution is, as in the job file.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,8 @@ pub struct Conv2d {
     groups: usize,
     // Where each channel is a group, and has one filter.
     depthwise: Option<Depthwise>,
+    // Where these take fewer multiplications.
+    winograd: Option<Direction>,
     // Height and width.
     input: (usize, usize),
     output: (usize, usize),
@@ -99,11 +106,15 @@ impl Conv2d {
         let rows = Window::new(len(shape.input[1]), len(shape.output[1]), len(height), len(stride.get().0), padding);
         let columns = Window::new(len(shape.input[2]), len(shape.output[2]), len(width), len(stride.get().1), padding);
         let depthwise = (groups > 1 && filters == groups && channels == 1).then_some(Depthwise { rows, columns, channels: len(groups) });
+        let winograd = ((height, width) == (3, 3) && stride.get() == (1, 1) && depthwise.is_none())
+            .then(|| Direction::forward((&rows, &columns), (len(channels), len(filters / groups)), len(groups)))
+            .filter(Direction::pays);
         Ok(Self {
             filters: len(filters),
             channels: len(shape.input[0]),
             groups: len(groups),
             depthwise,
+            winograd,
             input: (rows.input, columns.input),
             output: (rows.output, columns.output),
             size: (len(height), len(width)),
@@ -356,7 +367,8 @@ impl Layer for Conv2d {
     fn needs(&self, records: usize) -> Needs {
         Needs {
             kept: kept(self.activation, records * self.outputs()),
-            scratch: 2 * room(self.kernel_len()) + room(self.filters),
+            scratch: 2 * room(self.kernel_len()) + room(self.filters) + self.winograd.map_or(0, |winograd| room(winograd.kernel_len())),
+            scratch_each: self.winograd.map_or(0, |winograd| room(winograd.scratch())),
             ..Needs::default()
         }
     }
@@ -367,6 +379,9 @@ impl Layer for Conv2d {
         self.turned_for_output(pass, between, turned);
         let turned = &*turned;
         let bias = self.bias.map(|bias| pass.parameters.values(bias));
+        if let Some(winograd) = &self.winograd {
+            return self.tiled_forward(pass, winograd, (input, turned, bias), (output, &mut kept.values), scratch);
+        }
         let (channels, filters) = self.group();
         let (to, kernel) = (Plane { within: (1, 0), ..self.output_plane() }, self.kernel_plane(channels, filters));
         let pictures = input.chunks_exact(self.inputs());
@@ -397,7 +412,14 @@ impl Layer for Conv2d {
         pull(pass, self.activation, output, &kept.values, output_gradient);
         let (sums, turned) = (take(&mut scratch, self.kernel_len()), take(&mut scratch, self.kernel_len()));
         let bias_gradient = take(&mut scratch, if self.bias.is_some() { self.filters } else { 0 });
-        self.kernel_gradient(pass, input, output_gradient, sums, turned, bias_gradient);
+        let points = take(&mut scratch, self.winograd.map_or(0, |winograd| winograd.kernel_len()));
+        match &self.winograd {
+            Some(winograd) => {
+                let gradients = (&mut *points, &mut *sums, &mut *turned, &mut *bias_gradient);
+                self.tiled_kernel_gradient(pass, winograd, (input, output_gradient), gradients, &mut *scratch);
+            }
+            None => self.kernel_gradient(pass, input, output_gradient, sums, turned, bias_gradient),
+        }
         emit(self.kernel, turned);
         self.bias.into_iter().for_each(|bias| emit(bias, bias_gradient));
         if let Some(input_gradient) = input_gradient {
@@ -405,7 +427,12 @@ impl Layer for Conv2d {
                 Some(_) => self.turned_for_output(pass, sums, turned),
                 None => self.turned_for_input(pass, turned),
             }
-            self.input_gradient(pass, turned, output_gradient, input_gradient);
+            match &self.winograd {
+                Some(winograd) => {
+                    self.tiled_input_gradient(pass, &winograd.back(), (output_gradient, turned), points, input_gradient, scratch);
+                }
+                None => self.input_gradient(pass, turned, output_gradient, input_gradient),
+            }
         }
     }
 }

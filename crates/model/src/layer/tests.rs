@@ -2,6 +2,7 @@
 
 mod candle;
 mod reference;
+mod tiled;
 
 use super::{Backward, Forward, Kept, Layer, Mode, Needs, Order, Pass, StepKey, Turn, build, order, values_of};
 use crate::kernel::{Buffer, Isa};
@@ -97,7 +98,8 @@ impl Case {
 
     /// Room as a workspace would have it, but full of what another batch has left.
     fn room(&self) -> (Vec<f32>, Kept, Vec<f32>) {
-        let Needs { kept, places, zeros, scratch } = self.layer.needs(self.records);
+        let needs = self.layer.needs(self.records);
+        let (Needs { kept, places, zeros, .. }, scratch) = (needs, needs.scratch(4));
         let mut kept = Kept { values: Buffer::new(kept).unwrap(), places: vec![u32::MAX; places], zeros: Buffer::new(zeros).unwrap() };
         kept.values.fill(f32::NAN);
         (vec![f32::NAN; self.gradient.len()], kept, vec![f32::NAN; scratch])
@@ -389,6 +391,7 @@ fn all_processors_agree() {
         (r#"{"dense": {"units": 1, "activation": "sigmoid"}}"#, &[9]),
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "activation": "relu"}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": 3, "padding": "same", "activation": "tanh"}}"#, &[2, 11, 13]),
+        (r#"{"conv2d": {"filters": 37, "kernel": 3, "padding": "same", "activation": "relu"}}"#, &[19, 11, 13]),
         (r#"{"conv2d": {"filters": 5, "kernel": [2, 3], "stride": 2}}"#, &[2, 11, 13]),
         (r#"{"conv2d": {"filters": 6, "kernel": 3, "padding": "same", "groups": 2}}"#, &[4, 11, 13]),
         (r#"{"conv2d": {"filters": 37, "kernel": [3, 2], "stride": 2, "padding": "same", "groups": 37}}"#, &[37, 11, 13]),

@@ -111,7 +111,7 @@ impl Model {
         self.check_parameters(parameters)?;
         self.check_features(batch)?;
         let piece = batch.records.min(workspace.records().max(PIECE));
-        workspace.fit(network, piece, Purpose::Evaluate)?;
+        workspace.fit(network, piece, self.threads.count(), Purpose::Evaluate)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Evaluate };
         for features in batch.features.chunks(piece * self.features()) {
             network.forward(&pass, features, workspace)?;

@@ -49,7 +49,7 @@ impl Model {
         };
         self.check_labels(loss, batch)?;
         self.check_features(batch)?;
-        workspace.fit(network, batch.records, Purpose::Train)?;
+        workspace.fit(network, batch.records, self.threads.count(), Purpose::Train)?;
         let pass = Pass { parameters, threads: &self.threads, isa: self.isa, mode: Mode::Train(key) };
         network.forward(&pass, &batch.features, workspace)?;
         let truth = Truth { labels: &batch.labels, first: 0, features: &batch.features };

@@ -56,6 +56,11 @@ impl Window {
         Self { input, output, size, stride, before }
     }
 
+    /// Places before the input that the first window covers.
+    pub fn before(&self) -> usize {
+        self.before
+    }
+
     /// The values of the window that lie on the input at place `o` of the output.
     #[inline(always)]
     pub fn values_at(&self, o: usize) -> Range<usize> {
