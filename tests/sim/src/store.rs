@@ -223,7 +223,9 @@ impl Store {
         manifest.parts.iter().try_for_each(|file| state.part(dir, file).map(drop))?;
         let key = (dir.to_owned(), manifest.id);
         if let Some(Written { manifest: found, damaged, .. }) = state.manifests.get(&key) {
-            let same = !damaged && *found == Manifest { saved_at_ms: found.saved_at_ms, ..manifest.clone() };
+            // What was evaluated since changes nothing.
+            let (saved_at_ms, evaluations) = (found.saved_at_ms, found.evaluations.clone());
+            let same = !damaged && *found == Manifest { saved_at_ms, evaluations, ..manifest.clone() };
             return if same { Ok(false) } else { Err("another manifest has the name".to_owned()) };
         }
         state.room("write", "the manifest")?;
