@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix sim-long mutants fault-points bench bench-peers bench-training data data-adult data-stocks data-anomaly
+.PHONY: help demo setup test verify fix sim-long mutants fault-points chaos bench bench-peers bench-training data data-adult data-stocks data-anomaly
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,10 @@ mutants: ## put known bugs back, one after the other: each must be caught
 fault-points: ## kill a process at every fault point of running jobs; print where, and that the bits stay
 	$(CARGO) build $(BINARIES) -p tfcoord-testkit
 	$(CARGO) test -p tfcoord-e2e --test jobs fault_points -- --nocapture
+
+chaos: ## what failures cost, in fifty minutes; appends to benches/chaos-ledger.jsonl (benches/README.md)
+	$(CARGO) build --release $(BINARIES) -p tfcoord-testkit
+	target/release/tfcoord-chaos $(CHAOS)
 
 bench: ## measure ourselves; prints ratios and the machine's load
 	$(CARGO) build --release $(BINARIES) -p tfcoord-benches

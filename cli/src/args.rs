@@ -2,6 +2,7 @@
 
 mod help;
 
+use crate::chaos::Chaos;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -61,6 +62,9 @@ pub struct Submit {
     /// Return once the job is admitted; it goes on by itself
     #[arg(long)]
     pub detach: bool,
+    /// Kill and stop its processes while it is watched: kill=ROLE/TIME,stop=ROLE/TIME,seed=N,for=TIME
+    #[arg(long, value_name = "PLAN", conflicts_with = "detach")]
+    pub chaos: Option<Chaos>,
     /// Leave after so many seconds with exit code 124; the job goes on
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub wait_timeout: Option<Duration>,

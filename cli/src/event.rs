@@ -101,6 +101,20 @@ pub enum Event {
         /// Its id.
         job: String,
     },
+    /// A process of it was sent a signal, as `--chaos` says.
+    Chaos {
+        /// Its id.
+        job: String,
+        /// A task, or `coordinator`.
+        target: String,
+        /// The process.
+        pid: i32,
+        /// `SIGKILL`, `SIGSTOP` or `SIGCONT`.
+        signal: &'static str,
+        /// Seconds until it goes on, if it was stopped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sleeps_s: Option<f64>,
+    },
     /// It has another number of workers.
     Scaled {
         /// Its id.

@@ -7,6 +7,7 @@
 
 mod args;
 mod called;
+mod chaos;
 mod connection;
 mod event;
 mod failure;

@@ -34,6 +34,11 @@ Examples:
   tfcoord submit job.json --resume                # from the newest checkpoint of that name
   tfcoord submit job.json --wait-timeout 600      # exit code 124 after 10 minutes
   tfcoord submit job.json -o jsonl | jq .event
+  tfcoord submit job.json --chaos kill=worker/10s,seed=7
+  tfcoord submit job.json --chaos kill=any/5s,stop=worker/20s,for=2m
+
+--chaos, with an embedded coordinator: about so often a process of this role (worker, ps, coordinator, any), drawn
+from the seed, is killed, or stopped for one and a half leases. The result has the same bits.
 
 Ctrl-C asks whether to cancel the job or to leave it to itself; where nobody can be asked, it leaves.
 Exit code 0: the job succeeded; 1: it did not; 2: the job file is wrong.";

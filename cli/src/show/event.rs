@@ -39,6 +39,11 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::WentBack { step, .. } => format!("the parameters went back to the checkpoint at step {step}"),
         Event::CheckpointFailed { reason, .. } => reason.clone(),
         Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
+        Event::Chaos { target, pid, signal, sleeps_s, .. } => match (*signal, sleeps_s) {
+            ("SIGCONT", _) => format!("chaos: {target} (pid {pid}) goes on with SIGCONT"),
+            (signal, Some(s)) => format!("chaos: stopped {target} (pid {pid}) with {signal}, for {s:.1} s"),
+            (signal, None) => format!("chaos: killed {target} (pid {pid}) with {signal}"),
+        },
         Event::Scaled { job, workers } => format!("{job} is scaled to {}", counted(*workers, "worker")),
         Event::Detached { job } => format!("detached, {job} goes on; find it again with: {program} status {job}"),
         Event::Ended { .. } => return None,
@@ -93,6 +98,10 @@ mod tests {
         check(back(0), "the parameters went back to the beginning: there is no checkpoint yet");
         check(Event::CheckpointFailed { job: job(), reason: "checkpoint 1-5-9: disk full".into() }, "checkpoint 1-5-9: disk full");
         check(Event::CoordinatorRestarted { job: job() }, "the coordinator was gone and is started again, m-7 goes on");
+        let chaos = |signal, sleeps_s| Event::Chaos { job: job(), target: task(), pid: 123, signal, sleeps_s };
+        check(chaos("SIGKILL", None), "chaos: killed worker-1 (pid 123) with SIGKILL");
+        check(chaos("SIGSTOP", Some(3.0)), "chaos: stopped worker-1 (pid 123) with SIGSTOP, for 3.0 s");
+        check(chaos("SIGCONT", None), "chaos: worker-1 (pid 123) goes on with SIGCONT");
         check(Event::Scaled { job: job(), workers: 4 }, "m-7 is scaled to 4 workers");
         check(Event::Detached { job: job() }, "detached, m-7 goes on; find it again with: tfcoord status m-7");
         assert_eq!(line(&Event::Ended { job: Box::new(sample::job(State::Failed)) }, "tfcoord"), None);

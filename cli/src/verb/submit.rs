@@ -7,6 +7,7 @@ mod screen;
 mod watch;
 
 use crate::args::{Stream, Submit};
+use crate::chaos::{Chaos, Striker};
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::failure::{Code, Failure};
@@ -15,6 +16,7 @@ use crate::place::Place;
 use crate::verb::file::Checked;
 use crate::{PATIENCE, say};
 use screen::Screen;
+use std::path::Path;
 use std::time::Duration;
 use tfcoord_proto::v1;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +27,7 @@ use tokio::time::Instant;
 /// # Errors
 /// When it is refused, when it does not succeed, or when the coordinator stays away.
 pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<Duration>, program: &str) -> Result<Code, Failure> {
+    let chaos = args.chaos.as_ref().map(|chaos| Ok::<_, Failure>((chaos, embedded(place)?))).transpose()?;
     let mut connection = Connection::new(place.clone(), patience.unwrap_or(PATIENCE));
     let cannot = |error| Failure::new(Code::Engine, format!("cannot wait for Ctrl-C: {error}"));
     let mut waits = Waits {
@@ -41,9 +44,24 @@ pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<D
         () = until(waits.deadline) => return unanswered(Code::TimedOut, "the waiting time was over"),
     };
     if args.detach {
-        detach(args.output, &mut connection, &job, program).await
-    } else {
-        watch::watch(args, place, patience, &job, waits, program).await
+        return detach(args.output, &mut connection, &job, program).await;
+    }
+    let begin = |(chaos, state_dir): (&Chaos, &Path)| {
+        let id = job.parse().map_err(|error| Failure::new(Code::Engine, format!("the job's id {job:?} makes no sense: {error}")))?;
+        Ok::<_, Failure>(Striker::new(chaos, state_dir, id, file.job.timing().lease))
+    };
+    let striker = chaos.map(begin).transpose()?;
+    watch::watch(args, place, patience, &job, waits, striker, program).await
+}
+
+// Where chaos finds the processes.
+fn embedded(place: &Place) -> Result<&Path, Failure> {
+    match place {
+        Place::Embedded { state_dir } => Ok(state_dir),
+        Place::Standing { .. } => {
+            Err(Failure::new(Code::File, "--chaos: a standing coordinator and its tasks are not this client's to kill")
+                .help("leave out --chaos, or unset TFCOORD_COORDINATOR to use an embedded coordinator on this machine"))
+        }
     }
 }
 

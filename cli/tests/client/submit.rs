@@ -248,3 +248,23 @@ fn nobody_reading_is_no_crash() {
     let ended = client.end();
     assert_eq!((ended.code, ended.err.as_str()), (141, ""));
 }
+
+#[test]
+fn chaos_is_for_embedded_coordinators_and_makes_sense_or_nothing_is_submitted() {
+    let home = Home::new();
+    let fake = home.fake();
+    let check = |mut command: std::process::Command, expect: &str| {
+        command.env_remove("COLUMNS");
+        let ended = run(command);
+        assert_eq!(ended.code, 2, "{}", ended.err);
+        assert!(ended.err.contains(expect), "{}", ended.err);
+    };
+    let refused = "--chaos: a standing coordinator and its tasks are not this client's to kill\n  help: leave out --chaos, or unset TFCOORD_COORDINATOR";
+    check(home.standing(&["submit", "job.json", "--chaos", "kill=worker/1s"]), refused);
+    check(
+        home.embedded(&["submit", "job.json", "--chaos", "kill=boss/1s"]),
+        "\"boss\" is no role: expected worker, ps, coordinator or any",
+    );
+    check(home.embedded(&["submit", "job.json", "--chaos", "kill=worker/1s", "--detach"]), "--detach");
+    assert!(!home.path("state").exists() && fake.shared.submits.lock().unwrap().is_empty());
+}

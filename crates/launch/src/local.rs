@@ -22,12 +22,14 @@ mod command;
 mod memory;
 mod process;
 mod record;
+mod running;
 mod supervise;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, child};
+pub use running::{Running, running};
 pub use supervise::supervise;
 
 use crate::{Ended, Error, Launch, Launcher, Listed, TaskSpec};

@@ -1,6 +1,7 @@
 //! For tests only: a laboratory of real processes ([`Lab`]), data and job files of known content, and a gRPC
 //! proxy that disturbs the exchange between workers and a parameter server ([`fault_proxy`]).
 
+pub mod chaos;
 pub mod deadline;
 pub mod fault_proxy;
 pub mod idx;

@@ -4,6 +4,7 @@
 mod jobs {
     mod bad_input;
     mod bits;
+    mod chaos;
     mod checkpoints;
     mod coordinator_death;
     mod death;

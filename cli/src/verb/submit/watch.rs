@@ -4,6 +4,7 @@ use super::question::{Answer, Question};
 use super::screen::Screen;
 use super::{Waits, until};
 use crate::args::{Stream, Submit};
+use crate::chaos::{Striker, Struck};
 use crate::connection::Connection;
 use crate::event::{Event, Tracker};
 use crate::failure::{Code, Failure};
@@ -28,6 +29,7 @@ pub async fn watch(
     patience: Option<Duration>,
     job: &str,
     mut waits: Waits,
+    mut chaos: Option<Striker>,
     program: &str,
 ) -> Result<Code, Failure> {
     let connect = || Connection::new(place.clone(), patience.unwrap_or(PATIENCE_WATCHING));
@@ -58,6 +60,7 @@ pub async fn watch(
                     return watched.end(&job);
                 }
             }
+            struck = struck(chaos.as_mut()) => watched.chaos(struck)?,
             _ = ticks.tick() => watched.interval()?,
             _ = waits.interrupts.recv() => {
                 // Asked once: whoever presses again wants to leave now.
@@ -90,6 +93,13 @@ pub async fn watch(
                 return Err(failure.help(format_args!("`{program} status {job}` shows how far it is")));
             }
         }
+    }
+}
+
+async fn struck(chaos: Option<&mut Striker>) -> Struck {
+    match chaos {
+        Some(striker) => striker.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -129,6 +139,12 @@ impl Watched<'_> {
         self.screen.draw(&job);
         self.job = Some(job);
         Ok(())
+    }
+
+    fn chaos(&mut self, struck: Struck) -> Result<(), Failure> {
+        let Struck { target, pid, signal, sleeps } = struck;
+        let sleeps_s = sleeps.map(|time| time.as_secs_f64());
+        self.screen.event(&Event::Chaos { job: self.id.clone(), target, pid, signal, sleeps_s })
     }
 
     fn interval(&mut self) -> Result<(), Failure> {

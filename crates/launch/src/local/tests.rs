@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Exit;
+use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::time::Instant;
@@ -129,6 +130,22 @@ fn a_task_gets_its_command_line_and_leaves_log_and_exit_record() {
     let exit: serde_json::Value = serde_json::from_str(&exit).unwrap();
     assert_eq!(exit["exit"], serde_json::json!({"code": 3}));
     assert!(exit["peak_memory_bytes"].as_u64().unwrap() > 100 << 10, "{exit}");
+}
+
+#[test]
+fn what_runs_is_found_by_its_records_and_gets_signals() {
+    let place = Place::new("exec sleep 1000");
+    let state = place.dir.path().join("state");
+    let running = |job: &str| running(&state, &job.parse().unwrap()).unwrap();
+    assert!(running("test-1").is_empty());
+    let (server, worker) = (place.started(TaskId::server(0)).launch, place.started(TaskId::worker(0)).launch);
+    let found = until("both", || Some(running("test-1")).filter(|found| found.len() == 2));
+    assert_eq!([&found[0].launch, &found[1].launch], [&server, &worker]);
+    assert!(running("test-2").is_empty());
+    assert!(found[1].signal(Signal::KILL));
+    assert_eq!(place.end(&worker).exit, Some(Exit::Signal(9)));
+    assert!(!found[1].signal(Signal::KILL), "it is gone");
+    assert_eq!(running("test-1").len(), 1);
 }
 
 #[test]

@@ -27,7 +27,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("coordinator", &["types", "proto", "client", "coordinator-core", "checkpoint", "fault", "fs", "launch", "telemetry"]),
     ("ps", &["types", "proto", "client", "exchange", "checkpoint", "fault", "fs", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fault", "fs", "model", "worker-core", "telemetry"]),
-    ("cli", &["types", "proto", "client"]),
+    // For what runs of a job on this machine, to be struck by `submit --chaos`.
+    ("cli", &["types", "proto", "client", "launch"]),
     ("testkit", &["types", "proto", "exchange"]),
 ];
 
