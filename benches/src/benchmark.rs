@@ -3,6 +3,7 @@
 mod checkpoint;
 mod cold_start;
 mod first_step;
+mod many_tasks;
 mod memory;
 mod step;
 mod whole_job;
@@ -27,6 +28,8 @@ pub enum Benchmark {
     StepCnn,
     /// The demo job from submit to its end
     WholeJob,
+    /// A coordinator with 10,000 tasks that report
+    ManyTasks,
     /// What checkpoints add to the steps of a large model; takes two minutes a round
     Checkpoint,
 }
@@ -41,6 +44,7 @@ impl Benchmark {
             Self::StepMlp => "step-mlp",
             Self::StepCnn => "step-cnn",
             Self::WholeJob => "whole-job",
+            Self::ManyTasks => "many-tasks",
             Self::Checkpoint => "checkpoint",
         }
     }
@@ -57,6 +61,7 @@ impl Benchmark {
             Self::StepMlp => step::run(rounds, Example::Mlp),
             Self::StepCnn => step::run(rounds, Example::Cnn),
             Self::WholeJob => whole_job::run(rounds),
+            Self::ManyTasks => many_tasks::run(rounds),
             Self::Checkpoint => checkpoint::run(rounds),
         }
     }
