@@ -13,6 +13,7 @@ mod jobs {
     mod example;
     mod fetched_examples;
     mod memory;
+    mod modes;
     mod network;
     mod observed;
     mod parts;

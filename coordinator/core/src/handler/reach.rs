@@ -4,6 +4,7 @@
 use super::{Handled, evaluate, finish};
 use crate::job::Job;
 use crate::outcome::{Outcome, Refusal};
+use crate::shard;
 use tfcoord_types::id::{Generation, Incarnation, Role};
 
 pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Incarnation, step: u64) -> Handled {
@@ -21,7 +22,15 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
     server.reached = step;
     if job.all_servers_at(newest) {
         job.step = newest;
-        if job.evaluates() { evaluate::begin(job) } else { finish::finalize(job) }
+        job.leases.begin_epoch();
+        if job.evaluates() {
+            evaluate::begin(job);
+        } else if newest < job.plan.steps() {
+            job.run_until = job.next_limit();
+            shard::grant(job);
+        } else {
+            finish::finalize(job);
+        }
     }
     Ok(Outcome::Done)
 }

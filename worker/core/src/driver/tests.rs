@@ -28,6 +28,7 @@ fn view(revision: u64) -> TaskView {
         servers: vec![server(0), server(1)],
         owners: vec![Some(ME), Some(ME), OTHER, OTHER],
         workers: vec![ME, Incarnation(21)],
+        leases: vec![],
         run_until: 10,
         evaluate: None,
         export: None,
@@ -213,8 +214,8 @@ fn steps_end_at_run_until_and_evaluation_is_of_that_step() {
     bed.chunk(0, 5);
     assert_eq!(bed.chunk(1, 5), "keep chunk 1 version 5, use version 5, evaluate 2 shard 0 at step 5");
     assert_eq!(bed.see(with(3)), "applied revision 3");
-    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 0 }), "evaluate 2 shard 3 at step 5");
-    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 3 }), "");
+    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 0 }), "report shard 0 of evaluation 2, evaluate 2 shard 3 at step 5");
+    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 3 }), "report shard 3 of evaluation 2");
     assert_eq!(bed.see(view(4)), "applied revision 4, compute step 5 lanes 0..2", "the model has these parameters");
 }
 
