@@ -317,11 +317,11 @@ impl Work {
                 return Ok(all);
             }
             all += records;
-            let Some((local, trained)) = &mut self.local else { return Ok(all) };
-            *trained = true;
+            let Some((mut local, _)) = self.local.take() else { return Ok(all) };
             sums.iter().for_each(|sum| local.add(sum));
-            let changed: Vec<_> = local.step(step, records as f32).collect();
-            changed.iter().try_for_each(|(chunk, values)| self.install_values(*chunk, values))?;
+            let installed = local.step(step, records as f32).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
+            self.local = Some((local, true));
+            installed?;
             if let Some(spare) = &mut self.sums {
                 sums.into_iter().for_each(|sum| spare.give_back(sum.chunk, sum.payload));
             }
@@ -335,12 +335,10 @@ impl Work {
 
     // In `local`: the parameters are those that came, whatever was trained since.
     fn begin_local(&mut self) -> Result<(), Fault> {
-        let Some((local, trained)) = &mut self.local else { return Ok(()) };
-        let back: Vec<_> = local.reset().collect();
-        if !std::mem::take(trained) {
-            return Ok(());
-        }
-        back.iter().try_for_each(|(chunk, values)| self.install_values(*chunk, values))
+        let Some((mut local, trained)) = self.local.take() else { return Ok(()) };
+        let installed = local.reset().filter(|_| trained).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
+        self.local = Some((local, false));
+        installed
     }
 
     fn evaluate(&mut self, records: Range<u64>) -> Result<Counts, Fault> {

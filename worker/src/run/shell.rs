@@ -257,17 +257,14 @@ impl<T: Transport> Shell<T> {
                 self.kept.remove(&(version, chunk));
             }
             Effect::Use { version } => {
-                tfcoord_fault::point!("worker.parameters.pulled");
                 let mut later = self.kept.split_off(&(version, 0));
                 let after = later.split_off(&(version + 1, 0));
-                let chunks = later.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
                 self.kept.extend(after);
-                self.trainer.command(Command::Install(chunks));
+                self.install(later);
             }
             Effect::UseKept => {
-                tfcoord_fault::point!("worker.parameters.pulled");
-                let chunks = std::mem::take(&mut self.kept).into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
-                self.trainer.command(Command::Install(chunks));
+                let kept = std::mem::take(&mut self.kept);
+                self.install(kept);
             }
             Effect::Compute { step, blocks } => {
                 tfcoord_fault::point!("worker.step.begun");
@@ -303,6 +300,13 @@ impl<T: Transport> Shell<T> {
             Effect::Fenced => self.end = Some(End::Fenced),
             Effect::Fail { message } => self.fail(FaultKind::Task, message),
         }
+    }
+
+    // By (version, chunk).
+    fn install(&self, kept: BTreeMap<(u64, u32), Bytes>) {
+        tfcoord_fault::point!("worker.parameters.pulled");
+        let chunks = kept.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
+        self.trainer.command(Command::Install(chunks));
     }
 
     fn connect(&mut self, slot: u32, server: ServerAddress, generation: Generation) {

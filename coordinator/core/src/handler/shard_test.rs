@@ -1,8 +1,11 @@
+use crate::checkpoint::Resume;
+use crate::command::Command;
 use crate::job::{Job, JobState};
 use crate::outcome::Refusal;
 use crate::proposals::proposals;
-use crate::test::fixture::{PS, W0, W1, World, file};
-use tfcoord_types::id::{Generation, Revision, TaskId};
+use crate::test::fixture::{PS, W0, W1, World, file, submit};
+use tfcoord_types::checkpoint::Checkpoint;
+use tfcoord_types::id::{CheckpointId, Generation, Revision, TaskId};
 use tfcoord_types::job::Sync;
 use tfcoord_types::report::{Body, Report, ServerReport, ShardsDone};
 
@@ -29,9 +32,9 @@ fn owners(world: &World) -> String {
     world.job().leases.open.iter().map(|(shard, lease)| format!("{shard}{}", name(lease.owner))).collect::<Vec<_>>().join(" ")
 }
 
-fn finish(world: &World, server: TaskId, shards: &[u32]) -> crate::Command {
+fn finish(world: &World, server: TaskId, shards: &[u32]) -> Command {
     let done = ShardsDone { epoch: world.job().leased_epoch(), shards: shards.to_vec() };
-    crate::Command::FinishShards { job: world.job.clone(), generation: Generation(1), incarnation: world.incarnation(server), done }
+    Command::FinishShards { job: world.job.clone(), generation: Generation(1), incarnation: world.incarnation(server), done }
 }
 
 #[test]
@@ -106,4 +109,35 @@ fn a_server_says_what_is_done_when_a_worker_has_little_left() {
     assert_eq!(said(&world, &[0, 1], 0), [finish(&world, PS, &[0, 1])]);
     world.done(finish(&world, PS, &[0, 1]));
     assert_eq!(said(&world, &[0, 1], 0), []);
+}
+
+#[test]
+fn checkpoints_are_cut_where_an_epoch_ends() {
+    let world = world(1);
+    let due = |world: &World, reached| crate::checkpoint::next_cut(world.job(), u64::MAX, reached, 1);
+    assert_eq!(due(&world, 0), Some(63));
+    assert_eq!(due(&world, 62), Some(63));
+    let mut world = world;
+    world.done(world.reach(PS, 63));
+    assert_eq!(due(&world, 64), None, "the last one is not asked for");
+}
+
+#[test]
+fn a_job_goes_on_from_the_end_of_an_epoch_only() {
+    let resumed = |step| {
+        let mut file = file(1, 2, 3, false);
+        (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
+        let id = CheckpointId { generation: Generation(1), step, attempt: 9 };
+        let resume = Resume { checkpoints: vec![Checkpoint { id, dir: "/c".into() }], evaluations: Vec::new(), passed_over: String::new() };
+        let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file) else { unreachable!() };
+        let mut world = World::empty();
+        let outcome = world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) }).outcome;
+        (world, outcome)
+    };
+    let (_, refused) = resumed(64);
+    assert!(refused.to_string().contains("train.sync: async goes on from the end of an epoch only"), "{refused}");
+    let (mut world, _) = resumed(63);
+    world.start();
+    world.done(world.join(W0));
+    assert_eq!((world.job().run_until, world.job().leased_epoch(), owners(&world).len() > 0), (126, 1, true));
 }

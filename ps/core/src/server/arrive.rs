@@ -80,7 +80,7 @@ impl Server {
         let steps = shards.round(step);
         let records: u64 = steps.clone().map(|step| held.plan.records_in(step, push.block.lanes())).sum();
         if push.block != held.root || steps.start != step || records != u64::from(push.records) {
-            let (first, len) = (steps.start, steps.end - steps.start);
+            let (first, len) = (steps.start, steps.end.saturating_sub(steps.start));
             let reason = format!("{len} steps from step {first} on have {records} records, not {} from step {step} on", push.records);
             return Err(Answer::Refused { reason });
         }

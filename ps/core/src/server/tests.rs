@@ -1,5 +1,6 @@
 //! One server, message by message. Faults and several servers: `worker/core/tests/exchange`.
 
+mod arrive;
 mod cut;
 
 use super::*;

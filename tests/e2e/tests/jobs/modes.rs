@@ -136,3 +136,30 @@ fn fashion_mnist_learns_in_every_mode() {
         assert!(accuracy > 0.8, "{name}: accuracy {accuracy}");
     }
 }
+
+#[test]
+fn everything_is_killed_and_another_coordinator_resumes() {
+    let (name, sync) = &modes()[0];
+    let lab = lab();
+    let mut job = in_mode(name, sync, 12);
+    job["checkpoint"] = json!({"every_steps": 1});
+    let mut submit = lab.spawn_submit(&job);
+    wait_for_checkpoint(&lab);
+    // The client first: it would start another coordinator.
+    submit.kill().unwrap();
+    submit.wait().unwrap();
+    lab.kill_coordinator();
+    let tasks = ["ps-0", "ps-1", "worker-0", "worker-1"];
+    tasks.iter().flat_map(|task| lab.task(task)).for_each(|process| process.signal(Signal::KILL));
+    wait_for(15, "no task stays", || tasks.iter().all(|task| lab.task(task).is_empty()).then_some(()));
+    let left = std::fs::read_dir(lab.path().join("out")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_dir_all(lab.state_dir()).unwrap();
+    (job["parameter_server"]["count"], job["worker"]["count"]) = (json!(1), json!(3));
+    let path = lab.write_job(&job);
+    let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("goes on from step"), "{text}\n{}", lab.logs());
+    // Only one job's outputs are looked at.
+    std::fs::remove_dir_all(left).unwrap();
+    check_epochs(&lab, name, 12);
+}
