@@ -24,7 +24,8 @@ pub struct Connection {
     patience: Duration,
     client: Option<Client>,
     trouble: Option<Trouble>,
-    // Whether there was one before.
+    // Whether there was one to connect to, and one that answered.
+    was_there: bool,
     had_answers: bool,
     restarted: bool,
 }
@@ -39,7 +40,7 @@ struct Trouble {
 impl Connection {
     /// A connection to `place`; an attempt that fails is repeated for as long as `patience`.
     pub fn new(place: Place, patience: Duration) -> Self {
-        Self { place, patience, client: None, trouble: None, had_answers: false, restarted: false }
+        Self { place, patience, client: None, trouble: None, was_there: false, had_answers: false, restarted: false }
     }
 
     /// A connected client.
@@ -52,7 +53,7 @@ impl Connection {
                 return Ok(client.clone());
             }
             match self.place.connect().await {
-                Ok(client) => self.client = Some(client),
+                Ok(client) => (self.client, self.was_there) = (Some(client), true),
                 Err(Ok(why)) => self.nobody(&why).await?,
                 Err(Err(failure)) => return Err(failure),
             }
@@ -107,7 +108,7 @@ impl Connection {
                 match start::embedded(state_dir).await? {
                     Started::Serves => self.restarted = self.had_answers,
                     // It was well before: whatever has killed it may not do so again.
-                    Started::Wordless(failure) if self.had_answers => {
+                    Started::Wordless(failure) if self.was_there => {
                         trouble.started = None;
                         return self.pause(&failure.message).await;
                     }

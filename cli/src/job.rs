@@ -171,7 +171,7 @@ pub struct Progress {
 pub struct Task {
     /// Its id: `worker-0`.
     pub task: String,
-    /// launching, registered, lost or ended.
+    /// launching, registered, leaving, stopping, lost, left or ended.
     pub state: String,
     /// Which launch of it.
     pub attempt: u32,
@@ -183,6 +183,8 @@ pub struct Task {
     pub restarts: u32,
     /// How the last attempt that ended did so; may be empty.
     pub last_exit: String,
+    /// That it is a straggler, and how late, or that its lanes have moved for it; else empty.
+    pub late: String,
 }
 
 /// An evaluation.
@@ -323,8 +325,8 @@ impl Progress {
 
 impl From<v1::Task> for Task {
     fn from(task: v1::Task) -> Self {
-        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit } = task;
-        Self { task, state, attempt, incarnation, lanes, restarts, last_exit }
+        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit, late } = task;
+        Self { task, state, attempt, incarnation, lanes, restarts, last_exit, late }
     }
 }
 

@@ -53,7 +53,16 @@ pub fn progress() -> Progress {
 
 /// A registered task.
 pub fn task(task: &str, lanes: u32) -> Task {
-    Task { task: task.into(), state: "registered".into(), attempt: 1, incarnation: 3, lanes, restarts: 0, last_exit: String::new() }
+    Task {
+        task: task.into(),
+        state: "registered".into(),
+        attempt: 1,
+        incarnation: 3,
+        lanes,
+        restarts: 0,
+        last_exit: String::new(),
+        late: String::new(),
+    }
 }
 
 /// After this many epochs.

@@ -116,6 +116,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
         // The program that runs, even if another one has taken its place.
         supervisor: vec!["/proc/self/exe".into(), SUPERVISE.into()],
         state_dir: state.root().to_owned(),
+        lock: state.lock(),
         socket_dir,
         scratch_dir: state.scratch(),
         coordinator: first.clone(),

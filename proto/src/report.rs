@@ -2,7 +2,7 @@
 
 use crate::{Malformed, needed, sensible, v1};
 use tfcoord_types::id::{Generation, Incarnation, Revision};
-use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Report, ServerReport, ShardsDone, WorkerReport};
+use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Late, Report, ServerReport, ShardsDone, WorkerReport};
 use v1::fault::Kind;
 use v1::report as wire;
 
@@ -70,12 +70,13 @@ impl TryFrom<v1::WorkerReport> for WorkerReport {
 
 impl From<ServerReport> for v1::ServerReport {
     fn from(report: ServerReport) -> Self {
-        let ServerReport { reached, done, curve, cut, restore_fault } = report;
+        let ServerReport { reached, done, curve, cut, restore_fault, late } = report;
         Self {
             reached,
             curve: curve.map(Into::into),
             cut: cut.map(Into::into),
             restore_fault: restore_fault.map(Into::into),
+            late: late.map(|Late { worker, steps, behind_ms }| v1::Late { worker: worker.0, steps, behind_ms }),
             done_epoch: done.epoch,
             done_shards: done.shards,
         }
@@ -92,6 +93,7 @@ impl TryFrom<v1::ServerReport> for ServerReport {
             curve: message.curve.map(TryInto::try_into).transpose()?,
             cut: message.cut.map(TryInto::try_into).transpose()?,
             restore_fault: message.restore_fault.map(TryInto::try_into).transpose()?,
+            late: message.late.map(|v1::Late { worker, steps, behind_ms }| Late { worker: Incarnation(worker), steps, behind_ms }),
         })
     }
 }

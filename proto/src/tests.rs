@@ -7,7 +7,7 @@ use tfcoord_types::figures::{Counts, CurvePoint};
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{
-    Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Report, ServerReport, ShardsDone, WorkerReport,
+    Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Late, Report, ServerReport, ShardsDone, WorkerReport,
 };
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::{Directive, Evaluate, Evaluation, Export, Lease, Placement, ServerAddress, TaskView};
@@ -78,6 +78,7 @@ fn reports_come_back_as_they_went() {
         curve: Some(CurveReport { last: point, epoch: point }),
         cut: Some(CutReport { id, outcome: outcome.clone() }),
         restore_fault: Some(RestoreFault { id, reason: "damaged".into() }),
+        late: Some(Late { worker: Incarnation(7), steps: 5, behind_ms: 120 }),
     };
     let servers = outcomes.iter().map(|outcome| Body::Server(server(outcome)));
     for body in servers.chain([Body::Worker(worker), Body::Server(ServerReport::default())]) {

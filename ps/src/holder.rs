@@ -6,6 +6,7 @@
 
 mod effect;
 mod known;
+mod late;
 mod register;
 
 use crate::ask::Ask;
@@ -13,7 +14,9 @@ use crate::board::Board;
 use crate::checkpoint::Checkpoints;
 use crate::outbox::Outbox;
 use known::Known;
+use late::Lateness;
 use std::collections::BTreeMap;
+use std::time::Instant;
 use tfcoord_client::session::Reporter;
 use tfcoord_exchange::message::{Place, Push};
 use tfcoord_proto::v1;
@@ -43,6 +46,7 @@ pub struct Holder {
     fault: Option<Fault>,
     applied: Revision,
     known: Option<Known>,
+    lateness: Lateness,
     effects: Vec<Effect>,
     /// Workers' streams by number.
     streams: BTreeMap<u64, Outbox<v1::PushPullReply>>,
@@ -74,6 +78,7 @@ impl Holder {
             fault: None,
             applied: Revision(0),
             known: None,
+            lateness: Lateness::default(),
             effects: Vec::new(),
             streams: BTreeMap::new(),
             scales: BTreeMap::new(),
@@ -124,6 +129,9 @@ impl Holder {
     }
 
     fn view(&mut self, view: &TaskView) {
+        if view.revision >= self.server.revision() {
+            self.lateness.see(view, Instant::now());
+        }
         self.apply(Input::View(Box::new(view.clone())));
         tfcoord_fault::point!("ps.view.applied");
         if self.server.revision() != view.revision || self.server.generation() != view.generation {
@@ -141,11 +149,13 @@ impl Holder {
     fn push(&mut self, stream: u64, push: Push, place: Place) {
         tfcoord_fault::point!("ps.push.received");
         metrics::counter!("tfcoord_push_bytes_total").increment(push.payload.len() as u64);
+        let mut pushed = None;
         if let Some(answer) = self.misplaced(&push, place) {
             let Push { generation, chunk, step, block, .. } = push;
             self.effects.push(Effect::Answer { to: stream, generation, chunk, step, block, answer });
         } else {
             let Push { generation, incarnation, view_revision, step, block, records, chunk, payload, .. } = push;
+            pushed = Some((incarnation, step));
             let push = tfcoord_ps_core::Push { from: stream, incarnation, view_revision, generation, step, chunk, block, records, payload };
             self.server.apply(Input::Push(push), &mut self.effects);
         }
@@ -153,6 +163,9 @@ impl Holder {
             Effect::Answer { answer, .. } => Some(outcome(answer)),
             _ => None,
         });
+        if let (Some((worker, step)), None | Some("held")) = (pushed, outcome) {
+            self.lateness.took(worker, step, Instant::now());
+        }
         metrics::counter!("tfcoord_pushes_total", "outcome" => outcome.unwrap_or("completed")).increment(1);
         tfcoord_fault::point!("ps.push.taken");
         self.carry_out();

@@ -41,6 +41,9 @@ fn head(job: &Job, now_ms: u64) -> String {
             row("failed", checkpoints.failure.replace('\n', "\n  "));
         }
     }
+    for task in job.tasks.iter().filter(|task| !task.late.is_empty()) {
+        row("straggler", format!("{}: {}", task.task, task.late));
+    }
     row("file", job.file.clone());
     if let Some(outputs) = &job.outputs {
         row("model", outputs.model_dir.clone());
@@ -100,6 +103,15 @@ epoch  step  records  test loss  test accuracy  test AUC
     1    63     2000     0.3625         0.8710         -
     2   126     2000     0.3625         0.8710         -";
         assert_eq!(status(&job, 1_012_400), expected);
+    }
+
+    #[test]
+    fn stragglers_are_named() {
+        let mut job = sample::job(State::Running);
+        job.tasks[2].late = "late in 7 steps in a row, in the last one 130 ms behind all others".into();
+        let text = status(&job, 1_012_400);
+        let line = "\nstraggler  worker-1: late in 7 steps in a row, in the last one 130 ms behind all others\n";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

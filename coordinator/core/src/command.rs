@@ -199,6 +199,15 @@ pub enum Command {
         /// The worker.
         incarnation: Incarnation,
     },
+    /// A worker is late again and again: its lanes go to the others.
+    MoveLanes {
+        /// The worker's job.
+        job: JobId,
+        /// The worker.
+        incarnation: Incarnation,
+        /// How late, for people.
+        reason: String,
+    },
     /// A leader begins to lead; first entry after every start of a coordinator.
     TakeOffice {
         /// Whether tasks outlive their coordinator, and so jobs too; not so in earlier versions.
@@ -255,6 +264,7 @@ impl Command {
             | Command::CancelJob { job, .. }
             | Command::ScaleJob { job, .. }
             | Command::JoinWorker { job, .. }
+            | Command::MoveLanes { job, .. }
             | Command::CollectTask { job, .. } => Some(job),
         }
     }
@@ -327,6 +337,7 @@ impl fmt::Display for Command {
             Command::CancelJob { job, reason } => write!(f, "CancelJob {job}: {reason}"),
             Command::ScaleJob { job, workers, .. } => write!(f, "ScaleJob {job} to {workers} workers"),
             Command::JoinWorker { job, incarnation } => write!(f, "JoinWorker {job} incarnation {incarnation}"),
+            Command::MoveLanes { job, incarnation, reason } => write!(f, "MoveLanes {job} of incarnation {incarnation}: {reason}"),
             Command::TakeOffice { .. } => f.write_str("TakeOffice"),
             Command::Tick {} => f.write_str("Tick"),
             Command::CollectTask { job, task, attempt, .. } => write!(f, "CollectTask {job}/{task} attempt {attempt}"),

@@ -12,6 +12,7 @@ mod reach;
 mod register;
 mod scale;
 mod shard;
+mod straggler;
 pub(crate) mod submit;
 mod tick;
 mod variables;
@@ -40,6 +41,8 @@ mod register_test;
 mod scale_test;
 #[cfg(test)]
 mod shard_test;
+#[cfg(test)]
+mod straggler_test;
 #[cfg(test)]
 mod submit_test;
 #[cfg(test)]
@@ -100,6 +103,9 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
             on(c, entry, &job, |job, entry| scale::scale_job(job, entry, workers, machine_bytes))
         }
         Command::JoinWorker { job, incarnation } => on(c, entry, &job, |job, entry| scale::join_worker(job, entry, incarnation)),
+        Command::MoveLanes { job, incarnation, reason } => {
+            on(c, entry, &job, |job, entry| straggler::move_lanes(job, entry, incarnation, reason))
+        }
         Command::CollectTask { job, task, attempt, exit } => on(c, entry, &job, |job, _| finish::collect_task(job, task, attempt, exit)),
     }
 }

@@ -32,7 +32,11 @@ pub fn proposals(cluster: &Cluster, job: &JobId, task: TaskId, report: &Report) 
             commands.extend(scale::join(job, task, report));
             commands
         }
-        (Role::ParameterServer, Body::Server(server)) => of_server(job, registration, report, server),
+        (Role::ParameterServer, Body::Server(server)) => {
+            let mut commands = of_server(job, registration, report, server);
+            commands.extend(scale::relieve(job, report, server));
+            commands
+        }
         (Role::Worker, Body::Server(_)) | (Role::ParameterServer, Body::Worker(_)) => Vec::new(),
     }
 }

@@ -53,6 +53,9 @@ pub struct Task {
     pub lost_at: Advance,
     /// How the attempt before the newest ended, or the newest one if the job is over.
     pub lost: Option<Cause>,
+    /// Why its lanes went to others, if it was a straggler; until the job is scaled or it is replaced.
+    #[serde(default)]
+    pub relieved: Option<String>,
     /// How the newest attempt was collected, once the job is over or has no more of it.
     pub exit: Option<Exit>,
 }
@@ -107,6 +110,7 @@ impl Task {
             restarts_in_vain: 0,
             lost_at: Advance::default(),
             lost: None,
+            relieved: None,
             exit: None,
         }
     }

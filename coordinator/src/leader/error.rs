@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing can be made durable any more.
-    #[error("the log failed: {0}; see that the disk has room and works, then submit again: jobs that were active end")]
+    #[error("the log failed: {0}; see that the disk has room and works, then ask again: the next coordinator goes on with all jobs")]
     Log(#[from] log::Error),
     /// Somebody removed or replaced the state directory: another coordinator may serve it now, and what is written here
     /// would be read by nobody.

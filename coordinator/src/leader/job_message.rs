@@ -5,6 +5,7 @@ use tfcoord_coordinator_core::task::{Task, TaskState};
 use tfcoord_proto::v1;
 use tfcoord_types::id::TaskId;
 use tfcoord_types::job::Loss;
+use tfcoord_types::report::Late;
 use tfcoord_types::variable::{Group, Variable};
 use tfcoord_types::view::Evaluation;
 
@@ -13,6 +14,8 @@ pub(super) struct Beside {
     pub(super) file_name: String,
     pub(super) classes: Vec<String>,
     pub(super) progress: Option<v1::Progress>,
+    /// Its stragglers.
+    pub(super) late: Vec<Late>,
 }
 
 /// The whole message.
@@ -25,12 +28,12 @@ pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
         evaluations: evaluations.map(|(n, e)| evaluation(job, e, n == last)).collect(),
         classes: beside.classes,
         job_file,
-        ..brief(job, beside.file_name, beside.progress)
+        ..brief(job, beside.file_name, beside.progress, &beside.late)
     }
 }
 
 /// The message for lists: of the evaluations only the last one, without its confusion matrix.
-pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>) -> v1::Job {
+pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>, late: &[Late]) -> v1::Job {
     v1::Job {
         id: job.id.to_string(),
         revision: job.revision.0,
@@ -40,7 +43,7 @@ pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>
         submitted_at_ms: job.submitted_at_ms,
         started_at_ms: job.started_at_ms.unwrap_or(0),
         ended_at_ms: job.ended.as_ref().map_or(0, |ended| ended.at_ms),
-        tasks: job.tasks.iter().map(|(id, task)| task_message(job, *id, task)).collect(),
+        tasks: job.tasks.iter().map(|(id, task)| task_message(job, *id, task, late)).collect(),
         progress,
         outputs: outputs(job),
         checkpoints: job.started_at_ms.is_some().then(|| checkpoints(job)),
@@ -63,7 +66,7 @@ fn state(state: JobState) -> v1::JobState {
     }
 }
 
-fn task_message(job: &Job, id: TaskId, task: &Task) -> v1::Task {
+fn task_message(job: &Job, id: TaskId, task: &Task, late: &[Late]) -> v1::Task {
     let incarnation = task.incarnation();
     let lanes = job.lanes.iter().filter(|lane| incarnation.is_some() && lane.owner == incarnation).count();
     let word = match task.state {
@@ -88,6 +91,17 @@ fn task_message(job: &Job, id: TaskId, task: &Task) -> v1::Task {
         lanes: u32::try_from(lanes).unwrap_or(u32::MAX),
         restarts: task.restarts,
         last_exit,
+        late: lateness(task, late.iter().find(|late| Some(late.worker) == incarnation)),
+    }
+}
+
+fn lateness(task: &Task, late: Option<&Late>) -> String {
+    match (&task.relieved, late) {
+        (Some(reason), _) => format!("its lanes have moved to the others: {reason}"),
+        (None, Some(Late { steps, behind_ms, .. })) => {
+            format!("late in {steps} steps in a row, in the last one {behind_ms} ms behind all others")
+        }
+        (None, None) => String::new(),
     }
 }
 
@@ -155,13 +169,26 @@ mod tests {
     #[test]
     fn a_list_has_the_last_evaluation_and_no_matrix() {
         let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
-        assert!(brief(&job, String::new(), None).evaluations.is_empty());
+        assert!(brief(&job, String::new(), None, &[]).evaluations.is_empty());
         let counts = Counts { records: 8, correct: 6, confusion: vec![3, 1, 1, 3], ..Counts::default() };
         job.evaluations = (1..3).map(|epoch| Evaluation { epoch, step: 16, counts: counts.clone() }).collect();
-        let evaluations = brief(&job, String::new(), None).evaluations;
+        let evaluations = brief(&job, String::new(), None, &[]).evaluations;
         assert_eq!((evaluations.len(), evaluations[0].epoch, evaluations[0].accuracy), (1, 2, Some(0.75)));
         assert!(evaluations[0].confusion.is_empty());
-        let all = whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None }).evaluations;
+        let all = whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new() }).evaluations;
         assert_eq!((all.len(), all[0].confusion.len(), all[1].confusion.len()), (2, 0, 4));
+    }
+
+    #[test]
+    fn a_straggler_is_named() {
+        let cluster = fixture::registered();
+        let job = cluster.job(&fixture::job()).unwrap();
+        let worker = job.tasks[&TaskId::worker(0)].incarnation().unwrap();
+        let late = [Late { worker, steps: 7, behind_ms: 130 }];
+        let texts = |job: &Job| brief(job, String::new(), None, &late).tasks.into_iter().map(|task| task.late).collect::<Vec<_>>();
+        assert_eq!(texts(job), ["", "late in 7 steps in a row, in the last one 130 ms behind all others", ""]);
+        let mut job = job.clone();
+        job.tasks.get_mut(&TaskId::worker(1)).unwrap().relieved = Some("too slow".into());
+        assert_eq!(texts(&job)[2], "its lanes have moved to the others: too slow");
     }
 }

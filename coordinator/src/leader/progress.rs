@@ -1,42 +1,52 @@
 //! How far jobs are: figures from reports, for people. Volatile.
 
-use super::saver::Pace;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_proto::v1;
-use tfcoord_types::id::{Generation, TaskId};
+use tfcoord_types::id::{Generation, Incarnation, TaskId};
 use tfcoord_types::job::Loss;
 use tfcoord_types::plan::TrainPlan;
-use tfcoord_types::report::{Body, CurveReport, Report};
+use tfcoord_types::report::{Body, CurveReport, Late, Report};
 
 /// Speed is that of the last seconds.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Samples closer together than this say nothing more.
 const SAMPLE_GAP: Duration = Duration::from_millis(200);
 
+/// How far a job's servers may be, and how fast.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// No chunk of any server is beyond it.
+    pub reached: u64,
+    /// Steps a second.
+    pub steps_per_s: f64,
+}
+
 /// How far a job is.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub struct Progress {
     generation: Generation,
     step: u64,
     // No server's chunk is beyond it, as far as reports tell.
     furthest: u64,
     curve: Option<CurveReport>,
+    // By worker.
+    late: BTreeMap<Incarnation, Late>,
     // (when, records trained by then), ascending.
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Progress {
     /// Takes what the job's reports say now; whether anything has changed.
-    pub(super) fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
+    pub fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
         if job.generation != self.generation {
             // The parameters went back: so does what is known of them.
             let step = job.checkpoints.restored.as_ref().map_or(0, |restored| restored.id.step);
             *self = Self { generation: job.generation, step, ..Self::default() };
         }
         let (mut reached, mut curve, mut servers) = (None, None, 0);
-        let mut furthest = 0;
+        let (mut furthest, mut late) = (0, BTreeMap::new());
         for (_, report) in reports.filter(|(_, report)| report.generation == job.generation) {
             if let Body::Server(server) = &report.body {
                 servers += 1;
@@ -44,25 +54,40 @@ impl Progress {
                 furthest = server.reached.map_or(furthest, |reached| furthest.max(reached.saturating_add(1)));
                 reached = Some(reached.map_or(server.reached, |least: Option<u64>| least.min(server.reached)));
                 curve = server.curve.or(curve);
+                // Of several servers the one that has seen most counts.
+                if let Some(seen) = server.late.filter(|seen| job.task_of(seen.worker).is_some()) {
+                    let most = late.entry(seen.worker).or_insert(seen);
+                    *most = if seen.steps > most.steps { seen } else { *most };
+                }
             }
         }
         // Steps done are those that all servers have.
         let complete = servers == job.file.parameter_server.count;
         let step = reached.flatten().filter(|_| complete).unwrap_or(0).clamp(self.step, job.plan.steps().max(self.step));
-        let changed = step != self.step || curve.is_some_and(|curve| self.curve != Some(curve));
+        let changed = step != self.step || curve.is_some_and(|curve| self.curve != Some(curve)) || late != self.late;
+        for seen in late.values().filter(|seen| !self.late.contains_key(&seen.worker)) {
+            let task = job.task_of(seen.worker).map(|task| task.to_string()).unwrap_or_default();
+            tracing::warn!(job = %job.id, task, steps = seen.steps, behind_ms = seen.behind_ms, "a straggler");
+        }
+        self.late = late;
         (self.step, self.curve) = (step, curve.or(self.curve));
         self.furthest = furthest.min(job.run_until).max(step);
         self.sample(now, records_before(&job.plan, step));
         changed
     }
 
+    /// Workers that are late again and again.
+    pub(super) fn late(&self) -> Vec<Late> {
+        self.late.values().copied().collect()
+    }
+
     /// Steps that all servers have done.
-    pub(super) fn step(&self) -> u64 {
+    pub fn step(&self) -> u64 {
         self.step
     }
 
     /// How far servers may be, and how fast.
-    pub(super) fn pace(&self, job: &Job) -> Pace {
+    pub fn pace(&self, job: &Job) -> Pace {
         Pace { reached: self.furthest, steps_per_s: self.records_per_s() / f64::from(job.plan.batch_size) }
     }
 
@@ -142,5 +167,28 @@ mod tests {
         let report = server_report(job.generation, 3);
         progress.update(&job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(5));
         assert_eq!((progress.step(), progress.message(&job, 0).records_per_s), (3, 0.0));
+    }
+
+    #[test]
+    fn stragglers_are_those_that_servers_see_now() {
+        let cluster = registered();
+        let job = cluster.job(&job()).unwrap();
+        let worker = job.tasks[&TaskId::worker(0)].incarnation().unwrap();
+        let (mut progress, now) = (Progress::default(), Instant::now());
+        let report = |late: Option<(Incarnation, u32)>| {
+            let mut report = server_report(job.generation, 1);
+            let Body::Server(server) = &mut report.body else { unreachable!() };
+            server.late = late.map(|(worker, steps)| Late { worker, steps, behind_ms: 50 });
+            report
+        };
+        let mut see = |late: [Option<(Incarnation, u32)>; 2]| {
+            let [first, second] = late.map(report);
+            let reports = [(TaskId::server(0), &first), (TaskId::server(1), &second)];
+            let changed = progress.update(job, reports.into_iter(), now);
+            (changed, progress.late().iter().map(|late| (late.worker, late.steps)).collect::<Vec<_>>())
+        };
+        assert_eq!(see([Some((worker, 5)), Some((worker, 9))]), (true, vec![(worker, 9)]));
+        assert!(!see([Some((worker, 9)), None]).0);
+        assert_eq!(see([None, Some((Incarnation(77), 9))]), (true, vec![]), "a retired one is nobody's matter");
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use tfcoord_fs::AtomicFile;
 
 /// Commits a checkpoint whose parts lie in `dir`: afterwards it is there, and stays there through a power cut. Once more
-/// with the same manifest, but for when it was saved, is no error: the first one stays.
+/// with the same manifest, but for when it was saved and what has been evaluated until then, is no error: the first one stays.
 ///
 /// # Errors
 /// The manifest makes no sense, a part is not as long as it says, another manifest has the name ([`Error::Conflict`]),

@@ -90,9 +90,10 @@ impl Manifest {
         Some(format!("{:?} is no part of it, or of a server that has another one", wrong.file.chars().take(128).collect::<String>()))
     }
 
-    /// Whether both are the same checkpoint: all but when they were written.
+    /// Whether both are the same checkpoint: all but when they were written, and what was known then that can be found out
+    /// again. An evaluation may end between two attempts at one commit.
     pub(crate) fn says_what(&self, other: &Self) -> bool {
-        *self == Self { saved_at_ms: self.saved_at_ms, ..other.clone() }
+        *self == Self { saved_at_ms: self.saved_at_ms, evaluations: self.evaluations.clone(), ..other.clone() }
     }
 
     /// Its text.

@@ -13,4 +13,4 @@ mod lock;
 pub use atomic::{AtomicFile, remove_temporaries, write_atomic};
 pub use directory::{commit_directory, create_directory, private_dir, sync_directory};
 pub use error::Error;
-pub use lock::{FileLock, lock};
+pub use lock::{FileLock, is_locked, lock};

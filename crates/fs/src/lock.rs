@@ -55,9 +55,28 @@ pub fn lock(path: &Path) -> Result<FileLock, Error> {
     }
 }
 
+/// Whether somebody holds the lock of the file `path`; not so where it cannot be told. Who tries to take it in the same
+/// instant may find it held by this look, and has to try again.
+pub fn is_locked(path: &Path) -> bool {
+    let look = File::open(path).map(|file| file.try_lock_shared());
+    matches!(look, Ok(Err(TryLockError::WouldBlock)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_tells_and_takes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!is_locked(&path) && !path.exists());
+        let held = lock(&path).unwrap();
+        assert!(is_locked(&path));
+        drop(held);
+        assert!(!is_locked(&path));
+        lock(&path).unwrap();
+    }
 
     #[test]
     fn a_lock_is_held_once_until_it_is_dropped() {

@@ -11,7 +11,8 @@
 //!
 //! **No orphans.** A launcher that ends leaves its tasks running; the next one on the same state directory
 //! [adopts](Local::adopt) them, by id and start time. Where none comes, tasks end by themselves when they have been without a
-//! coordinator for their orphan grace, and their supervisors with them. A task whose supervisor was killed goes on:
+//! coordinator for their orphan grace, and their supervisors with them; one that does not, since it hangs or is stopped, is
+//! killed by its supervisor soon after. A task whose supervisor was killed goes on:
 //! its end is waited for as that of any process, and only its exit code stays unknown. Killed in the moment between the
 //! task's start and `process.json`, a supervisor leaves a task that nobody knows: its attempt is held for lost, so that
 //! it is refused when it registers, and exits. The kernel's parent-death signal is not used: it would take tasks along
@@ -48,6 +49,8 @@ pub struct Config {
     pub supervisor: Vec<PathBuf>,
     /// The coordinator's state directory, absolute.
     pub state_dir: PathBuf,
+    /// The file whose lock a coordinator holds as long as it lives.
+    pub lock: PathBuf,
     /// Where parameter servers make their Unix sockets: a short path.
     pub socket_dir: PathBuf,
     /// Where unpacked data lies.

@@ -8,6 +8,7 @@ pub mod job;
 pub mod lab;
 pub mod processes;
 pub mod table;
+pub mod tmpfs;
 pub mod tools;
 
 pub use lab::Lab;

@@ -89,11 +89,24 @@ pub struct Worker {
     pub mem: u64,
     /// How often each may be replaced without any progress of the job before it fails.
     pub max_restarts: u32,
+    /// What happens to a worker that is late again and again.
+    pub straggler: Straggler,
+}
+
+/// What happens to a worker that is late in [`crate::report::LATE_STEPS`] steps in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Straggler {
+    /// It is named.
+    #[default]
+    Report,
+    /// It is named, and its lanes go to the others.
+    Move,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { count: 2, cpus: 1.0, mem: 1024, max_restarts: 8 }
+        Self { count: 2, cpus: 1.0, mem: 1024, max_restarts: 8, straggler: Straggler::Report }
     }
 }
 

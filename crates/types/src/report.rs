@@ -78,6 +78,22 @@ pub struct ServerReport {
     pub cut: Option<CutReport>,
     /// Why it cannot begin from the checkpoint that the view names.
     pub restore_fault: Option<RestoreFault>,
+    /// The worker that was late in each of the last steps, as soon as these are [`LATE_STEPS`].
+    pub late: Option<Late>,
+}
+
+/// So many steps in a row a worker must be late to be a straggler.
+pub const LATE_STEPS: u32 = 5;
+
+/// A worker whose sums come after all others'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// Which one.
+    pub worker: Incarnation,
+    /// In how many steps in a row.
+    pub steps: u32,
+    /// By how much in the last of them, in milliseconds.
+    pub behind_ms: u64,
 }
 
 /// Shards that every chunk of a server is past the end of.

@@ -148,8 +148,8 @@ impl Server {
         let restore_fault = self.restore_fault.clone();
         let Some(held) = &self.held else { return ServerReport { restore_fault, ..ServerReport::default() } };
         let reached = Some(held.table.floor().unwrap_or(self.fence.run_until));
-        let (done, curve) = (self.shards_done(held), held.curve.report());
-        ServerReport { reached, done, curve, cut: self.cut.as_ref().and_then(Cut::report), restore_fault }
+        let (done, cut) = (self.shards_done(held), self.cut.as_ref().and_then(Cut::report));
+        ServerReport { reached, done, curve: held.curve.report(), cut, restore_fault, late: None }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {

@@ -2,11 +2,12 @@
 
 use super::{Holder, OUTBOX_BYTES, answer_message};
 use crate::outbox::Refused;
+use std::time::Instant;
 use tfcoord_exchange::Chunk;
 use tfcoord_proto::v1;
 use tfcoord_ps_core::{Effect, SegmentNorm};
 use tfcoord_types::id::Generation;
-use tfcoord_types::report::{Body, Report};
+use tfcoord_types::report::{Body, Report, ServerReport};
 
 impl Holder {
     pub(super) fn carry_out(&mut self) {
@@ -36,6 +37,7 @@ impl Holder {
                 Effect::Reached { step } => {
                     #[expect(clippy::cast_precision_loss, reason = "for a graph")]
                     metrics::gauge!("tfcoord_step").set(step as f64);
+                    self.lateness.reached(step, Instant::now());
                     news = true;
                 }
                 Effect::CurveGrew { point } => {
@@ -68,7 +70,7 @@ impl Holder {
             incarnation: self.incarnation,
             applied: self.applied,
             generation: self.server.generation(),
-            body: Body::Server(self.server.report()),
+            body: Body::Server(ServerReport { late: self.lateness.straggler(), ..self.server.report() }),
             fault: self.fault.clone(),
         });
         if self.fault.is_some() {

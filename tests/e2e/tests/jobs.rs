@@ -8,9 +8,11 @@ mod jobs {
     mod coordinator_death;
     mod death;
     mod detach;
+    mod disk_full;
     mod docs;
     mod exactly_once;
     mod example;
+    mod fault_points;
     mod fetched_examples;
     mod memory;
     mod modes;
@@ -19,5 +21,6 @@ mod jobs {
     mod parts;
     mod predict;
     mod scaling;
+    mod straggler;
     mod tabular;
 }

@@ -38,13 +38,15 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
         Role::ParameterServer => job.file.parameter_server.max_restarts,
     };
     let advance = job.advance();
+    // Without a worker that never had lanes the job advances: what ends at each start must not be launched again and again at once.
+    let is_missed = task.role == Role::ParameterServer || job.lanes.is_empty() || job.lane_holders().contains(&task);
     let Some(state) = job.tasks.get_mut(&task) else { return };
     let incarnation = state.incarnation();
     if advance > state.lost_at {
         state.restarts_in_vain = 0;
     }
     let in_vain = state.restarts_in_vain;
-    (state.lost, state.lost_at) = (Some(cause.clone()), advance);
+    (state.lost, state.lost_at, state.relieved) = (Some(cause.clone()), advance, None);
     let name = format!("{}/{task}", job.id);
     let ends = in_vain >= restarts_max;
     if ends && cause.exit.is_some() {
@@ -61,7 +63,7 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     state.restarts = state.restarts.saturating_add(1);
     state.restarts_in_vain += 1;
     state.state = TaskState::Waiting { until_ms: entry.now_ms.saturating_add(BACKOFF_MS) };
-    if state.restarts_in_vain <= RESTARTS_AT_ONCE {
+    if is_missed && state.restarts_in_vain <= RESTARTS_AT_ONCE {
         launch(&job.id, task, state, entry, job.file.start_timeout);
     }
     if task.role == Role::ParameterServer {

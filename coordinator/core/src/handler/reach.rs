@@ -23,7 +23,9 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
     if job.all_servers_at(newest) {
         job.step = newest;
         job.leases.begin_epoch();
-        if job.evaluates() {
+        // A generation may begin at the very end, with all evaluations.
+        let evaluated = job.evaluations.last().is_some_and(|evaluation| evaluation.step == newest);
+        if job.evaluates() && !evaluated {
             evaluate::begin(job);
         } else if newest < job.plan.steps() {
             job.run_until = job.next_limit();

@@ -33,11 +33,14 @@ pub(super) fn scale_job(job: &mut Job, entry: &mut Entry, workers: u32, machine_
             Refusal::Workers { job, workers, micro_batches: most }
         });
     }
-    if workers == job.workers() {
+    let relieved = job.tasks.values().any(|task| task.relieved.is_some());
+    if workers == job.workers() && !relieved {
         return Ok(Outcome::Unchanged);
     }
     job.need = variables::need(job, workers, machine_bytes)?;
     job.scaled = Some(workers);
+    // They join again with the next report.
+    job.tasks.values_mut().for_each(|task| task.relieved = None);
     (0..workers).for_each(|index| call(job, entry, TaskId::worker(index)));
     if !job.lanes.is_empty() {
         lane::redeal(job, &[], entry.revision);

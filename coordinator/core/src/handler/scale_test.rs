@@ -161,8 +161,9 @@ fn lanes_of_a_worker_that_dies_meanwhile_wait_for_its_replacement() {
     assert_eq!(world.owners(), [3, 3, 0, 0, 0, 0, 3, 0]);
     let (w2, w1) = (world.register(W2, 2).0, world.register(W1, 2).0);
     assert_eq!(world.owners(), [3, 3, w2, w2, w1, w1, 3, w2]);
-    // One that has not come yet is nobody's loss.
-    world.done(world.lost(W3, 1));
+    // One that has not come yet is nobody's loss, and launched again later.
+    assert_eq!(world.done(world.lost(W3, 1)), ["StopTask fashion-1/worker-3 attempt 1"]);
+    assert_eq!(world.job().tasks[&W3].state, TaskState::Waiting { until_ms: 2000 });
     assert_eq!(world.owners(), [3, 3, w2, w2, w1, w1, 3, w2]);
 }
 

@@ -72,7 +72,7 @@ fn lanes(job: &Job) -> Checked {
     for (number, lane) in job.lanes.iter().enumerate() {
         let place = format!("{} lane {number}", job.id);
         let task = job.tasks.get(&lane.intended).filter(|_| lane.intended.role == Role::Worker && !job.is_leaving(lane.intended));
-        ensure(task.is_some(), &place, "a lane is intended for a worker that stays")?;
+        ensure(task.is_some_and(|task| task.relieved.is_none()), &place, "a lane is intended for a worker that stays and is not relieved")?;
         let present = task.and_then(|task| task.registration()).map(|r| r.incarnation);
         ensure(lane.owner.is_none() || lane.owner == present, &place, "an owner is the present incarnation of a live worker")?;
         ensure(lane.owner.is_some() != lane.vacated_at.is_some(), &place, "a lane is owned, or vacated since some revision")?;

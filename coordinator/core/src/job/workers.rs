@@ -32,8 +32,22 @@ impl Job {
 
     /// Whether lanes are to be dealt to a worker as soon as it is ready.
     pub(crate) fn waits_for_lanes(&self, task: TaskId) -> bool {
-        let lanes = self.file.train.sync.is_bsp();
-        lanes && self.state == JobState::Running && !self.is_leaving(task) && !self.lanes.iter().any(|lane| lane.intended == task)
+        self.state == JobState::Running
+            && self.file.train.sync.is_bsp()
+            && !self.is_leaving(task)
+            && !self.is_relieved(task)
+            && !self.lanes.iter().any(|lane| lane.intended == task)
+    }
+
+    /// Whether a worker's lanes went to others because it was a straggler.
+    pub(crate) fn is_relieved(&self, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(|task| task.relieved.is_some())
+    }
+
+    /// Whether a worker has lanes that live workers with lanes could take.
+    pub(crate) fn can_be_relieved(&self, worker: Incarnation) -> bool {
+        let hands = self.hands();
+        self.state == JobState::Running && self.file.train.sync.is_bsp() && hands.len() > 1 && hands.contains(&worker)
     }
 
     /// The registered workers that shards and the export may go to: those with lanes; where there is none of these, all

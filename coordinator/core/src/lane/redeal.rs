@@ -6,12 +6,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_types::id::{Revision, TaskId};
 
-/// Deals all lanes to the workers that stay and have lanes already, and to `joining`. A lane that changes hands is
+/// Deals all lanes to the workers that stay, have lanes already and are not relieved, and to `joining`. A lane that changes hands is
 /// vacated, and granted once every server has applied that. Needs a job with lanes.
 pub(crate) fn redeal(job: &mut Job, joining: &[TaskId], revision: Revision) {
     let mut workers = job.lane_holders();
     workers.extend(joining);
-    workers.retain(|task| !job.is_leaving(*task));
+    workers.retain(|task| !job.is_leaving(*task) && !job.is_relieved(*task));
     if workers.is_empty() {
         // All that have lanes leave. The first worker never does, even where it is being replaced.
         workers.insert(TaskId::worker(0));

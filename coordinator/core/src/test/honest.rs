@@ -235,6 +235,7 @@ impl Driver {
                 curve: None,
                 cut: process.cut.clone(),
                 restore_fault: process.restore_fault.clone(),
+                late: None,
             })
         } else {
             let variables = if view.placement.is_none() { variables() } else { Vec::new() };

@@ -68,6 +68,7 @@ pub(super) fn command(cluster: &Cluster, (kind, which, who, number): Draw) -> Co
             let waiting = tasks.iter().filter(|task| job.waits_for_lanes(**task)).find_map(|task| job.tasks[task].incarnation());
             Command::JoinWorker { job: id, incarnation: waiting.unwrap_or(incarnation) }
         }
+        31 if who < 32 => Command::MoveLanes { job: id, incarnation, reason: "late".into() },
         31 => Command::ScaleJob { job: id, workers: u32::from(number % 10), machine_bytes: None },
         30 => Command::CollectTask { job: id, task, attempt, exit: None },
         32..=39 if number < 200 && cut.is_none() => Command::CutCheckpoint { job: id, generation, step: step.min(u64::from(number)) },

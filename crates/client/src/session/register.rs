@@ -55,7 +55,7 @@ impl Reach {
             self.repeat(Duration::ZERO, async |mut client| Ok(client.register(message.clone()).await?.into_inner())).await?;
         // Any that a job file may name.
         let lease = Timing::new(Duration::from_millis(lease_ms).as_secs_f64(), None).lease;
-        self.backoff = Backoff::new(WAIT_FIRST, Timing::reconnect(lease), seed(self.nonce));
+        self.backoff = within(lease, self.nonce);
         Ok(Welcome { incarnation: Incarnation(incarnation), job_file, manifest, lease })
     }
 
@@ -114,6 +114,11 @@ impl Reach {
     }
 }
 
+// Waits so short that a coordinator that has come back hears of the task within a lease.
+fn within(lease: Duration, nonce: [u8; 16]) -> Backoff {
+    Backoff::new(WAIT_FIRST, Timing::reconnect(lease), seed(nonce))
+}
+
 // Different processes wait differently.
 fn seed(nonce: [u8; 16]) -> u64 {
     u64::from_le_bytes(nonce[..8].try_into().expect("8 bytes"))
@@ -130,4 +135,19 @@ pub(super) fn is_final(code: Code) -> bool {
             | Code::InvalidArgument
             | Code::Unimplemented
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registered_task_never_waits_longer_than_a_part_of_its_lease() {
+        for ms in [500, 2000, 600_000] {
+            let lease = Duration::from_millis(ms);
+            let mut backoff = within(lease, [7; 16]);
+            let longest = (0..100).map(|_| backoff.next_wait()).max().unwrap();
+            assert!(longest <= lease / 4 && longest <= Duration::from_secs(1), "{lease:?}: {longest:?}");
+        }
+    }
 }

@@ -81,7 +81,8 @@ pub(super) fn task(config: &Config, spec: &TaskSpec, dir: &Path) -> Result<Comma
     arguments.extend(texts.into_iter().flat_map(|(name, text)| [name.into(), text.into()]));
     arguments.extend(paths.into_iter().flat_map(|(name, path)| [name.into(), path.as_os_str().to_owned()]));
     arguments.extend(numbers.into_iter().flat_map(|(name, text)| [name.into(), text.into()]));
-    Ok(CommandRecord { program, arguments })
+    let orphan_grace_ms = u64::try_from(spec.orphan_grace.as_millis()).unwrap_or(u64::MAX);
+    Ok(CommandRecord { program, arguments, coordinator_lock: config.lock.clone(), orphan_grace_ms })
 }
 
 // One address serves one process: tasks take any port of the same host, and write it to `metrics-address`.

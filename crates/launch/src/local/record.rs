@@ -39,6 +39,9 @@ pub(super) struct Identity {
 pub(super) struct CommandRecord {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
+    /// Held by a coordinator as long as there is one.
+    pub(super) coordinator_lock: PathBuf,
+    pub(super) orphan_grace_ms: u64,
 }
 
 /// How a task ended.

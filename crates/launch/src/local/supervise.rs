@@ -7,20 +7,29 @@
 //!                                               └──► the group's rest is killed, the task is reaped, exit.json
 //! ```
 //!
-//! It is needed since only a parent learns how a process ended. It sends no signals but at its task's end, and listens
-//! to none: whoever wants the task to end says so to the task's group. Killed itself, it leaves the task behind, whose
-//! end is seen then, but not its exit code.
+//! It is needed since only a parent learns how a process ended. Whoever wants the task to end says so to the task's
+//! group, not to it: it ends the task itself only where there has been no coordinator for longer than the task's orphan
+//! grace, and the task has not ended by that. Killed itself, it leaves the task behind, whose end is seen then, but not its
+//! exit code.
 
 use super::record::{self, CommandRecord, ExitRecord, Identity};
 use crate::Exit;
 use nix::sys::resource::{UsageWho, getrusage};
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, setsid, waitid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, pidfd_open, setsid, waitid};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A task that ends by itself at the end of its orphan grace has done so within this time.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// Looks for a coordinator in an orphan grace.
+const LOOKS: u32 = 8;
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// What it tells the launcher on its standard output, if that still listens: one line, once the task runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,7 +54,7 @@ pub fn supervise(dir: &Path) -> io::Result<()> {
     let record = match start(dir, &command) {
         Ok(mut child) => {
             tell(dir, supervisor, Pid::from_child(&child));
-            end(&mut child)
+            end(&mut child, &command)
         }
         Err(error) => {
             let message = format!("could not be started: {}: {error}", command.program.display());
@@ -57,7 +66,7 @@ pub fn supervise(dir: &Path) -> io::Result<()> {
 
 fn start(dir: &Path, command: &CommandRecord) -> io::Result<Child> {
     let log = || File::options().append(true).create(true).open(dir.join("log"));
-    let CommandRecord { program, arguments } = command;
+    let CommandRecord { program, arguments, .. } = command;
     Command::new(program).args(arguments).process_group(0).stdin(Stdio::null()).stdout(log()?).stderr(log()?).spawn()
 }
 
@@ -76,14 +85,36 @@ fn tell(dir: &Path, supervisor: Identity, task: Pid) {
 }
 
 // Waiting without reaping keeps the id: the group can be killed before anybody else may get it.
-fn end(child: &mut Child) -> ExitRecord {
+fn end(child: &mut Child, command: &CommandRecord) -> ExitRecord {
     let pid = Pid::from_child(child);
+    let message = watch_over(pid, command);
     while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
     if let Ok(task) = Identity::of(pid) {
         task.kill_rest();
     }
     let exit = child.wait().ok().map(Exit::from);
-    ExitRecord { exit, peak_memory_bytes: peak_memory_bytes(), message: String::new() }
+    ExitRecord { exit, peak_memory_bytes: peak_memory_bytes(), message }
+}
+
+// Waits for the task's end, or kills its group when it has outlived its orphan grace: the reason.
+fn watch_over(task: Pid, command: &CommandRecord) -> String {
+    let grace = Duration::from_millis(command.orphan_grace_ms);
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let look_every = Timespec::try_from((grace / LOOKS).max(LOOK_EVERY_MIN)).unwrap_or(second);
+    let Ok(held) = pidfd_open(task, PidfdFlags::empty()) else { return String::new() };
+    let mut alone_since = None;
+    loop {
+        match poll(&mut [PollFd::new(&held, PollFlags::IN)], Some(&look_every)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(_) => return String::new(),
+        }
+        if tfcoord_fs::is_locked(&command.coordinator_lock) {
+            alone_since = None;
+        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > grace + END_WITHIN {
+            let _ = kill_process_group(task, Signal::KILL);
+            return format!("no coordinator came back for {} s, and it did not end by itself", grace.as_secs_f64());
+        }
+    }
 }
 
 // Of children that were waited for, which is one: getrusage(2) counts in KiB.

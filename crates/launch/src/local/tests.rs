@@ -86,6 +86,7 @@ fn config(dir: &Path) -> Config {
         bin_dir: dir.to_owned(),
         supervisor: [tests].into_iter().chain(arguments.map(PathBuf::from)).collect(),
         state_dir: dir.join("state"),
+        lock: dir.join("lock"),
         socket_dir: dir.join("s"),
         scratch_dir: dir.join("scratch"),
         coordinator: "unix:/c.sock".into(),
@@ -238,6 +239,21 @@ fn an_adopted_task_is_killed_with_its_group() {
     place.local.kill(&worker, Duration::ZERO);
     assert_eq!(place.end(&worker).exit, Some(Exit::Signal(9)));
     until("all ends", || pids.iter().all(|pid| !lives(pid)).then_some(()));
+}
+
+#[test]
+fn who_outlives_its_orphan_grace_is_killed_by_its_supervisor() {
+    let place = Place::new("trap '' TERM; sleep 1000 & echo $!; while :; do sleep 0.05; done");
+    let lock = tfcoord_fs::lock(&place.dir.path().join("lock")).unwrap();
+    let spec = TaskSpec { orphan_grace: Duration::from_millis(200), ..place.spec(TaskId::worker(0)) };
+    place.local.launch(&spec).unwrap();
+    let pid = place.pid(&spec.launch);
+    assert!(place.ends.recv_timeout(Duration::from_millis(600)).is_err(), "there is a coordinator");
+    drop(lock);
+    let ended = place.end(&spec.launch);
+    assert_eq!(ended.exit, Some(Exit::Signal(9)));
+    assert_eq!(ended.message, "no coordinator came back for 0.2 s, and it did not end by itself");
+    until("the group's end", || (!lives(&pid)).then_some(()));
 }
 
 #[test]

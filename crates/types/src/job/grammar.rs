@@ -217,7 +217,13 @@ const SCHEDULE: Kind = Kind::OneOf(
 const CPUS: Field = optional("cpus", Kind::Number, "1");
 const MEM: Field = optional("mem", LONG, "1024");
 
-const WORKER: Kind = Kind::Object(&[optional("count", COUNT, "2"), CPUS, MEM, optional("max_restarts", COUNT, "8")]);
+const WORKER: Kind = Kind::Object(&[
+    optional("count", COUNT, "2"),
+    CPUS,
+    MEM,
+    optional("max_restarts", COUNT, "8"),
+    optional("straggler", Kind::Word(&["report", "move"]), "\"report\""),
+]);
 
 const PARAMETER_SERVER: Kind = Kind::Object(&[
     optional("count", COUNT, "1"),

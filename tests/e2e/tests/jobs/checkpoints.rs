@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use tfcoord_testkit::deadline::wait_for;
+use tfcoord_testkit::processes::Process;
 use tfcoord_testkit::{Lab, idx, job};
 
 const EPOCHS: u32 = 40;
@@ -42,6 +43,12 @@ fn manifests(lab: &Lab) -> Vec<(u64, PathBuf)> {
 
 fn wait_for_checkpoint(lab: &Lab, step: u64) -> (u64, PathBuf) {
     wait_for(60, "a checkpoint", || manifests(lab).pop().filter(|(at, _)| *at >= step))
+}
+
+/// Waits for a checkpoint beyond those that are there.
+pub(super) fn wait_for_newer(lab: &Lab) {
+    let newest = manifests(lab).pop().map_or(0, |(step, _)| step);
+    wait_for_checkpoint(lab, newest + 1);
 }
 
 fn finish(submit: std::process::Child, lab: &Lab) -> String {
@@ -111,6 +118,45 @@ fn everything_is_killed_and_another_coordinator_resumes_with_other_numbers_of_ta
     // Only one job's outputs are looked at.
     fs::remove_dir_all(manifest.ancestors().nth(2).unwrap()).unwrap();
     assert!(lab.bits("resumed") == quiet_bits(), "the bits differ");
+}
+
+fn of_the_first_generation(lab: &Lab) -> Vec<PathBuf> {
+    let first = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_str().unwrap().starts_with("1-"));
+    manifests(lab).into_iter().map(|(_, path)| path).filter(first).collect()
+}
+
+#[test]
+fn a_server_that_sleeps_beyond_its_lease_while_it_writes_its_part_is_fenced_when_it_wakes() {
+    let mut lab = lab();
+    let once = lab.path().join("once");
+    fs::create_dir(&once).unwrap();
+    lab.set("TFCOORD_FAULT", "checkpoint.part.before_sync=stop@3");
+    lab.set("TFCOORD_FAULT_ONCE", once.to_str().unwrap());
+    let mut job = long_job("asleep", Some(20));
+    job["lease_seconds"] = json!(0.5);
+    let id = lab.submit_detached(&job);
+    let stopped = |server: &&str| lab.task(server).iter().any(Process::is_stopped);
+    let server = wait_for(60, "a server that stops", || ["ps-0", "ps-1"].into_iter().find(stopped));
+    let sleeper = lab.task(server).into_iter().find(Process::is_stopped).unwrap();
+    let task = |status: &Value| status["tasks"].as_array().unwrap().iter().find(|task| task["task"] == server).unwrap().clone();
+    // Its successor has taken part in a checkpoint.
+    let replaced = || {
+        let committed = lab.status(&id)["checkpoints"]["committed"].clone();
+        committed.as_array()?.iter().any(|checkpoint| checkpoint["id"].as_str().unwrap().starts_with("2-")).then(|| lab.status(&id))
+    };
+    let status = wait_for(60, "a checkpoint of the next generation", replaced);
+    assert_eq!((&task(&status)["attempt"], &task(&status)["last_exit"]), (&json!(2), &json!("did not report for 0.5 s")), "{status}");
+    let before = of_the_first_generation(&lab);
+    sleeper.signal(Signal::CONT);
+    let exit = lab.state_dir().join("jobs").join(&id).join("tasks").join(server).join("1/exit.json");
+    let exit: Value = wait_for(30, "its end", || serde_json::from_slice(&fs::read(&exit).ok()?).ok());
+    assert_eq!(exit["exit"], json!({"code": 76}), "{}", lab.logs());
+    let state = |state: &str| lab.status(&id)["state"] == state;
+    wait_for(60, "the job's end", || state("succeeded").then_some(()));
+    let after = of_the_first_generation(&lab);
+    assert!(after.iter().all(|path| before.contains(path)), "what it wrote counts: {after:?}, before {before:?}");
+    assert_eq!(lab.status(&id)["checkpoints"]["generation"], json!(2), "nothing else happened");
+    assert!(lab.bits("asleep") == quiet_bits(), "the bits differ");
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::process::Stdio;
 use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::processes::Process;
 use tfcoord_testkit::{Lab, idx, job};
 
+const RESTARTED: &str = "the coordinator was gone and is started again";
 const TASKS: [&str; 3] = ["ps-0", "worker-0", "worker-1"];
 
 // Without an evaluation nobody waits for the coordinator until the last step.
@@ -149,12 +151,15 @@ fn without_a_coordinator_all_end_within_their_orphan_grace() {
     assert_eq!(all.len(), 6);
     lab.kill_coordinator();
     wait_for_steps(&lab, &id, 10);
+    // One that cannot end itself any more.
+    all[2].signal(Signal::STOP);
     let lives = |process: &Process| tfcoord_testkit::processes::with_arguments(&[]).contains(process);
     // 3 s, one to end in, and what a busy machine takes.
     wait_for(10, "no process stays", || (!all.iter().any(lives)).then_some(()));
-    for task in TASKS {
-        assert_eq!(exit(&lab, &id, task, 1)["exit"], json!({"code": 77}), "{task}");
-    }
+    let exits = TASKS.map(|task| exit(&lab, &id, task, 1));
+    let expected = [json!({"code": 77}), json!({"code": 77}), json!({"signal": 9})];
+    assert_eq!(exits.each_ref().map(|exit| &exit["exit"]), expected.each_ref());
+    assert!(exits[2]["message"].as_str().unwrap().starts_with("no coordinator came back for 3 s"), "{}", exits[2]);
 }
 
 #[test]
@@ -169,8 +174,28 @@ fn who_watches_starts_an_embedded_one_again_and_says_so_once() {
     let output = submit.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{}", lab.logs());
-    assert_eq!(text.matches("the coordinator was gone and is started again").count(), 1, "{text}");
+    assert_eq!(text.matches(RESTARTED).count(), 1, "{text}");
     assert!(!text.contains("is replaced"), "{text}");
+}
+
+#[test]
+fn who_follows_logs_starts_an_embedded_one_again_and_goes_on_where_it_was() {
+    let lab = lab();
+    let id = lab.submit_detached(&job("followed", 40));
+    let mut logs = lab.tfcoord(&["logs", &id, "--follow"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut text, mut stdout) = (String::new(), BufReader::new(logs.stdout.take().unwrap()));
+    stdout.read_line(&mut text).unwrap();
+    wait_for_steps(&lab, &id, 1);
+    lab.kill_coordinator();
+    stdout.read_to_string(&mut text).unwrap();
+    let output = logs.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.matches(RESTARTED).count() == 1, "{text}\n{errors}");
+    for task in TASKS {
+        let registered = |line: &&str| line.starts_with(task) && line.contains("registered as incarnation");
+        assert_eq!(text.lines().filter(registered).count(), 1, "{text}");
+    }
+    assert_eq!(text.matches("in session again").count(), 3, "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The counting model: every record counts exactly once an epoch, whatever happens to messages and workers.
 
+use crate::jobs::checkpoints;
 use rustix::process::Signal;
 use serde_json::Value;
 use tfcoord_testkit::{Lab, idx, job};
@@ -77,6 +78,26 @@ fn while_both_workers_are_killed_from_outside() {
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("worker-0") && text.contains("worker-1"), "both replacements are told: {text}");
     check(&lab, "outside");
+}
+
+#[test]
+fn while_both_servers_are_killed_and_the_counts_go_back_to_a_checkpoint() {
+    let lab = lab();
+    let epochs = 40;
+    let mut job = counting("servers");
+    job["train"]["epochs"] = epochs.into();
+    job["parameter_server"]["count"] = 2.into();
+    job["checkpoint"] = serde_json::json!({"every_steps": 50});
+    let submit = lab.spawn_submit(&job);
+    for server in ["ps-0", "ps-1"] {
+        checkpoints::wait_for_newer(&lab);
+        lab.wait_for_task(server).signal(Signal::KILL);
+    }
+    let output = submit.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{}", lab.logs());
+    assert_eq!(text.matches("went back to the checkpoint at step").count(), 2, "{text}");
+    check_epochs(&lab, "servers", epochs);
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn every_record_counts_once_while_workers_come_and_leave_on_a_disturbed_wire() {
 fn workers_may_die_while_they_join_and_while_they_leave() {
     let lab = exactly_once::lab();
     let mut job = exactly_once::counting("dies-scaled");
-    let epochs = 20;
+    let epochs = 60;
     job["train"]["epochs"] = json!(epochs);
     let submit = lab.spawn_submit(&job);
     let mut asked = Asked::new(&lab);
