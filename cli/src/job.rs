@@ -141,6 +141,8 @@ pub struct Plan {
     pub worker_bytes: u64,
     /// As `worker_bytes`, of a server.
     pub server_bytes: u64,
+    /// How workers go together: `bsp`, `ssp`, `async` or `local`.
+    pub sync: String,
 }
 
 /// How far a job is.
@@ -299,6 +301,7 @@ impl From<v1::Plan> for Plan {
             parameters: plan.parameters,
             worker_bytes: plan.worker_bytes,
             server_bytes: plan.server_bytes,
+            sync: plan.sync,
         }
     }
 }

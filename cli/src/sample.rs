@@ -25,6 +25,7 @@ pub fn job(state: State) -> Job {
             parameters: 203_530,
             worker_bytes: 21_500_000,
             server_bytes: 12 << 20,
+            sync: "bsp".into(),
         },
         progress: Some(progress()),
         tasks: vec![task("ps-0", 0), task("worker-0", 2), task("worker-1", 2)],

@@ -9,7 +9,7 @@ use tfcoord_checkpoint::{Manifest, find as find_in};
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
-use tfcoord_types::job::{Graph, JobFile};
+use tfcoord_types::job::{Graph, JobFile, Sync};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::{Group, Variable};
@@ -115,6 +115,12 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
     }
     if discriminant(&train.optimizer) != discriminant(&file.train.optimizer) {
         return Some("train.optimizer").zip(told(&train.optimizer.kind(), &file.train.optimizer.kind()));
+    }
+    // They keep other numbers beside the parameters.
+    let momentum = |sync: &Sync| matches!(sync, Sync::Local { momentum, .. } if *momentum > 0.0);
+    let (was, is) = (&train.sync, &file.train.sync);
+    if discriminant(was) != discriminant(is) || momentum(was) != momentum(is) {
+        return Some("train.sync").zip(told(&train.sync.name(), &file.train.sync.name()));
     }
     let graph = Graph::new(&file.model, &summary.input).ok()?;
     let trained = |variable: &&Variable| !matches!(variable.group, Group::Curve);

@@ -10,6 +10,7 @@ impl From<Answer> for wire::Answer {
         match answer {
             Answer::Held => wire::Answer::Held(wire::Held {}),
             Answer::Duplicate => wire::Answer::Duplicate(wire::Duplicate {}),
+            Answer::Counted { next } => wire::Answer::Counted(wire::Counted { next }),
             Answer::NotOwner => wire::Answer::NotOwner(wire::NotOwner {}),
             Answer::NotYet { revision } => wire::Answer::NotYet(wire::NotYet { revision: revision.0 }),
             Answer::Fenced => wire::Answer::Fenced(wire::Fenced {}),
@@ -26,6 +27,7 @@ impl TryFrom<v1::PushAnswer> for Answer {
         Ok(match needed(message.answer, "PushAnswer.answer")? {
             wire::Answer::Held(_) => Answer::Held,
             wire::Answer::Duplicate(_) => Answer::Duplicate,
+            wire::Answer::Counted(counted) => Answer::Counted { next: counted.next },
             wire::Answer::NotOwner(_) => Answer::NotOwner,
             wire::Answer::NotYet(not_yet) => Answer::NotYet { revision: Revision(not_yet.revision) },
             wire::Answer::Fenced(_) => Answer::Fenced,

@@ -2,7 +2,7 @@
 
 use crate::{Malformed, needed, sensible, v1};
 use tfcoord_types::id::{Generation, Incarnation, Revision};
-use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Late, Report, ServerReport, WorkerReport};
+use tfcoord_types::report::{Body, Exported, Fault, FaultKind, Late, Report, ServerReport, ShardsDone, WorkerReport};
 use v1::fault::Kind;
 use v1::report as wire;
 
@@ -70,9 +70,16 @@ impl TryFrom<v1::WorkerReport> for WorkerReport {
 
 impl From<ServerReport> for v1::ServerReport {
     fn from(report: ServerReport) -> Self {
-        let ServerReport { reached, curve, cut, restore_fault, late } = report;
-        let late = late.map(|Late { worker, steps, behind_ms }| v1::Late { worker: worker.0, steps, behind_ms });
-        Self { reached, curve: curve.map(Into::into), cut: cut.map(Into::into), restore_fault: restore_fault.map(Into::into), late }
+        let ServerReport { reached, done, curve, cut, restore_fault, late } = report;
+        Self {
+            reached,
+            curve: curve.map(Into::into),
+            cut: cut.map(Into::into),
+            restore_fault: restore_fault.map(Into::into),
+            late: late.map(|Late { worker, steps, behind_ms }| v1::Late { worker: worker.0, steps, behind_ms }),
+            done_epoch: done.epoch,
+            done_shards: done.shards,
+        }
     }
 }
 
@@ -82,6 +89,7 @@ impl TryFrom<v1::ServerReport> for ServerReport {
     fn try_from(message: v1::ServerReport) -> Result<Self, Malformed> {
         Ok(Self {
             reached: message.reached,
+            done: ShardsDone { epoch: message.done_epoch, shards: message.done_shards },
             curve: message.curve.map(TryInto::try_into).transpose()?,
             cut: message.cut.map(TryInto::try_into).transpose()?,
             restore_fault: message.restore_fault.map(TryInto::try_into).transpose()?,

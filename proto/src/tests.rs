@@ -6,9 +6,11 @@ use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::{Counts, CurvePoint};
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::plan::TrainPlan;
-use tfcoord_types::report::{Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Late, Report, ServerReport, WorkerReport};
+use tfcoord_types::report::{
+    Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Late, Report, ServerReport, ShardsDone, WorkerReport,
+};
 use tfcoord_types::variable::{Group, Initializer, Variable};
-use tfcoord_types::view::{Directive, Evaluate, Evaluation, Export, Placement, ServerAddress, TaskView};
+use tfcoord_types::view::{Directive, Evaluate, Evaluation, Export, Lease, Placement, ServerAddress, TaskView};
 
 fn counts() -> Counts {
     Counts { records: 3, loss_sum_bits: 0.1f64.to_bits(), correct: 2, confusion: vec![1, 0, 1, 1], bins: vec![(0, 1, 0), (4095, 0, 2)] }
@@ -41,6 +43,7 @@ fn view() -> TaskView {
         }],
         owners: vec![Some(Incarnation(4)), None, None, Some(Incarnation(5))],
         workers: vec![Incarnation(4), Incarnation(5)],
+        leases: vec![Lease { shard: 3, owner: None }, Lease { shard: 4, owner: Some(Incarnation(7)) }],
         run_until: 13,
         evaluate: Some(Evaluate { evaluation: 0, step: 13, shards: vec![(0, 0..10)] }),
         export: Some(Export { step: 26, dir: "/out".into(), attempt: 4, evaluations: vec![evaluation.clone()] }),
@@ -71,6 +74,7 @@ fn reports_come_back_as_they_went() {
     let outcomes = [CutOutcome::Written(written), CutOutcome::Missed, CutOutcome::Failed { reason: "disk full".into() }];
     let server = |outcome: &CutOutcome| ServerReport {
         reached: Some(4),
+        done: ShardsDone { epoch: 2, shards: vec![3, 5] },
         curve: Some(CurveReport { last: point, epoch: point }),
         cut: Some(CutReport { id, outcome: outcome.clone() }),
         restore_fault: Some(RestoreFault { id, reason: "damaged".into() }),
@@ -88,7 +92,16 @@ fn reports_come_back_as_they_went() {
 fn answers_come_back_as_they_went() {
     let revision = Revision(3);
     let refused = Answer::Refused { reason: "length".into() };
-    for answer in [Answer::Held, Answer::Duplicate, Answer::NotOwner, Answer::NotYet { revision }, Answer::Fenced, Answer::Ahead, refused] {
+    for answer in [
+        Answer::Held,
+        Answer::Duplicate,
+        Answer::Counted { next: 7 },
+        Answer::NotOwner,
+        Answer::NotYet { revision },
+        Answer::Fenced,
+        Answer::Ahead,
+        refused,
+    ] {
         let message = v1::PushAnswer { answer: Some(answer.clone().into()), ..v1::PushAnswer::default() };
         assert_eq!(Answer::try_from(message), Ok(answer));
     }

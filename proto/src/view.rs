@@ -4,7 +4,7 @@ use crate::{Malformed, needed, sensible, v1};
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::lane::MICRO_BATCHES_MAX;
 use tfcoord_types::plan::TrainPlan;
-use tfcoord_types::view::{Directive, Evaluate, Export, TaskView};
+use tfcoord_types::view::{Directive, Evaluate, Export, Lease, TaskView};
 use v1::task_view as wire;
 
 impl From<TaskView> for v1::TaskView {
@@ -25,6 +25,7 @@ impl From<TaskView> for v1::TaskView {
             servers: view.servers.into_iter().map(Into::into).collect(),
             owners: view.owners.into_iter().map(|owner| owner.map_or(0, |o| o.0)).collect(),
             workers: view.workers.into_iter().map(|w| w.0).collect(),
+            leases: view.leases.into_iter().map(Into::into).collect(),
             run_until: view.run_until,
             evaluate: view.evaluate.map(Into::into),
             export: view.export.map(Into::into),
@@ -60,6 +61,7 @@ impl TryFrom<v1::TaskView> for TaskView {
             servers: servers?,
             owners: sensible(as_planned.then_some(owners), "TaskView.owners")?,
             workers: message.workers.into_iter().map(Incarnation).collect(),
+            leases: message.leases.into_iter().map(Into::into).collect(),
             run_until: message.run_until,
             evaluate: message.evaluate.map(Into::into),
             export: message.export.map(TryInto::try_into).transpose()?,
@@ -67,6 +69,18 @@ impl TryFrom<v1::TaskView> for TaskView {
             restore: message.restore.map(TryInto::try_into).transpose()?,
             cut: message.cut.map(TryInto::try_into).transpose()?,
         })
+    }
+}
+
+impl From<Lease> for v1::Lease {
+    fn from(Lease { shard, owner }: Lease) -> Self {
+        Self { shard, owner: owner.map_or(0, |owner| owner.0) }
+    }
+}
+
+impl From<v1::Lease> for Lease {
+    fn from(v1::Lease { shard, owner }: v1::Lease) -> Self {
+        Self { shard, owner: (owner > 0).then_some(Incarnation(owner)) }
     }
 }
 

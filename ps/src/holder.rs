@@ -240,6 +240,7 @@ fn outcome(answer: &Answer) -> &'static str {
     match answer {
         Answer::Held => "held",
         Answer::Duplicate => "duplicate",
+        Answer::Counted { .. } => "counted",
         Answer::NotOwner => "not_owner",
         Answer::NotYet { .. } => "not_yet",
         Answer::Fenced => "fenced",

@@ -33,12 +33,13 @@ use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
-use tfcoord_types::job::{self, JobFile};
+use tfcoord_types::job::{self, JobFile, Sync};
 use tfcoord_types::manifest::{Label, Manifest};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind};
 use tfcoord_types::variable::Variable;
 use tfcoord_types::view::{Directive, TaskView};
+use tfcoord_worker_core::Worker;
 use tokio::sync::{mpsc, watch};
 
 /// How long the last report may take.
@@ -84,10 +85,11 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let plan = session.views().borrow().plan;
     let (threads, scratch) = (arguments.threads(), arguments.scratch.clone());
     let code = match beside(over(&session), move || start(&welcome, plan, threads, &scratch, events_to)).await {
-        Ok(Ok(Started { trainer, preprocessing, variables })) => {
+        Ok(Ok(Started { trainer, preprocessing, variables, sync })) => {
             let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
             let state = State::new(incarnation, arguments.task.index, variables);
-            let (shell, messages) = Shell::new(incarnation, transport, trainer, preprocessing, state);
+            let driver = Worker::new(incarnation, sync);
+            let (shell, messages) = Shell::new(driver, transport, trainer, preprocessing, state);
             follow(shell, messages, events, &session).await
         }
         Ok(Err(error)) => {
@@ -133,6 +135,7 @@ struct Started {
     trainer: Trainer,
     preprocessing: Preprocessing,
     variables: Vec<Variable>,
+    sync: Sync,
 }
 
 fn start(
@@ -151,11 +154,11 @@ fn start(
     let order = Order::new(&plan, job.train.seed, job.data.shuffle);
     let of_classes = matches!(manifest.label, Label::Class { .. });
     let eval = manifest.eval.as_ref().map(|set| Reader::open(&preprocessing, set, scratch)).transpose()?;
-    let variables = model.variables().to_vec();
+    let (variables, sync) = (model.variables().to_vec(), job.train.sync);
     let input = Input::start(reader, order, plan, &manifest.label)?;
-    let parts = Parts { model, input, eval: eval.map(|reader| (reader, of_classes)), plan, seed: job.train.seed };
+    let parts = Parts { model, input, eval: eval.map(|reader| (reader, of_classes)), plan, train: job.train };
     let trainer = Trainer::start(parts, events)?;
-    Ok(Started { trainer, preprocessing, variables })
+    Ok(Started { trainer, preprocessing, variables, sync })
 }
 
 async fn follow<T: tfcoord_exchange::Transport>(

@@ -2,6 +2,7 @@
 //! it is told, one thing after the other, and tells what it has done; it decides nothing.
 
 mod blocks;
+mod local;
 
 pub use blocks::{BlockSums, ChunkSum};
 
@@ -9,6 +10,7 @@ use crate::input::{Input, batch, reuse};
 use crate::memory::workspace_records;
 use anyhow::ensure;
 use bytes::Bytes;
+use local::Local;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use std::time::Instant;
 use tfcoord_data::{Reader, RecordBatch};
 use tfcoord_model::{Error, Model, Parameters, StepKey, Workspace};
 use tfcoord_types::figures::{Counts, EVALUATION_BATCH};
+use tfcoord_types::job::Train;
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, Span};
 use tfcoord_types::memory;
@@ -110,8 +113,8 @@ pub struct Parts {
     pub eval: Option<(Reader, bool)>,
     /// Lanes and steps.
     pub plan: TrainPlan,
-    /// What random numbers come from.
-    pub seed: u64,
+    /// How the job is trained.
+    pub train: Train,
 }
 
 impl Trainer {
@@ -135,6 +138,7 @@ impl Trainer {
             workspace,
             places: Vec::new(),
             sums: None,
+            local: None,
             events,
             given_up: given_up.clone(),
             record: RecordBatch::default(),
@@ -163,6 +167,8 @@ struct Work {
     workspace: Workspace,
     places: Vec<Vec<Span>>,
     sums: Option<BlockSums>,
+    // In `local`, and whether it has trained since the chunks came.
+    local: Option<(Local, bool)>,
     events: UnboundedSender<Event>,
     given_up: Arc<AtomicBool>,
     record: RecordBatch,
@@ -206,6 +212,7 @@ impl Work {
                 let chunks = 0..u32::try_from(layout.chunks.len()).expect("a layout has fewer than 2^32 chunks");
                 self.places = chunks.map(|chunk| layout.spans(chunk)).collect();
                 self.sums = Some(BlockSums::new(&layout, self.parts.model.variables().len()));
+                self.local = Local::new(&self.parts.train, self.parts.plan, &layout).map(|local| (local, false));
                 Ok(())
             }
             Command::Install(chunks) => chunks.iter().try_for_each(|(chunk, values)| self.install(*chunk, values)),
@@ -217,11 +224,13 @@ impl Work {
                 Ok(())
             }
             Command::Evaluate { evaluation, shard, records } => {
+                self.begin_local()?;
                 let counts = self.evaluate(records)?;
                 self.tell(Event::Evaluated(EvaluatedShard { evaluation, shard, counts }));
                 Ok(())
             }
             Command::Export(export) => {
+                self.begin_local()?;
                 let exported = export(&self.parts.model, &self.parameters)?;
                 self.tell(Event::Exported(exported));
                 Ok(())
@@ -230,6 +239,14 @@ impl Work {
     }
 
     fn install(&mut self, chunk: u32, values: &[u8]) -> Result<(), Fault> {
+        self.install_values(chunk, values)?;
+        if let Some((local, _)) = &mut self.local {
+            local.install(chunk, values);
+        }
+        Ok(())
+    }
+
+    fn install_values(&mut self, chunk: u32, values: &[u8]) -> Result<(), Fault> {
         let wrong = |problem: String| Fault { kind: FaultKind::Task, message: format!("chunk {chunk}: {problem}") };
         let spans = self.places.get(chunk as usize).ok_or_else(|| wrong("is not in the placement".into()))?;
         for span in spans {
@@ -244,7 +261,21 @@ impl Work {
 
     fn compute(&mut self, step: u64, blocks: &[Block]) -> Result<(), Fault> {
         let begun = Instant::now();
-        let Some(mut sums) = self.sums.take() else { return Ok(()) };
+        let records = if self.local.is_some() {
+            self.train_alone(step, blocks)?
+        } else {
+            let events = self.events.clone();
+            self.sum(step, blocks, |block, sum| {
+                let _ending = events.send(Event::Gradient { step, block, sum });
+            })?
+        };
+        self.tell(Event::Computed { step, records, seconds: begun.elapsed().as_secs_f64() });
+        Ok(())
+    }
+
+    // The sums of these blocks, as they are complete, and how many records they are of.
+    fn sum(&mut self, step: u64, blocks: &[Block], mut tell: impl FnMut(Block, ChunkSum)) -> Result<u64, Fault> {
+        let Some(mut sums) = self.sums.take() else { return Ok(0) };
         let plan = self.parts.plan;
         let lanes: Vec<u32> = blocks.iter().flat_map(|b| b.lanes()).collect();
         let mut records = 0;
@@ -263,21 +294,51 @@ impl Work {
                 records += batch.records() as u64;
                 sums.begin_lane(nth, nth as usize + 1 == filled);
                 nth += 1;
-                let key = StepKey { seed: self.parts.seed, epoch: plan.place(step).epoch, step, lane };
-                let events = &self.events;
-                let mut emit = |variable: usize, gradient: &[f32]| {
-                    sums.add(variable, gradient, |sum| {
-                        let _ending = events.send(Event::Gradient { step, block: *block, sum });
-                    });
-                };
+                let key = StepKey { seed: self.parts.train.seed, epoch: plan.place(step).epoch, step, lane };
+                let mut emit = |variable: usize, gradient: &[f32]| sums.add(variable, gradient, |sum| tell(*block, sum));
                 let trained = self.parts.model.train(&self.parameters, &batch, key, &mut self.workspace, &mut emit);
                 trained.map_err(|error| fault(&format!("step {step}, lane {lane}"), &error))?;
                 self.parts.input.give_back(batch);
             }
         }
         self.sums = Some(sums);
-        self.tell(Event::Computed { step, records, seconds: begun.elapsed().as_secs_f64() });
-        Ok(())
+        Ok(records)
+    }
+
+    // A round of `local`: batch after batch on parameters of its own, then what has changed.
+    fn train_alone(&mut self, first: u64, blocks: &[Block]) -> Result<u64, Fault> {
+        self.begin_local()?;
+        let Some(round) = self.local.as_ref().map(|(local, _)| local.round(first)) else { return Ok(0) };
+        let mut all = 0;
+        for step in round {
+            let mut sums = Vec::new();
+            let records = self.sum(step, blocks, |_, sum| sums.push(sum))?;
+            if self.given_up.load(Ordering::Relaxed) {
+                return Ok(all);
+            }
+            all += records;
+            let Some((mut local, _)) = self.local.take() else { return Ok(all) };
+            sums.iter().for_each(|sum| local.add(sum));
+            let installed = local.step(step, records as f32).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
+            self.local = Some((local, true));
+            installed?;
+            if let Some(spare) = &mut self.sums {
+                sums.into_iter().for_each(|sum| spare.give_back(sum.chunk, sum.payload));
+            }
+        }
+        let (Some((local, _)), Some(block)) = (&self.local, blocks.first()) else { return Ok(all) };
+        for sum in local.changes() {
+            self.tell(Event::Gradient { step: first, block: *block, sum });
+        }
+        Ok(all)
+    }
+
+    // In `local`: the parameters are those that came, whatever was trained since.
+    fn begin_local(&mut self) -> Result<(), Fault> {
+        let Some((mut local, trained)) = self.local.take() else { return Ok(()) };
+        let installed = local.reset().filter(|_| trained).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
+        self.local = Some((local, false));
+        installed
     }
 
     fn evaluate(&mut self, records: Range<u64>) -> Result<Counts, Fault> {

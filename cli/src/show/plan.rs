@@ -14,6 +14,9 @@ pub fn plan(plan: &Plan) -> String {
         format!("batch {} = {} x {}", count(plan.batch_size.into()), counted(lanes, "lane"), count((plan.batch_size / lanes).into()));
     let steps = format!("{} x {}", counted(plan.steps_per_epoch, "step"), counted(plan.epochs, "epoch"));
     let mut parts = vec![counted(plan.workers, "worker"), counted(plan.servers, "server"), records, batch, steps];
+    if !matches!(plan.sync.as_str(), "" | "bsp") {
+        parts.push(format!("{} (not deterministic)", plan.sync));
+    }
     if plan.parameters > 0 {
         parts.push(counted(plan.parameters, "parameter"));
     }
@@ -37,6 +40,8 @@ mod tests {
             "2 workers, 1 server, 8,000 records + 2,000 for evaluation, batch 128 = 4 lanes x 32, 63 steps x 10 epochs, 203,530 parameters, \
              worker 21 MB, server 12 MB of memory"
         );
+        let alone = plan(&Plan { sync: "async".into(), ..all.clone() });
+        assert!(alone.contains("63 steps x 10 epochs, async (not deterministic), 203,530 parameters"), "{alone}");
         let unknown = Plan { eval_records: 0, parameters: 0, worker_bytes: 0, micro_batches: 1, epochs: 1, ..all };
         assert_eq!(plan(&unknown), "2 workers, 1 server, 8,000 records, batch 128 = 1 lane x 128, 63 steps x 1 epoch");
         assert_eq!(plan(&Plan::default()), "0 workers, 0 servers, 0 records, batch 0 = 1 lane x 0, 0 steps x 0 epochs");

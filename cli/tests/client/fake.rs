@@ -95,6 +95,7 @@ pub fn admitted() -> v1::Job {
         parameters: 0,
         worker_bytes: 21_500_000,
         server_bytes: 12 << 20,
+        sync: "bsp".into(),
     };
     let task = |task: &str| v1::Task { task: task.into(), state: "registered".into(), attempt: 1, ..v1::Task::default() };
     v1::Job {

@@ -128,6 +128,9 @@ pub fn next_cut(job: &Job, now_ms: u64, reached: u64, margin: u64) -> Option<u64
         Every::Milliseconds(_) if job.state == JobState::Running => soon,
         Every::Milliseconds(_) => all,
     };
+    // Where there is no step that all have the parameters of, but at the end of an epoch.
+    let per_epoch = job.plan.steps_per_epoch();
+    let step = if job.shards().is_some() { step.div_ceil(per_epoch).saturating_mul(per_epoch) } else { step };
     let step = if step >= all && job.saves_last() { all } else { step };
     let newest = committed.last().map_or(0, |checkpoint| checkpoint.id.step);
     let fresh = step > newest.max(job.restored_step());

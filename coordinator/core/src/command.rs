@@ -9,7 +9,7 @@ use tfcoord_types::checkpoint::PartFile;
 use tfcoord_types::id::{Attempt, CheckpointId, Generation, Incarnation, JobId, Revision, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::ManifestSummary;
-use tfcoord_types::report::{EvaluatedShard, Exported, Fault};
+use tfcoord_types::report::{EvaluatedShard, Exported, Fault, ShardsDone};
 use tfcoord_types::variable::Variable;
 
 /// A change that the leader proposes; it happens when the entry is applied, or is refused then.
@@ -70,6 +70,17 @@ pub enum Command {
         incarnation: Incarnation,
         /// The lowest cursor of its chunks.
         step: u64,
+    },
+    /// Every chunk of a server is past the end of shards that are leased: others can be.
+    FinishShards {
+        /// The server's job.
+        job: JobId,
+        /// The life of the parameters that it speaks of.
+        generation: Generation,
+        /// The server.
+        incarnation: Incarnation,
+        /// Which shards of which epoch.
+        done: ShardsDone,
     },
     /// A worker has evaluated shards. The first result of a shard counts.
     CompleteShards {
@@ -240,6 +251,7 @@ impl Command {
             | Command::DeclareVariables { job, .. }
             | Command::ApplyView { job, .. }
             | Command::ReachStep { job, .. }
+            | Command::FinishShards { job, .. }
             | Command::CompleteShards { job, .. }
             | Command::CompleteExport { job, .. }
             | Command::DeclareLost { job, .. }
@@ -265,6 +277,7 @@ impl Command {
             Command::DeclareVariables { incarnation, .. }
             | Command::ApplyView { incarnation, .. }
             | Command::ReachStep { incarnation, .. }
+            | Command::FinishShards { incarnation, .. }
             | Command::CompleteShards { incarnation, .. }
             | Command::CompleteCut { incarnation, .. }
             | Command::DiscardCheckpoint { incarnation, .. }
@@ -301,6 +314,9 @@ impl fmt::Display for Command {
             Command::ApplyView { job, incarnation, revision } => write!(f, "ApplyView {job} incarnation {incarnation} revision {revision}"),
             Command::ReachStep { job, generation, incarnation, step } => {
                 write!(f, "ReachStep {job} generation {generation} incarnation {incarnation} step {step}")
+            }
+            Command::FinishShards { job, incarnation, done, .. } => {
+                write!(f, "FinishShards {job} incarnation {incarnation}: {} shards of epoch {}", done.shards.len(), done.epoch)
             }
             Command::CompleteShards { job, incarnation, shards, .. } => {
                 write!(f, "CompleteShards {job} incarnation {incarnation}: {} shards", shards.len())

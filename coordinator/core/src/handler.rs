@@ -11,6 +11,7 @@ mod office;
 mod reach;
 mod register;
 mod scale;
+mod shard;
 mod straggler;
 pub(crate) mod submit;
 mod tick;
@@ -38,6 +39,8 @@ mod reach_test;
 mod register_test;
 #[cfg(test)]
 mod scale_test;
+#[cfg(test)]
+mod shard_test;
 #[cfg(test)]
 mod straggler_test;
 #[cfg(test)]
@@ -70,6 +73,9 @@ pub(crate) fn handle(cluster: &mut Cluster, entry: &mut Entry, command: Command)
         Command::ApplyView { job, incarnation, revision } => on(c, entry, &job, |job, _| lane::apply_view(job, incarnation, revision)),
         Command::ReachStep { job, generation, incarnation, step } => {
             on(c, entry, &job, |job, _| reach::reach_step(job, generation, incarnation, step))
+        }
+        Command::FinishShards { job, generation, incarnation, done } => {
+            on(c, entry, &job, |job, _| shard::finish_shards(job, generation, incarnation, &done))
         }
         Command::CompleteShards { job, generation, incarnation, shards } => {
             on(c, entry, &job, |job, entry| evaluate::complete_shards(job, entry, generation, incarnation, shards))

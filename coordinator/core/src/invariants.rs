@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod counted;
+mod leases;
 mod life;
 mod step;
 
@@ -49,6 +50,7 @@ pub fn check(cluster: &Cluster) -> Checked {
         life::check(job)?;
         checkpoints::check(job)?;
         counted::check(job)?;
+        leases::check(job)?;
     }
     ensure(cluster.requests.len() == cluster.jobs.len(), "requests", "each request id leads to a job of its own")
 }

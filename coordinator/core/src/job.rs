@@ -29,6 +29,7 @@ use crate::evaluation::Evaluating;
 use crate::lane::Lane;
 use crate::memory::Need;
 use crate::outcome::Refusal;
+use crate::shard::Leases;
 use crate::task::{Advance, Registration, Task, TaskState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -77,6 +78,9 @@ pub struct Job {
     pub scaled: Option<u32>,
     /// Its lanes, in order, from its start to its end.
     pub lanes: Vec<Lane>,
+    /// What of the present epoch its workers train, if it is not `bsp`: then it has no lanes.
+    #[serde(default)]
+    pub leases: Leases,
     /// Its variables and where their chunks lie, once a worker has named them.
     pub placement: Option<Placement>,
     /// The memory that its tasks take, as far as it is known.
@@ -254,6 +258,7 @@ impl Job {
         self.state = state;
         self.ended = Some(Ended { at_ms: entry.now_ms, reason: clipped(reason) });
         self.lanes.clear();
+        self.leases = Leases::default();
         self.evaluating = None;
         self.exporter = None;
         self.checkpoints.cutting = None;

@@ -33,6 +33,7 @@ pub mod memory;
 pub mod outcome;
 pub mod placement;
 pub mod proposals;
+pub mod shard;
 pub mod snapshot;
 pub mod task;
 pub mod view;

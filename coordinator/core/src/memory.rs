@@ -10,6 +10,8 @@
 //!                                              blocks; a partial sum for each level of the tree below its largest block
 //! ```
 //!
+//! Outside of `bsp` each worker has all blocks of its own steps, as one; in `local` it takes 4 P (3 + slots) more.
+//!
 //! Messages take more than the numbers in them, of which a chunk has C bytes at most, but never more than a copy of all
 //! that are sent or kept:
 //!
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tfcoord_types::exchange::FRAME_BYTES;
 use tfcoord_types::id::TaskId;
-use tfcoord_types::job::Optimizer;
+use tfcoord_types::job::{Optimizer, Sync};
 use tfcoord_types::layout::Layout;
 use tfcoord_types::manifest::Beside;
 
@@ -60,8 +62,10 @@ impl Need {
             parts.iter().rev().max_by_key(|(_, part)| part.numbers).map_or_else(Default::default, |(slot, part)| (*slot, *part));
         let all = parts.values().fold(Part::default(), |all, part| all.and(*part));
         let mut lanes = vec![0u32; workers.max(1) as usize];
-        for worker in deal(job.plan.micro_batches, workers) {
-            lanes[worker as usize] += 1;
+        match job.shards() {
+            None => deal(job.plan.micro_batches, workers).into_iter().for_each(|worker| lanes[worker as usize] += 1),
+            // Each of them computes whole steps.
+            Some(_) => lanes.fill(job.plan.micro_batches),
         }
         let blocks: u32 = lanes.iter().map(|lanes| lanes.count_ones()).sum();
         let told = !job.manifest.beside.is_untold();
@@ -71,7 +75,9 @@ impl Need {
         let kept = if told { all.kept() } else { 0 };
         let copies = 2 + slots(&job.file.train.optimizer) + u64::from(blocks);
         let of_server = |part: Part| part.bytes(copies).saturating_add(sent(&part, workers));
-        let of_worker = all.bytes(2 + u64::from(sums)).saturating_add(kept);
+        // Its parameters as they came and as it has trained them, what its optimizer keeps, and a batch's sums.
+        let alone = if matches!(job.file.train.sync, Sync::Local { .. }) { 3 + slots(&job.file.train.optimizer) } else { 0 };
+        let of_worker = all.bytes(2 + u64::from(sums) + alone).saturating_add(kept);
         let Beside { worker, server } = job.manifest.beside;
         let servers = u64::from(job.file.parameter_server.count);
         Self {

@@ -4,6 +4,7 @@ use crate::effect::Effect;
 use crate::job::JobState;
 use std::fmt;
 use tfcoord_types::id::{Attempt, CheckpointId, Generation, Incarnation, JobId, Revision, TaskId};
+use tfcoord_types::lane::WORKERS_MAX;
 
 /// What applying one entry gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +175,14 @@ pub enum Refusal {
         workers: u32,
         /// Its lanes.
         micro_batches: u32,
+    },
+    /// So many workers are too many, or none.
+    #[error("{job} cannot have {workers} workers: use 1 to {WORKERS_MAX}")]
+    TooManyWorkers {
+        /// The job.
+        job: JobId,
+        /// The workers wanted.
+        workers: u32,
     },
     /// The log cannot hold it.
     #[error("{what} would be an entry of {bytes} bytes in the coordinator's log, which takes at most {bytes_max} bytes: {remedy}")]

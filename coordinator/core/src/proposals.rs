@@ -6,6 +6,7 @@
 //! proposal is simply made again.
 
 mod scale;
+mod shard;
 
 use crate::cause::{Cause, clipped};
 use crate::cluster::Cluster;
@@ -89,7 +90,9 @@ fn of_server(job: &Job, registration: &Registration, report: &Report, server: &S
     let mut commands = Vec::new();
     // Not beyond the present state: such a claim would be refused each time.
     let waits = |fence| registration.applied < fence && fence <= report.applied && report.applied <= job.revision;
-    if job.lanes.iter().filter_map(|lane| lane.vacated_at).any(waits) {
+    let lanes = job.lanes.iter().filter_map(|lane| lane.vacated_at);
+    let shards = job.leases.open.values().filter_map(|lease| lease.vacated_at);
+    if lanes.chain(shards).any(waits) {
         commands.push(Command::ApplyView { job: job.id.clone(), incarnation, revision: report.applied });
     }
     if let Some(CutReport { id, outcome }) = &server.cut
@@ -111,6 +114,8 @@ fn of_server(job: &Job, registration: &Registration, report: &Report, server: &S
         let (id, reason) = (*id, clipped(reason.clone()));
         commands.push(Command::DiscardCheckpoint { job: job.id.clone(), generation: report.generation, incarnation, id, reason });
     }
+    let slot = job.task_of(incarnation).map(|task| task.index);
+    commands.extend(slot.and_then(|slot| shard::finish(job, slot, report, server)));
     let reached = server.reached.filter(|_| report.generation == job.generation && job.state == JobState::Running);
     match reached {
         Some(step) if step > job.run_until => {

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::job::{Job, JobState};
 use crate::task::Task;
 use tfcoord_types::id::{Incarnation, JobId, Role, TaskId};
-use tfcoord_types::view::{Directive, Evaluate, Export, ServerAddress, TaskView};
+use tfcoord_types::view::{Directive, Evaluate, Export, Lease, ServerAddress, TaskView};
 
 /// The view for the newest attempt's incarnation of a task; nothing for one that has none.
 pub fn view(cluster: &Cluster, job: &JobId, task: TaskId) -> Option<TaskView> {
@@ -33,6 +33,7 @@ pub fn view_for(cluster: &Cluster, job: &JobId, task: TaskId, incarnation: Incar
         servers: servers(job),
         owners: owners(job),
         workers: job.unretired_workers(),
+        leases: leases(job, incarnation, server),
         run_until: job.run_until,
         evaluate: evaluate(job, incarnation).filter(|_| takes_part),
         export: export(job, incarnation).filter(|_| takes_part),
@@ -75,6 +76,12 @@ fn owners(job: &Job) -> Vec<Option<Incarnation>> {
         return (0..job.plan.micro_batches).map(|_| None).collect();
     }
     job.lanes.iter().map(|lane| lane.owner).collect()
+}
+
+// To a server all of them.
+fn leases(job: &Job, incarnation: Incarnation, server: bool) -> Vec<Lease> {
+    let lease = |(shard, lease): (&u32, &crate::shard::Lease)| Lease { shard: *shard, owner: lease.owner };
+    job.leases.open.iter().map(lease).filter(|lease| server || lease.owner == Some(incarnation)).collect()
 }
 
 fn evaluate(job: &Job, incarnation: Incarnation) -> Option<Evaluate> {

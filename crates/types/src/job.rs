@@ -29,7 +29,7 @@ pub use model::{Activation, BagMode, Init, LabelUse, Layer, Loss, Metric, Model,
 pub use parse::{Problem, Problems, parse, place_of};
 pub use preset::Preset;
 pub use shape::{LayerShape, fits_loss};
-pub use train::{Optimizer, Schedule, Train};
+pub use train::{Optimizer, Schedule, Sync, Train};
 
 use crate::timing::{self, Timing};
 use serde::{Deserialize, Serialize};

@@ -11,6 +11,9 @@ use std::fmt;
 /// The most micro-batches a step may have.
 pub const MICRO_BATCHES_MAX: u32 = 1024;
 
+/// The most workers of a job that has no lanes to share.
+pub const WORKERS_MAX: u32 = 1024;
+
 /// A subtree of the sum: `len` lanes from `first`; `len` is a power of two and divides `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Block {

@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod memory;
 pub mod plan;
 pub mod report;
+pub mod shard;
 pub mod timing;
 pub mod variable;
 pub mod view;

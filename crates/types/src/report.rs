@@ -70,6 +70,8 @@ pub struct Exported {
 pub struct ServerReport {
     /// The lowest cursor of its chunks: every chunk holds at least this version. `None` before its first placement.
     pub reached: Option<u64>,
+    /// Outside of `bsp`: which of the shards in its newest view are done here.
+    pub done: ShardsDone,
     /// The curve, from the server that holds it.
     pub curve: Option<CurveReport>,
     /// What became of its part of the checkpoint that the view names.
@@ -92,6 +94,15 @@ pub struct Late {
     pub steps: u32,
     /// By how much in the last of them, in milliseconds.
     pub behind_ms: u64,
+}
+
+/// Shards that every chunk of a server is past the end of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShardsDone {
+    /// Of which epoch.
+    pub epoch: u32,
+    /// Which ones, ascending.
+    pub shards: Vec<u32>,
 }
 
 /// Where the curve stands.

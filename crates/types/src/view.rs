@@ -30,6 +30,8 @@ pub struct TaskView {
     pub owners: Vec<Option<Incarnation>>,
     /// Live workers' incarnations, ascending: any other one below the highest is retired.
     pub workers: Vec<Incarnation>,
+    /// Outside of `bsp`: shards of the epoch before `run_until` that are leased, or were and are not done; to a worker its own.
+    pub leases: Vec<Lease>,
     /// Steps below this one may be computed; there all wait for a newer view. Never falls within a generation.
     pub run_until: u64,
     /// For a worker: shards to evaluate with the parameters of a step.
@@ -42,6 +44,15 @@ pub struct TaskView {
     pub restore: Option<Checkpoint>,
     /// For a server: the checkpoint to cut, until its part is in the log.
     pub cut: Option<Checkpoint>,
+}
+
+/// A shard and the one incarnation that may push for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Which one of the epoch, see [`crate::shard`].
+    pub shard: u32,
+    /// `None`: nobody may.
+    pub owner: Option<Incarnation>,
 }
 
 /// What to do at large.

@@ -1,5 +1,9 @@
 //! What counts for a chunk: the next step, and the blocks of it that are in.
 
+mod shard;
+
+pub(crate) use shard::ShardCursor;
+
 use bytes::Bytes;
 use tfcoord_types::lane::Block;
 
@@ -52,9 +56,9 @@ impl Cursor {
         self.held.insert(at, new);
     }
 
-    /// The step is done.
-    pub fn advance(&mut self) {
-        self.step += 1;
+    /// So many steps are done.
+    pub fn advance(&mut self, steps: u64) {
+        self.step += steps;
         self.held.clear();
     }
 }

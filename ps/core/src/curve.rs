@@ -1,5 +1,6 @@
 //! The curve: one point a step, summed over the tree like a gradient, so exactly-once and the same bits.
 
+use std::ops::Range;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::CurveReport;
@@ -33,6 +34,21 @@ impl Curve {
         let point = CurvePoint { step, loss_sum: sums[0], records: sums[1], correct: sums[2] };
         self.points.push(point);
         point
+    }
+
+    /// Adds the sums of these steps of the data together: each gets its part of them, by its records.
+    pub fn extend(&mut self, plan: &TrainPlan, steps: Range<u64>, sums: [f32; 3]) -> &[CurvePoint] {
+        let from = self.points.len();
+        if steps.end - steps.start == 1 {
+            self.push(plan, sums);
+        } else {
+            for step in steps {
+                let records = plan.records_in(step, 0..plan.micro_batches) as f32;
+                let share = if sums[1] > 0.0 { records / sums[1] } else { 0.0 };
+                self.push(plan, [sums[0] * share, records, sums[2] * share]);
+            }
+        }
+        &self.points[from..]
     }
 
     /// The points from step `from` on.

@@ -1,10 +1,10 @@
 //! What a server asks its shell to do.
 
 use crate::SegmentNorm;
-use crate::optimizer::Slots;
 use crate::table::Head;
 use bytes::Bytes;
 use std::fmt;
+use tfcoord_optimizer::Slots;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;

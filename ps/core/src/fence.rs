@@ -6,7 +6,7 @@
 
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::lane::Block;
-use tfcoord_types::view::TaskView;
+use tfcoord_types::view::{Lease, TaskView};
 
 /// What the newest view says about who may push, and how far.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Fence {
     pub generation: Generation,
     pub run_until: u64,
     owners: Vec<Option<Incarnation>>,
+    leases: Vec<Lease>,
     workers: Vec<Incarnation>,
     highest: Incarnation,
 }
@@ -29,6 +30,7 @@ impl Fence {
         self.generation = view.generation;
         self.run_until = view.run_until;
         self.owners.clone_from(&view.owners);
+        self.leases.clone_from(&view.leases);
         self.workers.clone_from(&view.workers);
         self.highest = view.workers.iter().copied().max().unwrap_or_default().max(self.highest);
         true
@@ -43,6 +45,21 @@ impl Fence {
     /// this never changes back.
     pub fn retired(&self, worker: Incarnation) -> bool {
         worker <= self.highest && !self.workers.contains(&worker)
+    }
+
+    /// Outside of `bsp`: shards of the epoch before [`Self::run_until`] that are leased, or were and are not done.
+    pub fn leases(&self) -> &[Lease] {
+        &self.leases
+    }
+
+    /// Whether `worker` holds a shard of that epoch.
+    pub fn holds(&self, worker: Incarnation, shard: u32) -> bool {
+        self.leases.contains(&Lease { shard, owner: Some(worker) })
+    }
+
+    /// How many workers are live.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
     }
 
     /// Whether `worker` owns every lane of `block`.

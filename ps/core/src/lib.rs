@@ -32,9 +32,7 @@ mod fence;
 pub mod init;
 mod input;
 mod mode;
-pub mod optimizer;
 mod reduce;
-mod schedule;
 mod server;
 mod table;
 
@@ -42,3 +40,4 @@ pub use effect::Effect;
 pub use input::{Input, Push, SegmentNorm};
 pub use server::{Config, Server};
 pub use table::{Content, Head};
+pub use tfcoord_optimizer as optimizer;

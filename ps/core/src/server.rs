@@ -8,22 +8,27 @@ use crate::effect::Effect;
 use crate::fence::Fence;
 use crate::input::{Input, Push, SegmentNorm};
 use crate::mode::bsp::{self, Update};
-use crate::optimizer::Kernel;
+use crate::mode::local;
+use crate::mode::ssp::Gate;
 use crate::reduce::Bench;
-use crate::schedule;
-use crate::table::{Content, Table};
+use crate::table::{Content, Part, Table};
 use std::collections::BTreeMap;
+use std::ops::Range;
+use tfcoord_optimizer::Kernel;
+use tfcoord_optimizer::schedule;
 use tfcoord_types::checkpoint::{Checkpoint, RestoreFault};
-use tfcoord_types::exchange::Answer;
+use tfcoord_types::exchange::{Answer, NEWEST};
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{CheckpointId, Generation, Revision};
-use tfcoord_types::job::{Optimizer, Train};
+use tfcoord_types::job::{Optimizer, Sync, Train};
 use tfcoord_types::lane::Block;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind, ServerReport};
+use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::{Placement, TaskView};
 
+mod arrive;
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +74,18 @@ struct Generated {
     bench: Bench,
     // How many are held of all chunks: asked for after every push.
     blocks: usize,
+    // Outside of `bsp`.
+    shards: Option<Shards>,
+    // Where workers' clocks are kept, with the chunk that says when a batch counts.
+    gate: Option<(Gate, u32)>,
+    finished: Finished,
+}
+
+// How many chunks have done which shards of an epoch.
+#[derive(Debug, Default)]
+struct Finished {
+    epoch: u32,
+    chunks: BTreeMap<u32, usize>,
 }
 
 impl Server {
@@ -131,8 +148,8 @@ impl Server {
         let restore_fault = self.restore_fault.clone();
         let Some(held) = &self.held else { return ServerReport { restore_fault, ..ServerReport::default() } };
         let reached = Some(held.table.floor().unwrap_or(self.fence.run_until));
-        let cut = self.cut.as_ref().and_then(Cut::report);
-        ServerReport { reached, curve: held.curve.report(), cut, restore_fault, late: None }
+        let (done, cut) = (self.shards_done(held), self.cut.as_ref().and_then(Cut::report));
+        ServerReport { reached, done, curve: held.curve.report(), cut, restore_fault, late: None }
     }
 
     fn view(&mut self, view: &TaskView, effects: &mut Vec<Effect>) {
@@ -154,6 +171,7 @@ impl Server {
         }
         self.wanted_cut = view.cut.clone().filter(|wanted| wanted.id.generation == view.generation);
         self.follow_cut(effects);
+        self.let_go(effects);
         // By its first chunks, or, without any, by how far it may be.
         let now = self.report().reached;
         effects.extend(now.filter(|_| now != reached).map(|step| Effect::Reached { step }));
@@ -212,13 +230,18 @@ impl Server {
 
     fn pull(&self, to: u64, generation: Generation, chunk: u32, version: u64) -> Effect {
         let held = self.held.as_ref().filter(|_| generation == self.fence.generation);
-        match held.and_then(|held| held.table.part(chunk)?.version(version)) {
+        let part = held.and_then(|held| held.table.part(chunk));
+        let version = part.filter(|_| version == NEWEST).map_or(version, |part| part.cursor.step());
+        match part.and_then(|part| part.version(version)) {
             Some(values) => Effect::Pulled { to, generation, chunk, version, values: values.clone() },
             None => Effect::Gone { to, generation, chunk, version },
         }
     }
 
     fn push(&mut self, push: Push, effects: &mut Vec<Effect>) {
+        if let Some(shards) = self.held.as_ref().and_then(|held| held.shards) {
+            return self.arrive(push, &shards, effects);
+        }
         let Push { from: to, generation, step, chunk, block, .. } = push;
         let mut answer = |answer| effects.push(Effect::Answer { to, generation, chunk, step, block, answer });
         if let Err(refusal) = self.check(&push) {
@@ -242,35 +265,20 @@ impl Server {
             let segments = bsp::norms(part, held.root, &mut held.bench);
             self.send_norms(step, segments, effects);
         } else {
-            self.update(chunk, 1.0, effects);
+            self.update(chunk, 1.0, step..step + 1, effects);
         }
     }
 
     /// Whether a push counts; if not, why.
     fn check(&self, push: &Push) -> Result<(), Answer> {
-        let fence = &self.fence;
-        let not_yet = || Answer::NotYet { revision: fence.revision() };
+        let (held, part) = self.placed(push)?;
+        let (fence, Push { step, block, .. }) = (&self.fence, push);
+        let (step, block) = (*step, *block);
         let refused = |reason: String| Answer::Refused { reason };
-        if fence.retired(push.incarnation) {
-            return Err(Answer::Fenced);
-        }
-        let Some(held) = self.held.as_ref().filter(|_| push.generation <= fence.generation) else { return Err(not_yet()) };
-        if push.generation < fence.generation {
-            return Err(refused(format!("generation {} is over: it is {}", push.generation, fence.generation)));
-        }
-        let Some(part) = held.table.part(push.chunk) else {
-            return Err(refused(format!("chunk {} is not on ps-{}", push.chunk, self.config.slot)));
-        };
-        let Push { step, block, .. } = *push;
-        if !held.root.contains(block) {
-            return Err(refused(format!("lanes {block} are not among {}", held.root)));
-        }
+        let not_yet = || Answer::NotYet { revision: fence.revision() };
         let records = held.plan.records_in(step, block.lanes());
         if records != u64::from(push.records) || records == 0 {
             return Err(refused(format!("lanes {block} have {records} records at step {step}, not {}", push.records)));
-        }
-        if push.payload.len() != part.values().len() {
-            return Err(refused(format!("chunk {} has {} bytes, not {}", push.chunk, part.values().len(), push.payload.len())));
         }
         let newer = push.view_revision > fence.revision();
         if step < part.cursor.step() {
@@ -286,20 +294,51 @@ impl Server {
         }
     }
 
-    // Makes the next version of a chunk whose step is complete.
-    fn update(&mut self, chunk: u32, scale: f32, effects: &mut Vec<Effect>) {
+    /// What a push is for, if its sender may push at all and it fits; if not, why.
+    fn placed(&self, push: &Push) -> Result<(&Generated, &Part), Answer> {
+        let fence = &self.fence;
+        let not_yet = || Answer::NotYet { revision: fence.revision() };
+        let refused = |reason: String| Answer::Refused { reason };
+        if fence.retired(push.incarnation) {
+            return Err(Answer::Fenced);
+        }
+        let Some(held) = self.held.as_ref().filter(|_| push.generation <= fence.generation) else { return Err(not_yet()) };
+        if push.generation < fence.generation {
+            return Err(refused(format!("generation {} is over: it is {}", push.generation, fence.generation)));
+        }
+        let Some(part) = held.table.part(push.chunk) else {
+            return Err(refused(format!("chunk {} is not on ps-{}", push.chunk, self.config.slot)));
+        };
+        if !held.root.contains(push.block) {
+            return Err(refused(format!("lanes {} are not among {}", push.block, held.root)));
+        }
+        if push.payload.len() != part.values().len() {
+            return Err(refused(format!("chunk {} has {} bytes, not {}", push.chunk, part.values().len(), push.payload.len())));
+        }
+        Ok((held, part))
+    }
+
+    // Makes the next version of a chunk of what is held of it: the sum of these steps.
+    fn update(&mut self, chunk: u32, scale: f32, steps: Range<u64>, effects: &mut Vec<Effect>) {
         let generation = self.fence.generation;
         let held = self.held.as_mut().expect("a chunk is held");
         let part = held.table.part_mut(chunk).expect("a chunk is held");
         let step = part.cursor.step();
         if part.group == Group::Curve {
-            let point = held.curve.push(&held.plan, bsp::curve(part, held.root, &mut held.bench));
-            effects.push(Effect::CurveGrew { point });
+            let points = held.curve.extend(&held.plan, steps.clone(), bsp::curve(part, held.root, &mut held.bench));
+            effects.extend(points.iter().map(|point| Effect::CurveGrew { point: *point }));
         }
         held.blocks -= part.cursor.held().len();
-        let update = rule(part.group, &self.config.train, &held.plan, step, scale);
-        bsp::update(part, held.root, &update, &mut held.bench);
-        effects.push(Effect::Updated { generation, chunk, version: step + 1, values: part.values().clone() });
+        let steps = steps.end - steps.start;
+        let update = match (part.group, self.config.train.sync) {
+            (Group::Train, Sync::Local { momentum, .. }) => local::change(self.fence.workers(), momentum),
+            (Group::Average { momentum }, Sync::Local { .. }) => Update::Average { momentum: local::over(momentum, steps) },
+            _ => rule(part.group, &self.config.train, &held.plan, step, scale),
+        };
+        bsp::update(part, held.root, &update, steps, &mut held.bench);
+        if held.shards.is_none() {
+            effects.push(Effect::Updated { generation, chunk, version: step + 1, values: part.values().clone() });
+        }
         if let Some(cut) = &mut self.cut {
             cut.take(chunk, held.table.part(chunk).expect("a chunk is held"), &held.curve, effects);
         }
@@ -331,7 +370,7 @@ impl Server {
 
     fn scale(&mut self, step: u64, scale: f32, effects: &mut Vec<Effect>) {
         for chunk in self.measured(step) {
-            self.update(chunk, scale, effects);
+            self.update(chunk, scale, step..step + 1, effects);
         }
     }
 
@@ -360,8 +399,25 @@ impl Generated {
             return Err(format!("{plan:?} is no plan"));
         }
         let root = Block::root(lanes);
+        let shards = Shards::new(&plan, &config.train.sync);
+        let curve = table.parts().find(|(_, part)| part.group == Group::Curve).map(|(chunk, _)| chunk);
+        let gate = match config.train.sync {
+            Sync::Ssp { staleness } => curve.map(|curve| (Gate::new(staleness), curve)),
+            _ => None,
+        };
         let gather = config.train.clip_norm.filter(|_| config.slot == 0).map(|norm| Gather::new(&table.layout, norm));
-        Ok(Self { plan, root, table, curve: Curve::default(), gather, bench: Bench::new(root), blocks: 0 })
+        Ok(Self {
+            plan,
+            root,
+            table,
+            curve: Curve::default(),
+            gather,
+            bench: Bench::new(root),
+            blocks: 0,
+            shards,
+            gate,
+            finished: Finished::default(),
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The chunks of one generation that this server holds.
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, ShardCursor};
 use crate::init;
-use crate::optimizer::Slots;
 use crate::reduce::write;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
+use tfcoord_optimizer::Slots;
 use tfcoord_types::figures::{CURVE_LEN, CurvePoint};
 use tfcoord_types::id::CheckpointId;
-use tfcoord_types::job::Train;
+use tfcoord_types::job::{Sync, Train};
 use tfcoord_types::layout::{self, Chunk, Layout};
 use tfcoord_types::memory;
 use tfcoord_types::variable::Group;
@@ -20,6 +20,8 @@ pub(crate) struct Part {
     pub chunk: Chunk,
     pub group: Group,
     pub cursor: Cursor,
+    /// Outside of `bsp`, where the cursor's step is the number of steps that count.
+    pub shards: ShardCursor,
     /// Whether the step's sum is complete and waits for its scale.
     pub measured: bool,
     // The values at the cursor's step, and at the one before.
@@ -63,10 +65,10 @@ impl Part {
         }
     }
 
-    /// The step is done: `next` are the values from now on.
-    pub fn advance(&mut self, next: Bytes) {
+    /// So many steps are done: `next` are the values from now on.
+    pub fn advance(&mut self, next: Bytes, steps: u64) {
         self.previous = Some(std::mem::replace(&mut self.current, next));
-        self.cursor.advance();
+        self.cursor.advance(steps);
         self.measured = false;
     }
 }
@@ -232,7 +234,18 @@ fn bytes(layout: &Layout, id: u32, train: &Train) -> u64 {
 
 // How many numbers the optimizer keeps for each element of a chunk.
 fn slots(layout: &Layout, id: u32, train: &Train) -> u64 {
-    if layout.group(id) == Group::Train { Slots::count(&train.optimizer) } else { 0 }
+    if layout.group(id) != Group::Train {
+        return 0;
+    }
+    kept(train, 1).numbers().iter().map(|slot| slot.len() as u64).sum()
+}
+
+// What a chunk of `len` elements that is trained keeps beside its values. In `local` the optimizer is the workers'.
+fn kept(train: &Train, len: usize) -> Slots {
+    match train.sync {
+        Sync::Local { momentum, .. } => Slots::outer(momentum, len),
+        _ => Slots::new(&train.optimizer, len),
+    }
 }
 
 // Bytes of the values, numbers in the first slot and in the second, of a chunk with `len` elements.
@@ -242,7 +255,16 @@ fn slots_of(slots: u64, len: u64) -> [u64; 3] {
 
 fn empty(layout: &Layout, id: u32) -> Part {
     let (chunk, group) = (layout.chunks[id as usize], layout.group(id));
-    Part { chunk, group, cursor: Cursor::default(), measured: false, current: Bytes::new(), previous: None, slots: Slots::default() }
+    Part {
+        chunk,
+        group,
+        cursor: Cursor::default(),
+        shards: ShardCursor::default(),
+        measured: false,
+        current: Bytes::new(),
+        previous: None,
+        slots: Slots::default(),
+    }
 }
 
 fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part {
@@ -257,6 +279,6 @@ fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part 
     let mut current = BytesMut::zeroed(len * 4);
     write(&mut current, &values);
     let part = empty(layout, id);
-    let slots = if part.group == Group::Train { Slots::new(&train.optimizer, len) } else { Slots::default() };
+    let slots = if part.group == Group::Train { kept(train, len) } else { Slots::default() };
     Part { current: current.freeze(), slots, ..part }
 }

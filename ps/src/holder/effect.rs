@@ -23,8 +23,11 @@ impl Holder {
                 Effect::Updated { generation, chunk, version, values } => {
                     self.broadcast(Chunk { generation, chunk, version, payload: values })
                 }
+                Effect::Pulled { to, generation, chunk, version, values } => {
+                    self.give(to, Chunk { generation, chunk, version, payload: values });
+                }
                 // Pulls are answered where they are asked, and checkpoints are dealt with already.
-                Effect::Pulled { .. } | Effect::Gone { .. } => {}
+                Effect::Gone { .. } => {}
                 Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {}
                 Effect::Report => news = true,
                 Effect::SendNorms { generation, step, segments } => self.send_norms(generation, step, &segments),
@@ -85,6 +88,13 @@ impl Holder {
         for stream in streams {
             self.send(stream, &message, bytes);
         }
+    }
+
+    // A chunk for one worker.
+    fn give(&mut self, stream: u64, chunk: Chunk) {
+        metrics::counter!("tfcoord_chunk_updates_total").increment(1);
+        let bytes = chunk.payload.len();
+        self.send(stream, &v1::PushPullReply { reply: Some(v1::push_pull_reply::Reply::Chunk(chunk.into_message())) }, bytes);
     }
 
     /// Sends to a worker's stream; one that is not read is closed: its worker connects again and pulls.

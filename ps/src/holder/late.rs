@@ -95,6 +95,7 @@ mod tests {
             evaluations: vec![],
             restore: None,
             cut: None,
+            leases: vec![],
         }
     }
 

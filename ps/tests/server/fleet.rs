@@ -74,6 +74,7 @@ impl Fleet {
             servers: vec![],
             owners: vec![None, None],
             workers: vec![],
+            leases: vec![],
             run_until: 0,
             evaluate: None,
             export: None,

@@ -16,6 +16,7 @@ mod jobs {
     mod fault_points;
     mod fetched_examples;
     mod memory;
+    mod modes;
     mod network;
     mod observed;
     mod parts;

@@ -297,6 +297,7 @@ fn name(answer: &Answer) -> &'static str {
     match answer {
         Answer::Held => "push held",
         Answer::Duplicate => "push duplicate",
+        Answer::Counted { .. } => "push counted",
         Answer::NotOwner => "push not owner",
         Answer::NotYet { .. } => "push not yet",
         Answer::Fenced => "push fenced",

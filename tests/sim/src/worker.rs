@@ -254,6 +254,7 @@ impl Worker {
                 shell.kept.remove(&(version, chunk)).expect("only what is kept is discarded");
             }
             Effect::Use { version } => shell.install(version),
+            Effect::UseKept => unreachable!("simulated jobs are bsp"),
             Effect::Compute { step, blocks } => {
                 shell.compute(step, &blocks);
                 self.work_on(nature);

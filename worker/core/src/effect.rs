@@ -59,8 +59,11 @@ pub enum Effect {
         /// The step that they are for.
         version: u64,
     },
-    /// Compute a step's gradient sums of these blocks with the model's parameters, which are the step's. The
+    /// Make all kept values the model's parameters, each chunk's at whatever version. They are not kept beside the model. The
     /// compute thread is idle.
+    UseKept,
+    /// Compute a step's gradient sums of these blocks with the model's parameters, which are the step's in `bsp`. The
+    /// compute thread is idle. In `local`: train alone for the round that begins with the step, and give its changes.
     Compute {
         /// The step.
         step: u64,
@@ -154,6 +157,7 @@ impl fmt::Display for Effect {
             Effect::Keep { chunk, version } => write!(f, "keep chunk {chunk} version {version}"),
             Effect::Discard { chunk, version } => write!(f, "discard chunk {chunk} version {version}"),
             Effect::Use { version } => write!(f, "use version {version}"),
+            Effect::UseKept => f.write_str("use what is kept"),
             Effect::Compute { step, blocks } => {
                 write!(f, "compute step {step} lanes")?;
                 blocks.iter().try_for_each(|block| write!(f, " {block}"))

@@ -15,11 +15,14 @@
 //! So a replacement needs no path of its own: it hears the cursors, computes its lanes of the lowest step on
 //! exactly that step's parameters, and pushes to the chunks that still wait for them.
 //!
+//! That is the driver of `bsp`; in the other modes it is [`Arrival`], which takes and gives the same.
+//!
 //! The shell's part: streams deliver in order what they deliver, and a stream that lost something is reported as
 //! [`Input::Disconnected`]; for each [`Effect::Compute`] there is one [`Input::StepComputed`], after its last
 //! [`Input::Computed`], also if it was abandoned.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod arrival;
 mod compute;
 mod driver;
 mod effect;
@@ -27,7 +30,10 @@ mod input;
 mod link;
 mod outbox;
 mod parameters;
+mod worker;
 
+pub use arrival::Arrival;
 pub use driver::Driver;
 pub use effect::Effect;
 pub use input::Input;
+pub use worker::Worker;

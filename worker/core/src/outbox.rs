@@ -108,6 +108,11 @@ impl Outbox {
         over.into_iter().for_each(|key| self.set(key, State::Unsent));
     }
 
+    /// Whether every sum is settled.
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty()
+    }
+
     /// Whether a sum waits to be sent again.
     pub fn waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -125,7 +130,7 @@ impl Outbox {
             // It was about an older view than the present one, which still names us the owner.
             (Answer::NotOwner, State::Sent { view: sent }) if sent < view => State::Unsent,
             (Answer::NotOwner | Answer::Ahead, _) => State::Waiting { ticks: NOT_TAKEN_TICKS },
-            (Answer::Duplicate | Answer::Fenced | Answer::Refused { .. }, state) => state,
+            (Answer::Duplicate | Answer::Counted { .. } | Answer::Fenced | Answer::Refused { .. }, state) => state,
         };
         self.set(key, next);
         true

@@ -13,13 +13,13 @@ use tfcoord_data::Preprocessing;
 use tfcoord_exchange::{Push, Registration, Transport};
 use tfcoord_proto::variables_digest;
 use tfcoord_types::figures::CurvePoint;
-use tfcoord_types::id::{Generation, Incarnation, Revision};
+use tfcoord_types::id::{Generation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::report::{EvaluatedShard, Exported, Fault, FaultKind};
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::{Export, ServerAddress, TaskView};
-use tfcoord_worker_core::{Driver, Effect, Input};
+use tfcoord_worker_core::{Effect, Input, Worker};
 use tokio::sync::{mpsc, oneshot};
 
 /// News of links that may wait for the shell.
@@ -59,7 +59,7 @@ pub enum End {
 
 /// The driver's shell.
 pub struct Shell<T> {
-    driver: Driver,
+    driver: Worker,
     effects: Vec<Effect>,
     transport: Arc<T>,
     trainer: Trainer,
@@ -91,7 +91,7 @@ pub struct Shell<T> {
 impl<T: Transport> Shell<T> {
     /// A shell around a fresh driver; messages for [`Self::message`] come on the receiver.
     pub fn new(
-        incarnation: Incarnation,
+        driver: Worker,
         transport: T,
         trainer: Trainer,
         preprocessing: Preprocessing,
@@ -99,7 +99,7 @@ impl<T: Transport> Shell<T> {
     ) -> (Self, mpsc::Receiver<Message>) {
         let (messages, receiver) = mpsc::channel(NEWS_MAX);
         let shell = Self {
-            driver: Driver::new(incarnation),
+            driver,
             effects: Vec::new(),
             transport: Arc::new(transport),
             trainer,
@@ -264,12 +264,14 @@ impl<T: Transport> Shell<T> {
                 self.kept.remove(&(version, chunk));
             }
             Effect::Use { version } => {
-                tfcoord_fault::point!("worker.parameters.pulled");
                 let mut later = self.kept.split_off(&(version, 0));
                 let after = later.split_off(&(version + 1, 0));
-                let chunks = later.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
                 self.kept.extend(after);
-                self.trainer.command(Command::Install(chunks));
+                self.install(later);
+            }
+            Effect::UseKept => {
+                let kept = std::mem::take(&mut self.kept);
+                self.install(kept);
             }
             Effect::Compute { step, blocks } => {
                 tfcoord_fault::point!("worker.step.begun");
@@ -309,6 +311,13 @@ impl<T: Transport> Shell<T> {
             Effect::Fenced => self.end = Some(End::Fenced),
             Effect::Fail { message } => self.fail(FaultKind::Task, message),
         }
+    }
+
+    // By (version, chunk).
+    fn install(&self, kept: BTreeMap<(u64, u32), Bytes>) {
+        tfcoord_fault::point!("worker.parameters.pulled");
+        let chunks = kept.into_iter().map(|((_, chunk), values)| (chunk, values)).collect();
+        self.trainer.command(Command::Install(chunks));
     }
 
     fn connect(&mut self, slot: u32, server: ServerAddress, generation: Generation) {

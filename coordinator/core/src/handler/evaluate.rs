@@ -6,6 +6,7 @@ use crate::cluster::Entry;
 use crate::evaluation::{Evaluating, shard, shorten, wrong};
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::shard as training;
 use tfcoord_types::id::{Generation, Incarnation, Role};
 use tfcoord_types::report::EvaluatedShard;
 use tfcoord_types::view::Evaluation;
@@ -67,6 +68,7 @@ fn complete(job: &mut Job) {
     job.evaluations.push(Evaluation { epoch: job.epochs_at(step), step, counts: merged });
     if step < job.plan.steps() {
         job.run_until = job.next_limit();
+        training::grant(job);
     } else {
         finish::finalize(job);
     }

@@ -7,6 +7,7 @@ use super::scale;
 use crate::checkpoint::due_after;
 use crate::cluster::Entry;
 use crate::job::{Job, JobState};
+use crate::shard;
 use tfcoord_types::id::Generation;
 
 /// Begins the next generation of a job that is not over.
@@ -41,15 +42,17 @@ pub(super) fn begin_at_checkpoint(job: &mut Job) {
     if job.state == JobState::Running {
         job.run_until = limit_after(job, step);
     }
+    job.leases.begin_epoch();
+    shard::grant(job);
 }
 
 // The first place from `step` on where all wait: there itself, if what is evaluated there was not evaluated.
 fn limit_after(job: &Job, step: u64) -> u64 {
     let (all, per_epoch) = (job.plan.steps(), job.plan.steps_per_epoch());
-    if !job.evaluates() {
+    if !job.waits_each_epoch() {
         return all;
     }
-    let evaluated = job.evaluations.last().is_some_and(|evaluation| evaluation.step == step);
+    let evaluated = !job.evaluates() || job.evaluations.last().is_some_and(|evaluation| evaluation.step == step);
     if step > 0 && step.is_multiple_of(per_epoch) && !evaluated {
         return step;
     }

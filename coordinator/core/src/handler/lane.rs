@@ -1,10 +1,11 @@
 //! `ApplyView`: a server no longer takes pushes of lost workers. With the last server the fence is complete, and
-//! lanes are granted again.
+//! lanes, or shards, are granted again.
 
 use super::Handled;
 use crate::job::Job;
 use crate::lane;
 use crate::outcome::{Outcome, Refusal};
+use crate::shard;
 use tfcoord_types::id::{Incarnation, Revision, Role};
 
 pub(super) fn apply_view(job: &mut Job, incarnation: Incarnation, revision: Revision) -> Handled {
@@ -20,5 +21,6 @@ pub(super) fn apply_view(job: &mut Job, incarnation: Incarnation, revision: Revi
     }
     server.applied = revision;
     lane::grant(job);
+    shard::grant(job);
     Ok(Outcome::Done)
 }

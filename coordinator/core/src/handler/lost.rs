@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::job::{Job, JobState};
 use crate::lane;
 use crate::outcome::{Outcome, Refusal};
+use crate::shard;
 use crate::task::{BACKOFF_MS, RESTARTS_AT_ONCE, Task, TaskState};
 use tfcoord_types::id::{Attempt, JobId, Role, TaskId};
 
@@ -74,6 +75,7 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     }
     lane::vacate(job, task, entry.revision);
     if let Some(incarnation) = incarnation {
+        shard::vacate(job, incarnation, entry.revision);
         finish::release(job, incarnation);
     }
 }

@@ -4,6 +4,7 @@
 use super::{Handled, evaluate, finish};
 use crate::job::Job;
 use crate::outcome::{Outcome, Refusal};
+use crate::shard;
 use tfcoord_types::id::{Generation, Incarnation, Role};
 
 pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Incarnation, step: u64) -> Handled {
@@ -21,9 +22,17 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
     server.reached = step;
     if job.all_servers_at(newest) {
         job.step = newest;
+        job.leases.begin_epoch();
         // A generation may begin at the very end, with all evaluations.
         let evaluated = job.evaluations.last().is_some_and(|evaluation| evaluation.step == newest);
-        if job.evaluates() && !evaluated { evaluate::begin(job) } else { finish::finalize(job) }
+        if job.evaluates() && !evaluated {
+            evaluate::begin(job);
+        } else if newest < job.plan.steps() {
+            job.run_until = job.next_limit();
+            shard::grant(job);
+        } else {
+            finish::finalize(job);
+        }
     }
     Ok(Outcome::Done)
 }

@@ -56,13 +56,21 @@ pub(super) fn start_if_ready(job: &mut Job, entry: &Entry) {
     job.started_at_ms = Some(entry.now_ms);
     generation::begin_at_checkpoint(job);
     job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
-    lane::deal_all(job);
+    if job.shards().is_none() {
+        lane::deal_all(job);
+    }
 }
 
 impl Job {
-    /// Where all wait next: the end of the epoch that comes, if it is followed by an evaluation, else of all.
+    /// Whether all wait at the end of each epoch: for the evaluation that follows it, or, where they do not go together, for
+    /// each other.
+    pub(super) fn waits_each_epoch(&self) -> bool {
+        self.evaluates() || self.shards().is_some()
+    }
+
+    /// Where all wait next: the end of the epoch that comes, or of all.
     pub(super) fn next_limit(&self) -> u64 {
         let all = self.plan.steps();
-        if self.evaluates() { self.run_until.saturating_add(self.plan.steps_per_epoch()).min(all) } else { all }
+        if self.waits_each_epoch() { self.run_until.saturating_add(self.plan.steps_per_epoch()).min(all) } else { all }
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! So nobody ever waits for a process to start: until a new worker is ready, the others keep all lanes. A lane that
 //! changes hands does so as where a worker was lost: vacated, applied by every server, granted. Nothing has to happen
-//! at the end of a step, because what a push is worth is keyed by its step and lanes.
+//! at the end of a step, because what a push is worth is keyed by its step and lanes. Where shards are leased instead, a new
+//! worker that is ready gets some, and one that leaves loses its own: others go on with them.
 
 use super::{Handled, evaluate, finish, lost, register, variables};
 use crate::cause::Cause;
@@ -16,14 +17,21 @@ use crate::effect::Effect;
 use crate::job::Job;
 use crate::lane;
 use crate::outcome::{Outcome, Refusal};
+use crate::shard;
 use crate::task::{Task, TaskState};
 use tfcoord_types::id::{Incarnation, Role, TaskId};
+use tfcoord_types::lane::WORKERS_MAX;
 
 pub(super) fn scale_job(job: &mut Job, entry: &mut Entry, workers: u32, machine_bytes: Option<u64>) -> Handled {
     job.active()?;
-    let micro_batches = job.plan.micro_batches;
-    if !(1..=micro_batches).contains(&workers) {
-        return Err(Refusal::Workers { job: job.id.clone(), workers, micro_batches });
+    let most = job.workers_max();
+    if !(1..=most).contains(&workers) {
+        let job = job.id.clone();
+        return Err(if most == WORKERS_MAX {
+            Refusal::TooManyWorkers { job, workers }
+        } else {
+            Refusal::Workers { job, workers, micro_batches: most }
+        });
     }
     let relieved = job.tasks.values().any(|task| task.relieved.is_some());
     if workers == job.workers() && !relieved {
@@ -37,6 +45,8 @@ pub(super) fn scale_job(job: &mut Job, entry: &mut Entry, workers: u32, machine_
     if !job.lanes.is_empty() {
         lane::redeal(job, &[], entry.revision);
     }
+    let leaving = job.leases.workers.iter().copied().filter(|worker| job.task_of(*worker).is_some_and(|task| job.is_leaving(task)));
+    leaving.collect::<Vec<_>>().into_iter().for_each(|worker| shard::vacate(job, worker, entry.revision));
     // A worker that was leaving may be the only one that is there.
     evaluate::lease(job);
     finish::assign_export(job);
@@ -45,10 +55,15 @@ pub(super) fn scale_job(job: &mut Job, entry: &mut Entry, workers: u32, machine_
     Ok(Outcome::Done)
 }
 
-/// A worker is ready for lanes.
+/// A worker is ready for lanes, or for shards.
 pub(super) fn join_worker(job: &mut Job, entry: &mut Entry, incarnation: Incarnation) -> Handled {
     job.active()?;
     let task = job.speaker(incarnation, Role::Worker)?;
+    if job.waits_for_shards(incarnation) {
+        job.leases.workers.insert(incarnation);
+        shard::grant(job);
+        return Ok(Outcome::Done);
+    }
     if !job.waits_for_lanes(task) {
         return Ok(Outcome::Unchanged);
     }

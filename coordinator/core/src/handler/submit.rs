@@ -58,6 +58,7 @@ pub(super) fn submit_job(
         tasks: Default::default(),
         scaled: None,
         lanes: Vec::new(),
+        leases: Default::default(),
         placement: None,
         need: None,
         run_until: 0,
@@ -92,6 +93,9 @@ fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
         return Err(refuse(format!(
             "train.epochs: the checkpoint to go on from has {step} steps already, and this job only {all}: use more epochs"
         )));
+    }
+    if job.shards().is_some() && checkpoints.iter().any(|checkpoint| !checkpoint.id.step.is_multiple_of(job.plan.steps_per_epoch())) {
+        return Err(refuse(format!("train.sync: {} goes on from the end of an epoch only", job.file.train.sync.name())));
     }
     let before = |(number, evaluation): (u64, &Evaluation)| evaluation.step == (number + 1) * job.plan.steps_per_epoch();
     job.evaluations = (0..).zip(&evaluations).take_while(|e| before(*e)).map(|(_, evaluation)| evaluation.clone()).collect();

@@ -37,7 +37,7 @@ fn tasks(job: &Job) -> Checked {
     let workers = job.tasks.keys().filter(|task| task.role == Role::Worker).count();
     let gang = servers.chain((0..).map(TaskId::worker).take(workers));
     ensure(gang.eq(job.tasks.keys().copied()), &job.id, "a job has the tasks of its file, but for the number of workers")?;
-    ensure((1..=job.plan.micro_batches).contains(&job.workers()), &job.id, "a job has a worker, and a lane for each")?;
+    ensure((1..=job.workers_max()).contains(&job.workers()), &job.id, "a job has a worker, and in bsp a lane for each")?;
     ensure(workers >= job.workers() as usize, &job.id, "a job has as many workers as it should")?;
     for (task, state) in &job.tasks {
         let place = format!("{}/{task}", job.id);
@@ -67,7 +67,7 @@ fn tasks(job: &Job) -> Checked {
 
 fn lanes(job: &Job) -> Checked {
     let runs = matches!(job.state, JobState::Running | JobState::Finalizing);
-    let expected = if runs { job.plan.micro_batches as usize } else { 0 };
+    let expected = if runs && job.shards().is_none() { job.plan.micro_batches as usize } else { 0 };
     ensure(job.lanes.len() == expected, &job.id, "lanes are dealt while the job runs")?;
     for (number, lane) in job.lanes.iter().enumerate() {
         let place = format!("{} lane {number}", job.id);

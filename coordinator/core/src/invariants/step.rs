@@ -62,6 +62,16 @@ fn job(old: &Job, new: &Job, before: &Cluster) -> Checked {
             ensure(fenced, &place, "a lane is granted only after every server has applied that it is vacated")?;
         }
     }
+    let epoch = same && old.run_until == new.run_until;
+    for (number, lease) in old.leases.open.iter().filter(|_| epoch) {
+        let place = format!("{id} shard {number} of training");
+        let Some(next) = new.leases.open.get(number) else { continue };
+        ensure(lease.owner.is_none() || next.owner.is_none() || lease.owner == next.owner, &place, "owners change only through a fence")?;
+        if let (Some(vacated_at), Some(_)) = (lease.vacated_at, next.owner) {
+            let fenced = new.servers().all(|server| server.applied >= vacated_at);
+            ensure(fenced, &place, "a shard is granted again only after every server has applied that it is vacated")?;
+        }
+    }
     Ok(())
 }
 

@@ -7,11 +7,17 @@ use super::{Job, JobState};
 use crate::task::{Task, TaskState};
 use std::collections::BTreeSet;
 use tfcoord_types::id::{Incarnation, Role, TaskId};
+use tfcoord_types::lane::WORKERS_MAX;
 
 impl Job {
     /// How many workers it should have.
     pub fn workers(&self) -> u32 {
         self.scaled.unwrap_or(self.file.worker.count)
+    }
+
+    /// How many it can have.
+    pub fn workers_max(&self) -> u32 {
+        if self.file.train.sync.is_bsp() { self.plan.micro_batches } else { WORKERS_MAX }
     }
 
     /// Whether a worker is one that the job should not have any more.
@@ -27,6 +33,7 @@ impl Job {
     /// Whether lanes are to be dealt to a worker as soon as it is ready.
     pub(crate) fn waits_for_lanes(&self, task: TaskId) -> bool {
         self.state == JobState::Running
+            && self.file.train.sync.is_bsp()
             && !self.is_leaving(task)
             && !self.is_relieved(task)
             && !self.lanes.iter().any(|lane| lane.intended == task)
@@ -40,7 +47,7 @@ impl Job {
     /// Whether a worker has lanes that live workers with lanes could take.
     pub(crate) fn can_be_relieved(&self, worker: Incarnation) -> bool {
         let hands = self.hands();
-        self.state == JobState::Running && hands.len() > 1 && hands.contains(&worker)
+        self.state == JobState::Running && self.file.train.sync.is_bsp() && hands.len() > 1 && hands.contains(&worker)
     }
 
     /// The registered workers that shards and the export may go to: those with lanes; where there is none of these, all

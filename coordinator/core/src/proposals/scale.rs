@@ -1,4 +1,4 @@
-//! Proposals that make lanes move.
+//! Proposals that make lanes move, or give a worker its first shards.
 
 use crate::command::Command;
 use crate::job::Job;
@@ -10,7 +10,8 @@ use tfcoord_types::report::{LATE_STEPS, Late, Report, ServerReport};
 /// the job's, before it applies anything.
 pub(super) fn join(job: &Job, task: TaskId, report: &Report) -> Option<Command> {
     let ready = report.applied >= Revision(report.incarnation.0) && report.applied <= job.revision;
-    (ready && job.waits_for_lanes(task)).then(|| Command::JoinWorker { job: job.id.clone(), incarnation: report.incarnation })
+    (ready && (job.waits_for_lanes(task) || job.waits_for_shards(report.incarnation)))
+        .then(|| Command::JoinWorker { job: job.id.clone(), incarnation: report.incarnation })
 }
 
 /// A straggler that a server has seen, where the job wants its lanes to move. Only by the newest view: a server that has

@@ -20,8 +20,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_types::checkpoint::{CutOutcome, CutReport, PartFile, RestoreFault};
 use tfcoord_types::id::{Attempt, CheckpointId, Incarnation, JobId, Role, TaskId};
-use tfcoord_types::job::{Checkpointing, JobFile};
-use tfcoord_types::report::{Body, EvaluatedShard, Report, ServerReport, WorkerReport};
+use tfcoord_types::job::{Checkpointing, JobFile, Sync};
+use tfcoord_types::report::{Body, EvaluatedShard, Report, ServerReport, ShardsDone, WorkerReport};
 use tfcoord_types::view::{Directive, TaskView};
 
 struct Process {
@@ -30,6 +30,8 @@ struct Process {
     view: Option<TaskView>,
     // A server's: steps that its chunks have. One without chunks has nothing to do.
     cursor: u64,
+    // Outside of bsp: the shards that all its chunks have done of an epoch.
+    done: ShardsDone,
     cut: Option<CutReport>,
     restore_fault: Option<RestoreFault>,
     evaluated: Vec<EvaluatedShard>,
@@ -56,9 +58,20 @@ impl Process {
             let damaged = restore.filter(|id| damaged.contains(id));
             self.restore_fault = damaged.map(|id| RestoreFault { id, reason: "damaged".into() });
             self.evaluated.clear();
+            self.done = ShardsDone::default();
+        }
+        let epoch = u32::try_from(view.run_until.saturating_sub(1) / view.plan.steps_per_epoch()).unwrap();
+        if self.done.epoch != epoch {
+            self.done = ShardsDone { epoch, shards: Vec::new() };
         }
         self.view = Some(view);
         self.cut();
+    }
+
+    // What it says of the shards that its view leases.
+    fn done(&self) -> ShardsDone {
+        let leases = self.view.iter().flat_map(|view| &view.leases).map(|lease| lease.shard);
+        ShardsDone { epoch: self.done.epoch, shards: leases.filter(|shard| self.done.shards.contains(shard)).collect() }
     }
 
     // Cuts what the view asks for, once its time has come.
@@ -102,8 +115,17 @@ impl Driver {
 
     fn reconcile(&mut self) {
         for (_, task, attempt) in desired(&self.cluster) {
-            let fresh =
-                Process { task, attempt, view: None, cursor: 0, cut: None, restore_fault: None, evaluated: Vec::new(), dead: false };
+            let fresh = Process {
+                task,
+                attempt,
+                view: None,
+                cursor: 0,
+                done: ShardsDone::default(),
+                cut: None,
+                restore_fault: None,
+                evaluated: Vec::new(),
+                dead: false,
+            };
             self.processes.entry((task, attempt)).or_insert(fresh);
         }
     }
@@ -141,16 +163,35 @@ impl Driver {
             owners.extend(lane.owner);
             assert!(owners.len() <= 1, "lane {number} has the owners {owners:?}");
         }
+        for (number, lease) in &self.job().leases.open {
+            let epoch = views.iter().filter(|view| view.run_until == self.job().run_until);
+            let leases = epoch.flat_map(|view| &view.leases).filter(|lease| lease.shard == *number);
+            let mut owners: BTreeSet<Incarnation> = leases.filter_map(|lease| lease.owner).collect();
+            owners.extend(lease.owner);
+            assert!(owners.len() <= 1, "shard {number} has the owners {owners:?}");
+        }
     }
 
     // One piece of a process's own work, by its view alone.
     fn work(&mut self, key: (TaskId, Attempt)) {
-        let pushes = self.pushes();
+        let (pushes, trained, shards) = (self.pushes(), self.trained(), self.job().shards());
         let records = self.job().manifest.eval_records;
         let Some(process) = self.processes.get_mut(&key).filter(|p| !p.dead) else { return };
         let Some(view) = process.view.as_ref().filter(|view| view.directive == Directive::Run) else { return };
         if process.task.role == Role::ParameterServer {
             if !holds_chunks(process.task, view) {
+                return;
+            }
+            if let Some(shards) = shards {
+                let able = process.restore_fault.is_none() && process.cursor < view.run_until;
+                let open = view.leases.iter().filter(|lease| able && !process.done.shards.contains(&lease.shard));
+                let next = open.map(|l| (view.run_until, l.shard, l.owner)).find(|key| trained.contains(key));
+                if let Some((_, shard, _)) = next {
+                    let steps = shards.steps(process.done.epoch, shard);
+                    process.cursor += steps.end - steps.start;
+                    process.done.shards.push(shard);
+                    process.cut();
+                }
                 return;
             }
             let complete = view.owners.iter().enumerate().all(|(lane, owner)| owner.is_some_and(|owner| pushes.contains(&(lane, owner))));
@@ -173,6 +214,15 @@ impl Driver {
         mine.filter(|(_, owner, me)| *owner == Some(*me)).map(|(lane, _, me)| (lane, me)).collect()
     }
 
+    // (end of the epoch, shard, owner) of all living workers of the present generation, by their own views.
+    fn trained(&self) -> BTreeSet<(u64, u32, Option<Incarnation>)> {
+        let living = self.processes.values().filter(|p| !p.dead && p.task.role == Role::Worker);
+        let views = living.filter_map(|p| p.view.as_ref()).filter(|view| view.directive == Directive::Run);
+        let present = views.filter(|view| view.generation == self.job().generation);
+        let mine = present.flat_map(|view| view.leases.iter().map(move |lease| (view, lease)));
+        mine.filter(|(view, lease)| lease.owner == Some(view.incarnation)).map(|(view, l)| (view.run_until, l.shard, l.owner)).collect()
+    }
+
     fn report(&self, process: &Process) -> Option<Report> {
         let view = process.view.as_ref()?;
         let body = if process.task.role == Role::ParameterServer {
@@ -181,6 +231,7 @@ impl Driver {
             let reached = Some(reached).filter(|_| view.placement.is_some() && process.restore_fault.is_none());
             Body::Server(ServerReport {
                 reached,
+                done: process.done(),
                 curve: None,
                 cut: process.cut.clone(),
                 restore_fault: process.restore_fault.clone(),
@@ -202,6 +253,9 @@ impl Driver {
         let commands = proposals(&self.cluster, &self.job, key.0, &report);
         assert!(present || commands.is_empty(), "a retired incarnation moves nothing: {commands:?}");
         commands.into_iter().for_each(|command| self.apply(command));
+        // The variables may have made the job run, and then the worker is ready for shards.
+        let joins = proposals(&self.cluster, &self.job, key.0, &report);
+        joins.into_iter().filter(|command| matches!(command, Command::JoinWorker { .. })).for_each(|command| self.apply(command));
         assert_eq!(proposals(&self.cluster, &self.job, key.0, &report), [], "the state shows it already");
     }
 
@@ -306,6 +360,19 @@ impl Driver {
     }
 }
 
+#[test]
+fn a_job_that_is_not_bsp_succeeds() {
+    for eval in [false, true] {
+        let mut file = file(2, 3, 2, eval);
+        file.train.sync = Sync::Async {};
+        let mut driver = Driver::of(file);
+        driver.heal();
+        let job = driver.job();
+        assert_eq!((job.state, job.evaluations.len()), (JobState::Succeeded, if eval { 2 } else { 0 }), "{}", job.reason());
+        assert_eq!(driver.cursors(), BTreeSet::from([8]));
+    }
+}
+
 fn quiet(servers: u32, workers: u32, epochs: u32, eval: bool) -> Driver {
     let mut driver = Driver::new(servers, workers, epochs, eval);
     driver.heal();
@@ -336,10 +403,13 @@ proptest! {
     #[test]
     fn a_job_succeeds_in_any_order_and_through_any_deaths(
         servers in 1u32..6, workers in 1u32..5, epochs in 1u32..4, eval in any::<bool>(), every in proptest::option::of(0u64..6),
-        acts in proptest::collection::vec(any::<(u8, u8)>(), 0..600),
+        alone in any::<bool>(), acts in proptest::collection::vec(any::<(u8, u8)>(), 0..600),
     ) {
         let mut file = file(servers, workers, epochs, eval);
         file.checkpoint = every.map(|every| Checkpointing { every_steps: (every > 0).then_some(every), ..Checkpointing::default() });
+        if alone {
+            file.train.sync = Sync::Async {};
+        }
         let saves = file.checkpoint.is_some();
         let mut driver = Driver::of(file);
         acts.into_iter().for_each(|(kind, which)| driver.act(kind, which));

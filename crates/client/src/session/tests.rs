@@ -112,6 +112,7 @@ fn view(revision: u64) -> v1::TaskView {
         servers: vec![],
         owners: vec![None],
         workers: vec![],
+        leases: vec![],
         run_until: 0,
         evaluate: None,
         export: None,

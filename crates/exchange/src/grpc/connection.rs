@@ -7,6 +7,7 @@ use crate::transport::{Connection, Error, Opened, Registration};
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_proto::v1;
+use tfcoord_types::exchange::NEWEST;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Incarnation, TaskId};
 use tfcoord_types::layout::Layout;
@@ -79,7 +80,8 @@ impl<I: Interceptor + Clone + Send + Sync + 'static> Connection for GrpcConnecti
             let message = self.answer("pull", stream.message()).await.map_err(|error| gone(error, asked))?;
             let message = message.ok_or(Error::Ended { server: self.server })?;
             let chunk = Chunk::from_message(message, layout).map_err(malformed)?;
-            if (chunk.generation, chunk.chunk, chunk.version) != (generation, asked, version) {
+            let is_asked = chunk.version == version || version == NEWEST;
+            if (chunk.generation, chunk.chunk) != (generation, asked) || !is_asked {
                 return Err(malformed(Malformed::Place { chunk: chunk.chunk, slab: 0, offset: 0 }));
             }
             pulled.push(chunk);

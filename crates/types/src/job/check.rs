@@ -3,8 +3,8 @@
 mod graph;
 
 use super::shape::Fault;
-use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule};
-use crate::lane::MICRO_BATCHES_MAX;
+use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};
+use crate::lane::{MICRO_BATCHES_MAX, WORKERS_MAX};
 use crate::timing::{LEASE_SECONDS_RANGE, ORPHAN_GRACE_LEASES_MIN, ORPHAN_GRACE_SECONDS_MAX};
 
 /// The longest time that a start may take, in seconds: a day.
@@ -181,6 +181,7 @@ fn check_train(job: &JobFile, found: &mut Found) {
         let message = format!("{lanes} is no power of two up to {MICRO_BATCHES_MAX} that divides batch_size {}", train.batch_size);
         found.unless(fits, "train.micro_batches", message, "use 1, 2, 4, 8 or 16, and a batch_size that is a multiple of it");
     }
+    check_sync(job, found);
     let positive = |n: f64| n > 0.0 && n.is_finite();
     if let Some(norm) = train.clip_norm {
         found.unless(above_zero(norm), "train.clip_norm", format!("{norm} is not {ABOVE_ZERO}"), "use a number such as 1.0");
@@ -209,6 +210,24 @@ fn check_train(job: &JobFile, found: &mut Found) {
         };
         found.unless(fine, &path, format!("{value} is not {expected}"), remedy);
     }
+}
+
+fn check_sync(job: &JobFile, found: &mut Found) {
+    let train = &job.train;
+    match train.sync {
+        Sync::Bsp | Sync::Async {} => {}
+        Sync::Ssp { staleness } => {
+            found.unless(staleness > 0, "train.sync.ssp.staleness", "0 batches", "use at least 1, or \"bsp\" for workers that go together");
+        }
+        Sync::Local { every, momentum } => {
+            found.unless(every > 0, "train.sync.local.every", "0 batches", "use at least 1");
+            let fine = (0.0..1.0).contains(&momentum);
+            found.unless(fine, "train.sync.local.momentum", format!("{momentum} is not from 0 to below 1"), "leave it out for 0");
+        }
+    }
+    let whole = train.clip_norm.is_none() || train.sync.is_bsp();
+    let message = format!("in {} there is no step whose gradient has a global norm", train.sync.name());
+    found.unless(whole, "train.clip_norm", message, "remove it, or leave train.sync out");
 }
 
 // Parameters are computed with 32 bits: beyond them, a number becomes 0 or infinite.
@@ -258,7 +277,14 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
     found.unless(workers > 0, "worker.count", "there are no workers", "use at least 1");
     let (some, parts) = (counted(workers, "worker", "workers"), counted(lanes, "micro-batch", "micro-batches"));
     let message = format!("{some}, but a step has only {parts}: worker-{lanes} would have nothing to compute");
-    found.unless(workers <= lanes, "worker.count", message, "use fewer workers, or a larger train.micro_batches (which changes the bits)");
+    found.unless(
+        workers <= lanes || !job.train.sync.is_bsp(),
+        "worker.count",
+        message,
+        "use fewer workers, or a larger train.micro_batches (which changes the bits)",
+    );
+    let message = format!("{some} are more than {WORKERS_MAX}");
+    found.unless(workers <= WORKERS_MAX || job.train.sync.is_bsp(), "worker.count", message, "use fewer");
     found.unless((1..=1024).contains(&job.parameter_server.count), "parameter_server.count", "there must be 1 to 1024", "use 1 or more");
     for (path, cpus) in [("worker.cpus", job.worker.cpus), ("parameter_server.cpus", job.parameter_server.cpus)] {
         found.unless(cpus > 0.0 && cpus <= 1024.0, path, format!("{cpus} is not above 0 and up to 1024"), "use a number such as 1");

@@ -172,11 +172,21 @@ const TRAIN: Kind = Kind::Object(&[
     optional("micro_batches", COUNT, "4"),
     needed("epochs", COUNT, "10"),
     optional("seed", LONG, "7"),
+    optional("sync", SYNC, "{\"async\": {}}"),
     needed("optimizer", OPTIMIZER, "{\"adam\": {\"learning_rate\": 0.001}}"),
     optional("schedule", SCHEDULE, "{\"cosine\": {}}"),
     optional("warm_up_steps", LONG, "100"),
     optional("clip_norm", Kind::Number, "1.0"),
 ]);
+
+const SYNC: Kind = Kind::OneOf(
+    &[
+        ("ssp", Kind::Object(&[needed("staleness", COUNT, "4")])),
+        ("async", Kind::Object(&[])),
+        ("local", Kind::Object(&[needed("every", COUNT, "8"), optional("momentum", Kind::Number, "0.5")])),
+    ],
+    Some("bsp"),
+);
 
 const RATE: Field = needed("learning_rate", Kind::Number, "0.001");
 const DECAY: Field = optional("weight_decay", Kind::Number, "0.0001");

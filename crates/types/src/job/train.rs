@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a model is trained: in `bsp`, deterministically.
+/// How a model is trained: in `bsp`, the default, deterministically.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Records that all workers together take a step.
+    /// Records of a step: all workers share them in `bsp`, one takes them in the other modes.
     pub batch_size: u32,
     /// Parts that a step is computed in, a power of two that divides the batch size: at most so many workers
     /// can take part, and the same number gives the same bits. Chosen from the batch size if absent.
@@ -17,6 +17,9 @@ pub struct Train {
     /// What all random numbers come from.
     #[serde(default)]
     pub seed: u64,
+    /// How workers go together.
+    #[serde(default, skip_serializing_if = "Sync::is_bsp")]
+    pub sync: Sync,
     /// How parameters follow gradients.
     pub optimizer: Optimizer,
     /// How the learning rate changes.
@@ -28,6 +31,48 @@ pub struct Train {
     /// The largest global norm of a step's gradient; larger ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+}
+
+/// How workers go together. In all modes but `bsp` a step is a batch that one worker computes, and it counts for each chunk
+/// as it arrives there.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sync {
+    /// A step is shared by all workers, and all have its parameters: the same bits for any number of them.
+    #[default]
+    Bsp,
+    /// Applied on arrival; a worker runs at most so many batches ahead of the slowest one.
+    Ssp {
+        /// Batches; at least 1.
+        staleness: u32,
+    },
+    /// Applied on arrival.
+    Async {},
+    /// Workers train alone and exchange what has changed.
+    Local {
+        /// Batches from one exchange to the next; at least 1.
+        every: u32,
+        /// Weight of the old changes in those to come, from 0 to below 1.
+        #[serde(default)]
+        momentum: f64,
+    },
+}
+
+impl Sync {
+    /// Whether it is `bsp`.
+    pub fn is_bsp(&self) -> bool {
+        matches!(self, Sync::Bsp)
+    }
+
+    /// Its name, as in the job file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Sync::Bsp => "bsp",
+            Sync::Ssp { .. } => "ssp",
+            Sync::Async {} => "async",
+            Sync::Local { .. } => "local",
+        }
+    }
 }
 
 /// How parameters follow gradients. Formulas: `ps/core/src/optimizer.rs`. `weight_decay` is an L2 term added to

@@ -3,9 +3,9 @@
 
 use crate::clip;
 use crate::input::SegmentNorm;
-use crate::optimizer::{Kernel, mean};
 use crate::reduce::{Bench, PIECE, pieces, read, write};
 use crate::table::Part;
+use tfcoord_optimizer::{Kernel, mean};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::SEGMENT;
 
@@ -14,6 +14,8 @@ use tfcoord_types::layout::SEGMENT;
 pub(crate) enum Update {
     /// The mean, scaled, goes through the optimizer.
     Train { kernel: Kernel, scale: f32 },
+    /// What is held is a change, and not divided: of `local`.
+    Change { kernel: Kernel },
     /// The mean is mixed in.
     Average { momentum: f32 },
     /// The sum is added.
@@ -22,11 +24,12 @@ pub(crate) enum Update {
     Keep,
 }
 
-/// Makes the chunk's next version of the step's sum. All lanes with records must be in; `root` is the whole tree.
-pub(crate) fn update(part: &mut Part, root: Block, update: &Update, bench: &mut Bench) {
+/// Makes the chunk's next version of what is held, the sum of so many steps (in `bsp` of one). All lanes with records must
+/// be in; `root` is the whole tree.
+pub(crate) fn update(part: &mut Part, root: Block, update: &Update, steps: u64, bench: &mut Bench) {
     if matches!(update, Update::Keep) {
         let same = part.values().clone();
-        part.advance(same);
+        part.advance(same, steps);
         return;
     }
     let records = part.cursor.records() as f32;
@@ -43,6 +46,7 @@ pub(crate) fn update(part: &mut Part, root: Block, update: &Update, bench: &mut 
                 mean(g, records, *scale);
                 kernel.run(p, g, slots, piece);
             }
+            Update::Change { kernel } => kernel.run(p, g, slots, piece),
             Update::Average { momentum } => {
                 p.iter_mut().zip(g).for_each(|(p, g)| *p = momentum * *p + (1.0 - momentum) * (*g / records));
             }
@@ -51,7 +55,7 @@ pub(crate) fn update(part: &mut Part, root: Block, update: &Update, bench: &mut 
         }
         write(&mut next[bytes], p);
     }
-    part.advance(next.freeze());
+    part.advance(next.freeze(), steps);
 }
 
 /// The squared norms of the mean gradient's segments. All lanes with records must be in.

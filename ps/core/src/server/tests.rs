@@ -1,10 +1,11 @@
 //! One server, message by message. Faults and several servers: `worker/core/tests/exchange`.
 
+mod arrive;
 mod cut;
 
 use super::*;
-use crate::optimizer::Slots;
 use bytes::Bytes;
+use tfcoord_optimizer::Slots;
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::layout::SEGMENT;
 use tfcoord_types::variable::{Initializer, Variable};
@@ -34,6 +35,7 @@ fn view() -> TaskView {
         servers: vec![],
         owners: vec![Some(A), Some(A), Some(B), Some(B)],
         workers: vec![A, B],
+        leases: vec![],
         run_until: 4,
         evaluate: None,
         export: None,

@@ -28,6 +28,7 @@ fn view(revision: u64) -> TaskView {
         servers: vec![server(0), server(1)],
         owners: vec![Some(ME), Some(ME), OTHER, OTHER],
         workers: vec![ME, Incarnation(21)],
+        leases: vec![],
         run_until: 10,
         evaluate: None,
         export: None,

@@ -5,7 +5,9 @@ use crate::model::Model;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::lane::Block;
-use tfcoord_types::view::{Directive, Evaluate, Export, Placement, ServerAddress, TaskView};
+use tfcoord_types::report::ShardsDone;
+use tfcoord_types::shard::Shards;
+use tfcoord_types::view::{Directive, Evaluate, Export, Lease, Placement, ServerAddress, TaskView};
 
 const SHARDS: u32 = 3;
 
@@ -16,6 +18,7 @@ pub enum Fact {
     Reached { slot: u32, step: u64 },
     Lost { worker: Incarnation },
     Left { worker: Incarnation },
+    Done { slot: u32, done: ShardsDone },
     Evaluated { evaluation: u32, shard: u32, digest: u64 },
     Exported { digest: u64 },
 }
@@ -28,6 +31,13 @@ enum Phase {
     Done,
 }
 
+#[derive(Debug, Clone)]
+struct Leased {
+    owner: Option<Incarnation>,
+    revoked: Revision,
+    done: BTreeSet<u32>,
+}
+
 #[derive(Debug)]
 pub struct Coordinator {
     model: Model,
@@ -35,6 +45,9 @@ pub struct Coordinator {
     wanted_workers: usize,
     placement: Placement,
     owners: Vec<Option<Incarnation>>,
+    // Outside of bsp: owners of shards, the revision in which they lost one, and the servers that are done with them.
+    leases: BTreeMap<u32, Leased>,
+    next_shard: u32,
     // The revision in which a lane lost its owner.
     revoked: Vec<Revision>,
     pub workers: BTreeSet<Incarnation>,
@@ -66,6 +79,8 @@ impl Coordinator {
             wanted_workers: workers,
             placement,
             owners: vec![None; lanes],
+            leases: BTreeMap::new(),
+            next_shard: 0,
             revoked: vec![Revision(1); lanes],
             workers: BTreeSet::new(),
             stopping: BTreeSet::new(),
@@ -101,6 +116,17 @@ impl Coordinator {
                 let reached = &mut self.reached[slot as usize];
                 *reached = step.max(*reached);
             }
+            Fact::Done { slot, done } if done.epoch == self.epoch => {
+                let servers: BTreeSet<u32> = self.placement.servers.iter().copied().collect();
+                for shard in done.shards {
+                    let Some(lease) = self.leases.get_mut(&shard) else { continue };
+                    lease.done.insert(slot);
+                    if lease.done == servers {
+                        (self.revision, _) = (self.revision + 1, self.leases.remove(&shard));
+                    }
+                }
+            }
+            Fact::Done { .. } => {}
             Fact::Lost { worker } => self.lose(worker),
             Fact::Left { worker } => {
                 self.revision += 1;
@@ -120,6 +146,8 @@ impl Coordinator {
         self.workers.remove(&worker);
         let lanes: Vec<usize> = (0..self.owners.len()).filter(|lane| self.owners[*lane] == Some(worker)).collect();
         lanes.into_iter().for_each(|lane| self.revoke(lane));
+        let shards: Vec<u32> = self.leases.iter().filter(|(_, lease)| lease.owner == Some(worker)).map(|(shard, _)| *shard).collect();
+        shards.into_iter().for_each(|shard| self.revoke_shard(shard));
         match &mut self.phase {
             Phase::Evaluate { owners } => owners.values_mut().filter(|owner| **owner == Some(worker)).for_each(|owner| *owner = None),
             Phase::Export { worker: exporter } if *exporter == Some(worker) => *exporter = None,
@@ -144,6 +172,51 @@ impl Coordinator {
         self.revision += 1;
         self.owners[lane] = None;
         self.revoked[lane] = Revision(self.revision);
+    }
+
+    fn revoke_shard(&mut self, shard: u32) {
+        self.revision += 1;
+        if let Some(lease) = self.leases.get_mut(&shard) {
+            (lease.owner, lease.revoked) = (None, Revision(self.revision));
+        }
+    }
+
+    /// Takes a lane or a shard from its owner.
+    pub fn revoke_any(&mut self, chance: &mut Chance) {
+        let shards: Vec<u32> = self.leases.keys().copied().collect();
+        match chance.pick(&shards) {
+            Some(shard) => self.revoke_shard(shard),
+            None => self.revoke(chance.below(self.lanes())),
+        }
+    }
+
+    /// A server counted a step that `worker` pushed.
+    pub fn check_counted(&self, worker: Incarnation, step: u64) {
+        let shards = self.shards().expect("shards are leased");
+        let owner = self.leases.get(&shards.shard(step)).filter(|_| shards.epoch(step) == self.epoch).and_then(|lease| lease.owner);
+        assert!(owner.is_none_or(|owner| owner == worker), "step {step} is {owner:?}'s, but a server took it from {worker}");
+    }
+
+    fn shards(&self) -> Option<Shards> {
+        Shards::new(&self.model.plan, &self.model.train.sync)
+    }
+
+    // Shards are leased to anybody, some at a time.
+    fn lease(&mut self, shards: Shards, workers: &[Incarnation], chance: &mut Chance) {
+        if self.phase != Phase::Train {
+            return;
+        }
+        let applied = self.applied.iter().copied().min().unwrap_or_default();
+        let mut granted = 0;
+        for lease in self.leases.values_mut().filter(|lease| lease.owner.is_none() && lease.revoked <= applied) {
+            (lease.owner, granted) = (chance.pick(workers), granted + 1);
+        }
+        while self.next_shard < shards.count() && self.leases.len() < 3 * workers.len() {
+            let lease = Leased { owner: chance.pick(workers), revoked: Revision(0), done: BTreeSet::new() };
+            self.leases.insert(self.next_shard, lease);
+            (self.next_shard, granted) = (self.next_shard + 1, granted + 1);
+        }
+        self.revision += granted;
     }
 
     pub fn lanes(&self) -> usize {
@@ -175,7 +248,10 @@ impl Coordinator {
         let before = self.revision;
         let workers: Vec<Incarnation> = self.workers.iter().copied().collect();
         if !workers.is_empty() {
-            self.grant(&workers, chance);
+            match self.shards() {
+                Some(shards) => self.lease(shards, &workers, chance),
+                None => self.grant(&workers, chance),
+            }
             self.advance(&workers, chance);
         }
         self.revision > before
@@ -199,6 +275,7 @@ impl Coordinator {
         let evaluated = |shard: &u32| self.digests.contains_key(&(self.epoch, *shard));
         let phase = match &self.phase {
             Phase::Train if self.reached.iter().all(|reached| *reached >= self.run_until()) => {
+                (self.leases, self.next_shard) = (BTreeMap::new(), 0);
                 Phase::Evaluate { owners: (0..SHARDS).map(|shard| (shard, None)).collect() }
             }
             Phase::Evaluate { owners } if owners.keys().all(evaluated) && self.epoch + 1 < self.model.plan.epochs => {
@@ -256,6 +333,7 @@ impl Coordinator {
             servers: (0..u32::try_from(self.applied.len()).unwrap()).map(server).collect(),
             owners: self.owners.clone(),
             workers: self.workers.union(&self.stopping).copied().collect(),
+            leases: self.leases.iter().map(|(shard, lease)| Lease { shard: *shard, owner: lease.owner }).collect(),
             run_until: self.run_until(),
             evaluate,
             export,

@@ -4,6 +4,8 @@
 //! Two oracles: the counting model ends with exactly E everywhere, and a model whose gradients depend on the
 //! parameters of every chunk ends with the bits of the quiet run of one worker and one server.
 //!
+//! In the other modes than bsp the first oracle alone, and in `ssp` how far workers are apart.
+//!
 //! More runs: `PROPTEST_CASES=10000 cargo test -p tfcoord-worker-core --test exchange`.
 #![allow(clippy::unwrap_used)]
 
@@ -15,6 +17,7 @@ mod world;
 
 use model::Model;
 use proptest::prelude::*;
+use tfcoord_types::job::Sync;
 use world::{Conditions, Outcome, World};
 
 fn quiet(model: &Model) -> Outcome {
@@ -74,6 +77,11 @@ fn conditions() -> impl Strategy<Value = (u32, Conditions)> {
     })
 }
 
+fn modes() -> impl Strategy<Value = Sync> {
+    let local = (1u32..6).prop_map(|every| Sync::Local { every, momentum: 0.0 });
+    prop_oneof![Just(Sync::Async {}), (1u32..4).prop_map(|staleness| Sync::Ssp { staleness }), local]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -81,6 +89,15 @@ proptest! {
     fn every_record_counts_once_whatever_goes_wrong((lanes, conditions) in conditions()) {
         let model = Model::counting(lanes);
         check_counts(&model, &World::run(&model, conditions));
+    }
+
+    #[test]
+    fn every_record_counts_once_in_every_mode((_, conditions) in conditions(), sync in modes()) {
+        let model = Model::alone(sync);
+        let outcome = World::run(&model, conditions);
+        check_counts(&model, &outcome);
+        assert_eq!(outcome.curve.len() as u64, model.plan.steps());
+        assert!(outcome.digests.values().all(|digests| digests.len() == 1), "nobody trains while parameters are evaluated");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
-use tfcoord_types::job::Train;
+use tfcoord_types::job::{Sync, Train};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// Numbers by chunk.
@@ -25,6 +26,26 @@ impl Model {
         let plan = TrainPlan { records: 9001, batch_size: 3000, micro_batches: lanes, epochs: 2 };
         let variables = vec![variable("counts", 9001, Initializer::Zeros, Group::Add), curve()];
         Self::new(variables, plan, r#"{"batch_size": 3000, "epochs": 2, "optimizer": {"add": {}}}"#)
+    }
+
+    /// The counting model in another mode than `bsp`: shards of a few steps, in `local` of a few rounds.
+    pub fn alone(sync: Sync) -> Self {
+        let plan = TrainPlan { records: 9001, batch_size: 100, micro_batches: 2, epochs: 2 };
+        let variables = vec![variable("counts", 9001, Initializer::Zeros, Group::Add), curve()];
+        let mut model = Self::new(variables, plan, r#"{"batch_size": 100, "epochs": 2, "optimizer": {"add": {}}}"#);
+        model.train.sync = sync;
+        model
+    }
+
+    /// What is pushed from `step` on: in `bsp` of a block, else of the round that begins there.
+    pub fn sums(&self, parameters: &ByChunk, step: u64, block: Block) -> ByChunk {
+        let round = Shards::new(&self.plan, &self.train.sync).map_or(step..step + 1, |shards| shards.round(step));
+        let mut sums = round.map(|step| self.block(parameters, step, block).expect("a block has records"));
+        let first = sums.next().expect("a round has a step");
+        sums.fold(first, |mut all, more| {
+            all.iter_mut().flatten().zip(more.iter().flatten()).for_each(|(a, b)| *a += b);
+            all
+        })
     }
 
     /// Adam on a function of all parameters, and a moving average. In the last step of an epoch some lanes have

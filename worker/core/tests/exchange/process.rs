@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::lane::Block;
-use tfcoord_worker_core::{Driver, Effect, Input};
+use tfcoord_worker_core::{Effect, Input, Worker};
 
 #[derive(Debug)]
 pub struct Process {
     pub incarnation: Incarnation,
-    pub driver: Driver,
+    pub driver: Worker,
     /// The open (or opening) stream to each server.
     pub streams: BTreeMap<u32, u64>,
     pub timer: bool,
     kept: BTreeMap<(u32, u64), Bytes>,
     pub sums: BTreeMap<(u32, u64, Block), Bytes>,
-    // The version and the values.
-    parameters: Option<(u64, ByChunk)>,
+    // The versions and the values.
+    parameters: Option<(Vec<u64>, ByChunk)>,
     work: Option<Work>,
 }
 
@@ -31,10 +31,10 @@ enum Work {
 }
 
 impl Process {
-    pub fn new(incarnation: Incarnation) -> Self {
+    pub fn new(incarnation: Incarnation, model: &Model) -> Self {
         Self {
             incarnation,
-            driver: Driver::new(incarnation),
+            driver: Worker::new(incarnation, model.train.sync),
             streams: BTreeMap::new(),
             timer: false,
             kept: BTreeMap::new(),
@@ -107,7 +107,16 @@ impl Process {
                 assert!(!self.busy());
                 let take = |chunk| to_values(&self.kept.remove(&(chunk, *version)).expect("every chunk is kept"));
                 let chunks = 0..u32::try_from(model.layout.chunks.len()).unwrap();
-                self.parameters = Some((*version, chunks.map(take).collect()));
+                self.parameters = Some((vec![*version; model.layout.chunks.len()], chunks.map(take).collect()));
+            }
+            Effect::UseKept => {
+                assert!(!self.busy());
+                let none = (vec![u64::MAX; model.layout.chunks.len()], vec![Vec::new(); model.layout.chunks.len()]);
+                let (versions, values) = self.parameters.get_or_insert(none);
+                for ((chunk, version), bytes) in std::mem::take(&mut self.kept) {
+                    assert!(versions[chunk as usize] == u64::MAX || versions[chunk as usize] < version, "an older one");
+                    (versions[chunk as usize], values[chunk as usize]) = (version, to_values(&bytes));
+                }
             }
             Effect::Compute { step, blocks } => self.compute(model, *step, blocks),
             Effect::AbandonCompute => match &mut self.work {
@@ -137,15 +146,18 @@ impl Process {
     // The model has exactly this version, and nothing runs.
     fn check(&self, step: u64) {
         assert!(!self.busy());
-        assert_eq!(self.parameters.as_ref().map(|parameters| parameters.0), Some(step));
+        assert!(self.parameters.iter().all(|parameters| parameters.0.iter().all(|version| *version == step)));
     }
 
     fn compute(&mut self, model: &Model, step: u64, blocks: &[Block]) {
-        self.check(step);
-        let (_, parameters) = self.parameters.as_ref().expect("checked");
+        if model.train.sync.is_bsp() {
+            self.check(step);
+        }
+        assert!(!self.busy());
+        let (_, parameters) = self.parameters.as_ref().expect("there are parameters");
         let mut sums = VecDeque::new();
         for block in blocks {
-            let sum = model.block(parameters, step, *block).expect("a block has records");
+            let sum = model.sums(parameters, step, *block);
             sums.extend((0u32..).zip(sum).map(|(chunk, sum)| (*block, chunk, to_bytes(&sum))));
         }
         // The last layers are ready first.

@@ -11,6 +11,7 @@ use tfcoord_ps_core as ps;
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Incarnation};
+use tfcoord_types::job::Sync;
 use tfcoord_types::view::TaskView;
 use tfcoord_worker_core::{Effect, Input};
 
@@ -109,7 +110,7 @@ impl<'a> World<'a> {
     fn coordinate(&mut self) {
         let new = if self.chance.percent(50) { self.coordinator.register(&mut self.chance) } else { None };
         if let Some(worker) = new {
-            self.workers.insert(worker, Process::new(worker));
+            self.workers.insert(worker, Process::new(worker, self.model));
         }
         if self.coordinator.go_on(&mut self.chance) || new.is_some() {
             self.send_views();
@@ -273,12 +274,31 @@ impl<'a> World<'a> {
 
     fn server(&mut self, slot: u32, input: ps::Input) {
         let mut effects = Vec::new();
-        let pushed = if let ps::Input::Push(push) = &input { Some((push.incarnation, push.block)) } else { None };
+        let pushed = if let ps::Input::Push(push) = &input { Some((push.incarnation, push.block, push.step)) } else { None };
+        let counted = |server: &ps::Server| server.cursors().iter().map(|(_, step)| step).sum::<u64>();
+        let before = counted(&self.servers[slot as usize]);
         self.servers[slot as usize].apply(input, &mut effects);
-        if let Some((worker, block)) = pushed.filter(|_| taken(&effects)) {
-            self.coordinator.check_taken(worker, block);
+        if let Some((worker, block, step)) = pushed {
+            if !self.model.train.sync.is_bsp() {
+                if counted(&self.servers[slot as usize]) > before {
+                    self.coordinator.check_counted(worker, step);
+                }
+            } else if taken(&effects) {
+                self.coordinator.check_taken(worker, block);
+            }
         }
+        self.check_clocks();
         self.perform(slot, effects);
+    }
+
+    // In ssp no worker is further ahead of the slowest than it may be.
+    fn check_clocks(&self) {
+        let Sync::Ssp { staleness } = self.model.train.sync else { return };
+        for clocks in self.servers.iter().map(ps::Server::clocks).filter(|clocks| !clocks.is_empty()) {
+            let (least, most) = (clocks.iter().map(|(_, clock)| clock).min(), clocks.iter().map(|(_, clock)| clock).max());
+            let (least, most) = least.zip(most).expect("there are some");
+            assert!(most - least <= u64::from(staleness), "{clocks:?}");
+        }
     }
 
     // What a server wants done.
@@ -307,11 +327,13 @@ impl<'a> World<'a> {
                 ps::Effect::Reached { step } => self.wire.push(Flight::Told(Fact::Reached { slot, step })),
                 ps::Effect::Applied { revision } => self.wire.push(Flight::Told(Fact::Applied { slot, revision })),
                 ps::Effect::CurveGrew { .. } => {}
-                ps::Effect::BeginCut { .. }
-                | ps::Effect::CutChunk { .. }
-                | ps::Effect::DropCut { .. }
-                | ps::Effect::Restore { .. }
-                | ps::Effect::Report => panic!("no view names a checkpoint"),
+                ps::Effect::BeginCut { .. } | ps::Effect::CutChunk { .. } | ps::Effect::DropCut { .. } | ps::Effect::Restore { .. } => {
+                    panic!("no view names a checkpoint")
+                }
+                ps::Effect::Report => {
+                    let done = self.servers[slot as usize].report().done;
+                    self.wire.push(Flight::Told(Fact::Done { slot, done }));
+                }
                 ps::Effect::Fail { fault } => panic!("{fault:?}"),
             }
         }
@@ -377,8 +399,7 @@ impl<'a> World<'a> {
             }
             // A lane changes hands.
             8 => {
-                let lane = self.chance.below(self.coordinator.lanes());
-                self.coordinator.revoke(lane);
+                self.coordinator.revoke_any(&mut self.chance);
                 self.send_views();
             }
             // There are to be more workers, or fewer.

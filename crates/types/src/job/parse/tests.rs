@@ -1,6 +1,7 @@
 //! What is told about job files that are wrong.
 
 use super::*;
+use crate::job::Sync;
 
 const GOOD: &str = r#"{
   // a comment
@@ -281,4 +282,26 @@ fn graphs_are_checked_without_data() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn modes_have_rules_of_their_own() {
+    let with = |sync: &str| GOOD.replacen("\"seed\": 7", &format!("\"seed\": 7, \"sync\": {sync}"), 1);
+    let read = |text: &str| parse("job.json", text);
+    let sync = |sync: &str| read(&with(sync)).map(|job| job.train.sync);
+    assert_eq!(sync("\"bsp\""), Ok(Sync::Bsp));
+    assert_eq!(sync("{\"async\": {}}"), Ok(Sync::Async {}));
+    assert_eq!(sync("{\"ssp\": {\"staleness\": 3}}"), Ok(Sync::Ssp { staleness: 3 }));
+    assert_eq!(sync("{\"local\": {\"every\": 8}}"), Ok(Sync::Local { every: 8, momentum: 0.0 }));
+    let error = |text: &str| read(text).unwrap_err().to_string();
+    assert!(error(&with("{\"ssp\": {\"staleness\": 0}}")).contains("train.sync.ssp.staleness: 0 batches"));
+    let local = error(&with("{\"local\": {\"every\": 0, \"momentum\": 1}}"));
+    assert!(local.contains("train.sync.local.every: 0 batches") && local.contains("train.sync.local.momentum: 1 is not from 0"), "{local}");
+    let clipped = error(&with("{\"async\": {}}, \"clip_norm\": 1"));
+    assert!(clipped.contains("train.clip_norm: in async there is no step whose gradient"), "{clipped}");
+    let several = error(&with("{\"async\": {}, \"local\": {\"every\": 2}}"));
+    assert!(several.contains("train.sync"), "{several}");
+    let many = |sync: &str| read(&with(sync).replacen("\"count\": 2", "\"count\": 5", 1));
+    assert!(many("\"bsp\"").is_err() && many("{\"async\": {}}").is_ok(), "lanes bound workers in bsp alone");
+    assert!(error(&with("{\"async\": {}}").replacen("\"count\": 2", "\"count\": 1025", 1)).contains("more than 1024"));
 }

@@ -13,13 +13,18 @@
 //! | adam | m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= rate (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + epsilon) | Kingma and Ba 2015, algorithm 1 |
 //! | adam_w | no L2 term; p -= rate weight_decay p, then as adam | Loshchilov and Hutter 2019 |
 //! | add | p += g, where g is the sum | the counting model |
+//! | outer | v = momentum v + share d; p += v, where d is what a worker has changed alone | of `local`: Stich 2019 without momentum |
 //!
 //! What is the same for all elements of a step is computed in f64 and rounded once.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adagrad;
 mod adam;
 mod momentum;
+mod outer;
 mod rmsprop;
+pub mod schedule;
 mod sgd;
 #[cfg(test)]
 mod tests;
@@ -47,6 +52,11 @@ impl Slots {
             Optimizer::Adagrad { initial_accumulator, .. } => one(*initial_accumulator),
             Optimizer::Adam { .. } | Optimizer::AdamW { .. } => Self::from([vec![0.0; len], vec![0.0; len]]),
         }
+    }
+
+    /// The slots of a chunk of `len` elements to which changes are added, with `momentum`.
+    pub fn outer(momentum: f64, len: usize) -> Self {
+        if momentum > 0.0 { Self::from([vec![0.0; len], Vec::new()]) } else { Self::default() }
     }
 
     /// How many numbers they have for each element.
@@ -85,6 +95,7 @@ enum Kind {
     Adagrad(adagrad::Adagrad),
     Rmsprop(rmsprop::Rmsprop),
     Adam(adam::Adam),
+    Outer(outer::Outer),
 }
 
 impl Kernel {
@@ -110,6 +121,11 @@ impl Kernel {
             }
             Optimizer::Add {} => return None,
         }))
+    }
+
+    /// Adds this share of a change, and `momentum` times what was added before, where a first slot is for it.
+    pub fn outer(share: f64, momentum: f64) -> Self {
+        Self(Kind::Outer(outer::Outer::new(share, momentum)))
     }
 
     /// Updates `p` by the mean gradient `g`; `elements` tells where they lie in the chunk whose slots are given. With the
@@ -167,6 +183,7 @@ impl pulp::WithSimd for Run<'_> {
             Kind::Adagrad(adagrad) => adagrad.run(p, g, first),
             Kind::Rmsprop(rmsprop) => rmsprop.run(p, g, first),
             Kind::Adam(adam) => adam.run(p, g, first, second),
+            Kind::Outer(outer) => outer.run(p, g, first),
         }
     }
 }

@@ -4,7 +4,7 @@ use tfcoord_types::job::{Schedule, Train};
 
 /// What the learning rate of `train` is multiplied by at `step` (from 0) of a training of `steps`. In a warm-up
 /// of w steps it is (step + 1) / w; the schedule counts from its end.
-pub(crate) fn factor(train: &Train, step: u64, steps: u64) -> f64 {
+pub fn factor(train: &Train, step: u64, steps: u64) -> f64 {
     if step < train.warm_up_steps {
         return (step + 1) as f64 / train.warm_up_steps as f64;
     }

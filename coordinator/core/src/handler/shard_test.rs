@@ -1,0 +1,143 @@
+use crate::checkpoint::Resume;
+use crate::command::Command;
+use crate::job::{Job, JobState};
+use crate::outcome::Refusal;
+use crate::proposals::proposals;
+use crate::test::fixture::{PS, W0, W1, World, file, submit};
+use tfcoord_types::checkpoint::Checkpoint;
+use tfcoord_types::id::{CheckpointId, Generation, Revision, TaskId};
+use tfcoord_types::job::Sync;
+use tfcoord_types::report::{Body, Report, ServerReport, ShardsDone};
+
+const PS1: TaskId = TaskId::server(1);
+
+// 64 steps in an epoch: 32 shards of 2; both workers are ready.
+fn world(servers: u32) -> World {
+    let mut file = file(servers, 2, 2, false);
+    (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
+    let mut world = World::running_file(file);
+    for worker in [W0, W1] {
+        world.done(world.join(worker));
+    }
+    world
+}
+
+// The owner of each open shard: a, b, or nobody.
+fn owners(world: &World) -> String {
+    let name = |owner| match owner {
+        Some(owner) if world.job().registration(W0).is_some_and(|w| w.incarnation == owner) => 'a',
+        Some(_) => 'b',
+        None => '-',
+    };
+    world.job().leases.open.iter().map(|(shard, lease)| format!("{shard}{}", name(lease.owner))).collect::<Vec<_>>().join(" ")
+}
+
+fn finish(world: &World, server: TaskId, shards: &[u32]) -> Command {
+    let done = ShardsDone { epoch: world.job().leased_epoch(), shards: shards.to_vec() };
+    Command::FinishShards { job: world.job.clone(), generation: Generation(1), incarnation: world.incarnation(server), done }
+}
+
+#[test]
+fn shards_are_leased_several_ahead_and_again_when_all_servers_are_done() {
+    let mut world = world(2);
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4b 5b 6b 7b");
+    assert_eq!((world.view(W1).leases.len(), world.view(PS).leases.len(), world.view(PS).run_until), (4, 8, 63));
+    world.unchanged(world.join(W0));
+    world.done(finish(&world, PS, &[0, 1]));
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4b 5b 6b 7b");
+    world.done(finish(&world, PS1, &[0]));
+    assert_eq!(owners(&world), "1a 2a 3a 4b 5b 6b 7b 8a");
+    world.unchanged(finish(&world, PS1, &[0]));
+    assert!(matches!(world.refused(finish(&world, PS, &[99])), Refusal::Ahead { .. }));
+}
+
+#[test]
+fn the_shards_of_a_lost_worker_are_granted_again_behind_the_fence() {
+    let mut world = world(1);
+    world.done(world.lost(W0, 1));
+    assert_eq!(owners(&world), "0- 1- 2- 3- 4b 5b 6b 7b");
+    let revision = world.job().revision;
+    world.done(finish(&world, PS, &[4]));
+    assert_eq!(owners(&world), "0- 1- 2- 3- 5b 6b 7b 8b", "not before every server has applied that nobody owns them");
+    world.done(world.applied(PS, revision.0));
+    assert_eq!(owners(&world), "0b 1b 2b 3b 5b 6b 7b 8b");
+    world.register(W0, 2);
+    world.done(world.join(W0));
+    assert!(owners(&world).ends_with("9a 10a 11a 12a"));
+}
+
+#[test]
+fn a_worker_that_leaves_loses_its_shards_and_may_come_again() {
+    let mut world = world(1);
+    world.done(world.scale(1));
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4- 5- 6- 7-");
+    world.done(world.applied(PS, world.job().revision.0));
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4a 5a 6a 7a");
+    assert!(matches!(world.refused(world.scale(1025)), Refusal::TooManyWorkers { .. }));
+    world.done(world.scale(30));
+}
+
+#[test]
+fn an_epoch_ends_when_all_servers_are_there_and_leases_begin_anew() {
+    let mut world = world(1);
+    world.done(world.reach(PS, 63));
+    assert_eq!((world.job().run_until, owners(&world).as_str()), (126, "0a 1a 2a 3a 4b 5b 6b 7b"));
+    world.done(world.reach(PS, 126));
+    assert_eq!((world.job().state, owners(&world).as_str()), (JobState::Finalizing, ""));
+}
+
+#[test]
+fn a_new_generation_leases_all_again() {
+    let mut world = world(1);
+    world.done(finish(&world, PS, &[0, 1, 2, 3, 4]));
+    world.done(world.lost(PS, 1));
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4b 5b 6b 7b");
+}
+
+#[test]
+fn a_server_says_what_is_done_when_a_worker_has_little_left() {
+    let mut world = world(1);
+    let said = |world: &World, shards: &[u32], epoch: u32| {
+        let done = ShardsDone { epoch, shards: shards.to_vec() };
+        let body = Body::Server(ServerReport { reached: Some(0), done, ..ServerReport::default() });
+        let Job { revision: Revision(_), generation, .. } = *world.job();
+        let report = Report { incarnation: world.incarnation(PS), applied: Revision(1), generation, body, fault: None };
+        proposals(&world.cluster, &world.job, PS, &report)
+    };
+    assert_eq!(said(&world, &[0, 4], 0), []);
+    assert_eq!(said(&world, &[0, 1], 1), [], "of an epoch that is not there");
+    assert_eq!(said(&world, &[0, 1], 0), [finish(&world, PS, &[0, 1])]);
+    world.done(finish(&world, PS, &[0, 1]));
+    assert_eq!(said(&world, &[0, 1], 0), []);
+}
+
+#[test]
+fn checkpoints_are_cut_where_an_epoch_ends() {
+    let world = world(1);
+    let due = |world: &World, reached| crate::checkpoint::next_cut(world.job(), u64::MAX, reached, 1);
+    assert_eq!(due(&world, 0), Some(63));
+    assert_eq!(due(&world, 62), Some(63));
+    let mut world = world;
+    world.done(world.reach(PS, 63));
+    assert_eq!(due(&world, 64), None, "the last one is not asked for");
+}
+
+#[test]
+fn a_job_goes_on_from_the_end_of_an_epoch_only() {
+    let resumed = |step| {
+        let mut file = file(1, 2, 3, false);
+        (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
+        let id = CheckpointId { generation: Generation(1), step, attempt: 9 };
+        let resume = Resume { checkpoints: vec![Checkpoint { id, dir: "/c".into() }], evaluations: Vec::new(), passed_over: String::new() };
+        let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file) else { unreachable!() };
+        let mut world = World::empty();
+        let outcome = world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) }).outcome;
+        (world, outcome)
+    };
+    let (_, refused) = resumed(64);
+    assert!(refused.to_string().contains("train.sync: async goes on from the end of an epoch only"), "{refused}");
+    let (mut world, _) = resumed(63);
+    world.start();
+    world.done(world.join(W0));
+    assert_eq!((world.job().run_until, world.job().leased_epoch(), owners(&world).len() > 0), (126, 1, true));
+}

@@ -1,0 +1,117 @@
+//! Shards of an epoch, for jobs whose workers do not go together (`train.sync` is not `bsp`).
+//!
+//! There a step is a batch that one worker computes. The steps of an epoch are cut into **shards**, fixed runs of them,
+//! which are leased to workers one by one. So a step's number stands for (epoch, shard, batch) and is the key of what was
+//! computed of it. In `local` a shard is cut into **rounds**: what a worker trains before it exchanges.
+//!
+//! All follows from the plan and the mode: nothing of it depends on the workers.
+
+use crate::job::Sync;
+use crate::plan::TrainPlan;
+use std::ops::Range;
+
+/// About so many shards an epoch: enough that workers end together, few enough that leases are rare.
+const SHARDS: u64 = 32;
+/// The most steps of a shard, but for epochs of very many steps.
+const STEPS_MAX: u64 = 256;
+/// The most shards of an epoch.
+const SHARDS_MAX: u64 = 1 << 20;
+
+/// The shards of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shards {
+    per_epoch: u64,
+    per_shard: u64,
+    every: u64,
+}
+
+impl Shards {
+    /// Those of a plan in a mode; none in `bsp`.
+    pub fn new(plan: &TrainPlan, sync: &Sync) -> Option<Self> {
+        let every = match sync {
+            Sync::Bsp => return None,
+            Sync::Ssp { .. } | Sync::Async {} => 1,
+            Sync::Local { every, .. } => u64::from(*every).max(1),
+        };
+        let per_epoch = plan.steps_per_epoch().max(1);
+        let about = (per_epoch / SHARDS).clamp(1, STEPS_MAX).max(per_epoch.div_ceil(SHARDS_MAX));
+        Some(Self { per_epoch, per_shard: about.next_multiple_of(every), every })
+    }
+
+    /// How many an epoch has.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.per_epoch.div_ceil(self.per_shard)).unwrap_or(u32::MAX)
+    }
+
+    /// The epoch of a step.
+    pub fn epoch(&self, step: u64) -> u32 {
+        u32::try_from(step / self.per_epoch).unwrap_or(u32::MAX)
+    }
+
+    /// The shard of a step, in its epoch.
+    pub fn shard(&self, step: u64) -> u32 {
+        u32::try_from(step % self.per_epoch / self.per_shard).unwrap_or(u32::MAX)
+    }
+
+    /// The steps of a shard; none for one that there is not.
+    pub fn steps(&self, epoch: u32, shard: u32) -> Range<u64> {
+        let first = u64::from(epoch).saturating_mul(self.per_epoch);
+        let at = |shard: u64| first.saturating_add(shard.saturating_mul(self.per_shard).min(self.per_epoch));
+        at(shard.into())..at(u64::from(shard) + 1)
+    }
+
+    /// The steps of the round that a step is in: in `local` those that are exchanged together, else the step alone.
+    pub fn round(&self, step: u64) -> Range<u64> {
+        let shard = self.steps(self.epoch(step), self.shard(step));
+        let first = step - (step - shard.start) % self.every;
+        first..first.saturating_add(self.every).min(shard.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LOCAL: Sync = Sync::Local { every: 7, momentum: 0.0 };
+
+    fn plan(records: u64) -> TrainPlan {
+        TrainPlan { records, batch_size: 4, micro_batches: 2, epochs: 3 }
+    }
+
+    #[test]
+    fn shards_of_known_plans() {
+        let shards = Shards::new(&plan(4 * 100), &Sync::Async {}).unwrap();
+        assert_eq!((shards.count(), shards.steps(0, 0), shards.steps(1, 33), shards.steps(1, 34)), (34, 0..3, 199..200, 200..200));
+        assert_eq!((shards.epoch(199), shards.shard(199), shards.round(199)), (1, 33, 199..200));
+        let local = Shards::new(&plan(4 * 100), &LOCAL).unwrap();
+        assert_eq!((local.count(), local.steps(0, 14), local.round(99), local.round(113)), (15, 98..100, 98..100, 107..114));
+        assert_eq!(Shards::new(&plan(1), &Sync::Bsp), None);
+        let huge = TrainPlan { records: 1 << 48, batch_size: 1, micro_batches: 1, epochs: 1 };
+        assert!(u64::from(Shards::new(&huge, &Sync::Async {}).unwrap().count()) <= SHARDS_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn shards_and_rounds_cut_an_epoch_s_steps(records in 1u64..5000, every in 1u32..20) {
+            let plan = plan(records);
+            let shards = Shards::new(&plan, &Sync::Local { every, momentum: 0.0 }).unwrap();
+            for epoch in 0..2 {
+                let mut next = u64::from(epoch) * plan.steps_per_epoch();
+                for shard in 0..shards.count() {
+                    let steps = shards.steps(epoch, shard);
+                    prop_assert!(steps.start == next && steps.end > next);
+                    while next < steps.end {
+                        let round = shards.round(next);
+                        prop_assert!(round.start == next && round.end > next && round.end - next <= u64::from(every));
+                        for step in round.clone() {
+                            prop_assert_eq!((shards.epoch(step), shards.shard(step), shards.round(step)), (epoch, shard, round.clone()));
+                        }
+                        next = round.end;
+                    }
+                }
+                prop_assert_eq!(next, u64::from(epoch + 1) * plan.steps_per_epoch());
+            }
+        }
+    }
+}

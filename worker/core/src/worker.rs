@@ -1,0 +1,40 @@
+//! The driver that a job's mode asks for.
+
+use crate::{Arrival, Driver, Effect, Input};
+use tfcoord_types::id::Incarnation;
+use tfcoord_types::job::Sync;
+
+/// A driver of either kind.
+#[derive(Debug)]
+pub enum Worker {
+    /// Of a worker that goes together with the others.
+    Together(Box<Driver>),
+    /// Of one that does not.
+    Alone(Box<Arrival>),
+}
+
+impl Worker {
+    /// The driver of a worker in a job of this mode, without a view.
+    pub fn new(incarnation: Incarnation, sync: Sync) -> Self {
+        match sync {
+            Sync::Bsp => Self::Together(Box::new(Driver::new(incarnation))),
+            _ => Self::Alone(Box::new(Arrival::new(incarnation, sync))),
+        }
+    }
+
+    /// Takes `input` and adds what follows from it to `effects`. After `Stop`, `Fenced` or `Fail` nothing follows.
+    pub fn apply(&mut self, input: Input, effects: &mut Vec<Effect>) {
+        match self {
+            Self::Together(driver) => driver.apply(input, effects),
+            Self::Alone(driver) => driver.apply(input, effects),
+        }
+    }
+
+    /// The step that it works on; 0 before it knows.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Together(driver) => driver.step(),
+            Self::Alone(driver) => driver.step(),
+        }
+    }
+}
