@@ -9,7 +9,7 @@ use tfcoord_checkpoint::{Manifest, find as find_in};
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
-use tfcoord_types::job::{Graph, JobFile, Sync};
+use tfcoord_types::job::{Graph, JobFile, ModelKind, Sync};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::{Group, Variable};
@@ -125,6 +125,11 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
     let graph = Graph::new(&file.model, &summary.input).ok()?;
     let trained = |variable: &&Variable| !matches!(variable.group, Group::Curve);
     let mut theirs = variables.iter().filter(trained);
+    if file.model.kind == ModelKind::Counting {
+        // It has no layers, and one variable with a number for each record.
+        let others = theirs.any(|variable| variable.group != Group::Add);
+        return others.then(|| ("model", "it counted nothing: use the same model".into()));
+    }
     for (name, shape, _) in graph.variables() {
         match theirs.next() {
             Some(variable) if variable.name == name && variable.shape == shape => {}

@@ -40,10 +40,11 @@ fn wait_for_checkpoint(lab: &Lab) {
 fn while_pushes_are_duplicated_replayed_and_reordered_and_a_worker_is_killed() {
     for (name, sync) in modes() {
         let lab = lab();
-        disturb(&lab, "kill=1:50");
+        // Whoever holds the shard of that batch is killed between two of its chunks.
+        disturb(&lab, "$(case \"$*\" in *ps-0*) echo kill=1:50;; *) echo kill=0:50;; esac)");
         let text = lab.submit(&in_mode(name, &sync, 3));
         check(&lab, name);
-        assert!(text.contains("worker-1"), "the replacement is told: {text}");
+        assert!(text.contains("is replaced"), "the replacement is told: {text}");
     }
 }
 
