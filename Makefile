@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix fault-points chaos bench bench-peers bench-training data data-adult data-stocks data-anomaly
+.PHONY: help demo setup test verify fix sim-long mutants fault-points chaos bench bench-peers bench-training data data-adult data-stocks data-anomaly
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,14 @@ verify: ## format, lints, shape of the project and licences; changes nothing
 fix: ## format, and apply what lints suggest
 	$(CARGO) fmt --all
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+# Not a release build: the cores' own checks are to run.
+sim-long: ## 100,000 seeds of the simulator; prints how fast it is
+	$(CARGO) build -p tfcoord-sim
+	target/debug/tfcoord-sim 0 100000
+
+mutants: ## put known bugs back, one after the other: each must be caught
+	tests/mutants/run.sh
 
 fault-points: ## kill a process at every fault point of running jobs; print where, and that the bits stay
 	$(CARGO) build $(BINARIES) -p tfcoord-testkit

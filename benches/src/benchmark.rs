@@ -1,5 +1,6 @@
 //! The benchmarks, one file each.
 
+mod checkpoint;
 mod cold_start;
 mod first_step;
 mod memory;
@@ -26,6 +27,8 @@ pub enum Benchmark {
     StepCnn,
     /// The demo job from submit to its end
     WholeJob,
+    /// What checkpoints add to the steps of a large model; takes two minutes a round
+    Checkpoint,
 }
 
 impl Benchmark {
@@ -38,6 +41,7 @@ impl Benchmark {
             Self::StepMlp => "step-mlp",
             Self::StepCnn => "step-cnn",
             Self::WholeJob => "whole-job",
+            Self::Checkpoint => "checkpoint",
         }
     }
 
@@ -53,6 +57,7 @@ impl Benchmark {
             Self::StepMlp => step::run(rounds, Example::Mlp),
             Self::StepCnn => step::run(rounds, Example::Cnn),
             Self::WholeJob => whole_job::run(rounds),
+            Self::Checkpoint => checkpoint::run(rounds),
         }
     }
 }

@@ -4,7 +4,7 @@ mod metrics;
 mod processes;
 mod submitted;
 
-pub use metrics::edge;
+pub use metrics::{edge, step_times_ms};
 pub use processes::{Process, Role};
 pub use submitted::Submitted;
 

@@ -14,12 +14,22 @@ impl Clock {
     /// A clock that shows the present time, or `latest_ms`, the log's last stamp, if that is later.
     pub fn new(latest_ms: u64) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { base_ms: millis(since).max(latest_ms), started: Instant::now() }
+        Self::begin(millis(since), Instant::now(), latest_ms)
+    }
+
+    /// A clock that shows `system_ms`, or `latest_ms` if that is later, at `started`.
+    pub fn begin(system_ms: u64, started: Instant, latest_ms: u64) -> Self {
+        Self { base_ms: system_ms.max(latest_ms), started }
     }
 
     /// Now, in ms.
     pub fn now_ms(&self) -> u64 {
-        self.base_ms.saturating_add(millis(self.started.elapsed()))
+        self.at_ms(Instant::now())
+    }
+
+    /// What it shows at `now`, in ms.
+    pub fn at_ms(&self, now: Instant) -> u64 {
+        self.base_ms.saturating_add(millis(now.saturating_duration_since(self.started)))
     }
 
     /// How long it is until `at_ms`; zero if that has passed.

@@ -11,12 +11,12 @@ mod handle;
 mod job_message;
 mod journal;
 mod outlets;
-mod presence;
-mod progress;
-mod reconcile;
+pub mod presence;
+pub mod progress;
+pub mod reconcile;
 mod request;
 mod results;
-mod saver;
+pub mod saver;
 mod turn;
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests;
 pub use error::Error;
 use handle::LastWords;
 pub use handle::{Gone, Handle};
-pub use journal::{Journal, SNAPSHOT_EVERY};
+pub use journal::{Denied, Journal, SNAPSHOT_EVERY};
 pub use request::{OpenSession, Request};
 
 use crate::clock::Clock;

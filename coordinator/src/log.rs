@@ -4,6 +4,7 @@
 //! of what its entries mean; snapshots are kept beside it ([`Snapshots`]), and the entries that one stands for may be
 //! purged.
 
+mod disk;
 mod file;
 mod frame;
 mod segment;
@@ -11,6 +12,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use disk::{Disk, DiskFile, Real};
 pub use file::{FileLog, SEGMENT_BYTES};
 pub use frame::PAYLOAD_BYTES_MAX;
 pub use snapshot::{Snapshot, Snapshots};

@@ -5,7 +5,7 @@
 
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Manifest, list, read, verify_lengths};
+use tfcoord_checkpoint::{Manifest, find as find_in};
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
@@ -83,13 +83,9 @@ fn folders(root: &Path, name: &str) -> Vec<PathBuf> {
 
 // Checkpoints with all their parts, the oldest first; nothing where there are none.
 fn usable(dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
-    let mut manifests = Vec::new();
-    for id in list(dir).ok()? {
-        match read(dir, id).and_then(|manifest| verify_lengths(dir, &manifest).map(|()| manifest)) {
-            Ok(manifest) => manifests.push(manifest),
-            Err(error) => passed_over.push(error.to_string()),
-        }
-    }
+    let found = find_in(dir).ok()?;
+    passed_over.extend(found.passed_over.into_iter().map(|(_, error)| error.to_string()));
+    let mut manifests = found.whole;
     manifests.reverse();
     // Those of another plan than the newest one are of another training.
     let plan = |manifest: &Manifest| TrainPlan { epochs: 1, ..manifest.plan };

@@ -52,6 +52,28 @@ pub fn edge(task_dir: &Path) -> anyhow::Result<Edge> {
     bail!("no step within {} s", STEP_WITHIN.as_secs())
 }
 
+/// How long each step of the worker whose attempt lies in `task_dir` takes, in milliseconds, for so long: its count of
+/// steps is looked at every other millisecond; where it has grown by several, each took its share.
+///
+/// # Errors
+/// If its endpoint does not answer.
+pub fn step_times_ms(task_dir: &Path, window: Duration) -> anyhow::Result<Vec<f64>> {
+    let first = edge(task_dir)?;
+    let address = std::fs::read_to_string(task_dir.join("metrics-address"))?;
+    let (mut times, mut last) = (Vec::new(), first);
+    while last.at - first.at < window {
+        pause(Duration::from_millis(2));
+        let (at, figures) = (Instant::now(), figures(address.trim())?);
+        let steps = figures.steps - last.figures.steps;
+        if steps > 0.0 {
+            let each = 1e3 * (at - last.at).as_secs_f64() / steps;
+            times.extend((0..steps as u64).map(|_| each));
+            last = Edge { at, figures };
+        }
+    }
+    Ok(times)
+}
+
 fn figures(address: &str) -> anyhow::Result<Figures> {
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

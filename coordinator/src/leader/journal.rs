@@ -3,9 +3,10 @@
 //! An entry's payload is `{"at_ms": …, "command": …}`. State = newest snapshot + entries behind it; a snapshot is taken
 //! every [`SNAPSHOT_EVERY`] entries, and the log is purged up to the oldest one that is kept.
 
-use crate::log::{Entry, Error, Log, PAYLOAD_BYTES_MAX, Snapshot, Snapshots};
+use crate::log::{Disk, Entry, Error, Log, PAYLOAD_BYTES_MAX, Real, Snapshot, Snapshots};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tfcoord_coordinator_core::{Applied, Cluster, Command, Outcome, Refusal, snapshot};
 use tfcoord_types::id::Revision;
 
@@ -88,8 +89,16 @@ impl Journal {
     ///
     /// # Errors
     /// As [`OpenError`] says.
-    pub fn open(dir: &Path, mut log: Box<dyn Log>, snapshot_every: u64) -> Result<(Self, Cluster), OpenError> {
-        let snapshots = Snapshots::new(dir);
+    pub fn open(dir: &Path, log: Box<dyn Log>, snapshot_every: u64) -> Result<(Self, Cluster), OpenError> {
+        Self::open_on(Arc::new(Real), dir, log, snapshot_every)
+    }
+
+    /// As [`open`](Self::open), on this disk.
+    ///
+    /// # Errors
+    /// The same ones.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, mut log: Box<dyn Log>, snapshot_every: u64) -> Result<(Self, Cluster), OpenError> {
+        let snapshots = Snapshots::new_on(disk, dir);
         let (mut cluster, newest_snapshot) = match snapshots.newest()? {
             Some(Snapshot { index, payload, .. }) => {
                 let cluster = snapshot::load(&payload);

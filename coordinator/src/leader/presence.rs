@@ -13,7 +13,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Who is there.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub struct Presence {
     tasks: BTreeMap<Incarnation, Seen>,
     turn_at: Instant,
     // Before this, nobody's lease is over.
@@ -24,17 +24,20 @@ pub(super) struct Presence {
 
 /// What is known of an incarnation.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) job: JobId,
-    pub(super) task: TaskId,
+pub struct Seen {
+    /// The job that it takes part in.
+    pub job: JobId,
+    /// As which task.
+    pub task: TaskId,
     lease: Duration,
     at: Instant,
-    pub(super) report: Option<Report>,
+    /// Its newest report; `None` before the first one, and once its job is over.
+    pub report: Option<Report>,
 }
 
 impl Presence {
     /// Of those that take part as the log tells, all heard of just now.
-    pub(super) fn new(cluster: &Cluster, now: Instant) -> Self {
+    pub fn new(cluster: &Cluster, now: Instant) -> Self {
         let mut this = Self { tasks: BTreeMap::new(), turn_at: now, look_at: now + IDLE, lease_min: None };
         for job in cluster.jobs().filter(|job| !job.is_over()) {
             for (task, registration) in job.tasks.iter().filter_map(|(task, state)| Some((task, state.registration()?))) {
@@ -45,7 +48,7 @@ impl Presence {
     }
 
     /// A new turn begins. If the last one is long ago, the silence was this process's own: leases begin anew.
-    pub(super) fn turn(&mut self, now: Instant) {
+    pub fn turn(&mut self, now: Instant) {
         let away = now.duration_since(self.turn_at);
         for seen in self.tasks.values_mut().filter(|seen| away > Timing::stall(seen.lease)) {
             seen.at = now;
@@ -54,13 +57,13 @@ impl Presence {
     }
 
     /// How long a turn may wait at most: so that a lease's end is seen at once, and no turn takes its own rest for a stall.
-    pub(super) fn longest_wait(&self, now: Instant) -> Duration {
+    pub fn longest_wait(&self, now: Instant) -> Duration {
         let Some(lease) = self.lease_min else { return IDLE };
         self.look_at.saturating_duration_since(now).clamp(Duration::from_millis(1), Timing::stall(lease) / 2)
     }
 
     /// A process has registered, perhaps once more.
-    pub(super) fn registered(&mut self, incarnation: Incarnation, job: &Job, task: TaskId, now: Instant) {
+    pub fn registered(&mut self, incarnation: Incarnation, job: &Job, task: TaskId, now: Instant) {
         let lease = job.file.timing().lease;
         let seen = Seen { job: job.id.clone(), task, lease, at: now, report: None };
         self.tasks.entry(incarnation).or_insert(seen).at = now;
@@ -69,29 +72,30 @@ impl Presence {
     }
 
     /// A report came; whether its incarnation is known.
-    pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
+    pub fn reported(&mut self, report: Report, now: Instant) -> bool {
         let Some(seen) = self.tasks.get_mut(&report.incarnation) else { return false };
         seen.at = now;
         seen.report = Some(report);
         true
     }
 
-    pub(super) fn of(&self, incarnation: Incarnation) -> Option<&Seen> {
+    /// What is known of an incarnation.
+    pub fn of(&self, incarnation: Incarnation) -> Option<&Seen> {
         self.tasks.get(&incarnation)
     }
 
     /// Those of a job.
-    pub(super) fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
+    pub fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
         self.tasks.values().filter(move |seen| seen.job == *job)
     }
 
     /// Whether a task was heard of within its lease.
-    pub(super) fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
+    pub fn is_alive(&self, incarnation: Incarnation, now: Instant) -> bool {
         self.of(incarnation).is_some_and(|seen| now <= seen.at + seen.lease)
     }
 
     /// What to propose of those who take part and have been silent for a lease.
-    pub(super) fn silent(&mut self, cluster: &Cluster, now: Instant) -> Vec<Command> {
+    pub fn silent(&mut self, cluster: &Cluster, now: Instant) -> Vec<Command> {
         if now < self.look_at {
             return Vec::new();
         }
@@ -117,7 +121,7 @@ impl Presence {
     }
 
     /// Forgets reports of jobs that are over, and incarnations of those that are forgotten.
-    pub(super) fn prune(&mut self, cluster: &Cluster) {
+    pub fn prune(&mut self, cluster: &Cluster) {
         self.tasks.retain(|_, seen| cluster.job(&seen.job).is_some());
         let over = |seen: &&mut Seen| cluster.job(&seen.job).is_none_or(Job::is_over);
         self.tasks.values_mut().filter(over).for_each(|seen| seen.report = None);

@@ -1,6 +1,5 @@
 //! How far jobs are: figures from reports, for people. Volatile.
 
-use super::saver::Pace;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::job::Job;
@@ -15,9 +14,18 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Samples closer together than this say nothing more.
 const SAMPLE_GAP: Duration = Duration::from_millis(200);
 
+/// How far a job's servers may be, and how fast.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// No chunk of any server is beyond it.
+    pub reached: u64,
+    /// Steps a second.
+    pub steps_per_s: f64,
+}
+
 /// How far a job is.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub struct Progress {
     generation: Generation,
     step: u64,
     // No server's chunk is beyond it, as far as reports tell.
@@ -31,7 +39,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Takes what the job's reports say now; whether anything has changed.
-    pub(super) fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
+    pub fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
         if job.generation != self.generation {
             // The parameters went back: so does what is known of them.
             let step = job.checkpoints.restored.as_ref().map_or(0, |restored| restored.id.step);
@@ -74,12 +82,12 @@ impl Progress {
     }
 
     /// Steps that all servers have done.
-    pub(super) fn step(&self) -> u64 {
+    pub fn step(&self) -> u64 {
         self.step
     }
 
     /// How far servers may be, and how fast.
-    pub(super) fn pace(&self, job: &Job) -> Pace {
+    pub fn pace(&self, job: &Job) -> Pace {
         Pace { reached: self.furthest, steps_per_s: self.records_per_s() / f64::from(job.plan.batch_size) }
     }
 

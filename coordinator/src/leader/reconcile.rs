@@ -12,12 +12,13 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::desired::desired;
 use tfcoord_coordinator_core::task::TaskState;
 use tfcoord_coordinator_core::{Cause, Cluster, Command, Exit};
 use tfcoord_launch::{Ended, Launch, Launcher, Listed, TaskSpec};
-use tfcoord_types::id::Role;
+use tfcoord_types::id::{JobId, Role};
 use tfcoord_types::job::{JobFile, threads};
 use tfcoord_types::report::{Fault, FaultKind};
 
@@ -26,16 +27,32 @@ use crate::state_dir::StateDir;
 /// What should not run any more may end by itself for so long: tasks see in their view that they should.
 const END_GRACE: Duration = Duration::from_secs(5);
 
+/// Where a job's files lie that its tasks need.
+pub trait JobFiles {
+    /// Makes them if they are missing; the file with the job's join token.
+    ///
+    /// # Errors
+    /// Why they cannot be made, for people.
+    fn make(&self, job: &JobId, file: &JobFile) -> Result<PathBuf, String>;
+}
+
+impl JobFiles for StateDir {
+    fn make(&self, job: &JobId, file: &JobFile) -> Result<PathBuf, String> {
+        self.make_job(job, file).map_err(|error| error.to_string())?;
+        Ok(self.job_token(job))
+    }
+}
+
 /// Compares what should run with what does.
-#[derive(Default)]
-pub(super) struct Reconciler {
+#[derive(Debug, Default)]
+pub struct Reconciler {
     // What runs and should not: when it is to be killed, until it is.
     unwanted: BTreeMap<Launch, Option<Instant>>,
 }
 
 impl Reconciler {
     /// Launches and kills; returns what to propose.
-    pub(super) fn look(&mut self, cluster: &Cluster, launcher: &dyn Launcher, state: &StateDir, now: Instant) -> Vec<Command> {
+    pub fn look(&mut self, cluster: &Cluster, launcher: &dyn Launcher, files: &dyn JobFiles, now: Instant) -> Vec<Command> {
         let mut desired: BTreeMap<Launch, ()> =
             desired(cluster).into_iter().map(|(job, task, attempt)| (Launch { job, task, attempt }, ())).collect();
         let mut commands = Vec::new();
@@ -54,7 +71,7 @@ impl Reconciler {
         }
         for launch in desired.into_keys() {
             if let Some(job) = cluster.job(&launch.job) {
-                commands.extend(start(launcher, state, &job.file, launch));
+                commands.extend(start(launcher, files, &job.file, launch));
             }
         }
         commands.extend(waited_for_in_vain(cluster, &listed));
@@ -71,30 +88,31 @@ impl Reconciler {
     }
 
     /// When to look again, if something is to be killed then.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         self.unwanted.values().flatten().min().copied()
     }
 }
 
-fn start(launcher: &dyn Launcher, state: &StateDir, file: &JobFile, launch: Launch) -> Option<Command> {
+fn start(launcher: &dyn Launcher, files: &dyn JobFiles, file: &JobFile, launch: Launch) -> Option<Command> {
     let cpus = match launch.task.role {
         Role::ParameterServer => file.parameter_server.cpus,
         Role::Worker => file.worker.cpus,
     };
-    let (token_file, orphan_grace) = (state.job_token(&launch.job), file.timing().orphan_grace);
-    let spec = TaskSpec { token_file, cpus: threads(cpus), orphan_grace, launch };
-    let made = state.make_job(&spec.launch.job, file).map_err(|error| error.to_string());
-    let error = match made.map(|()| launcher.launch(&spec)) {
+    let made = files.make(&launch.job, file);
+    let orphan_grace = file.timing().orphan_grace;
+    let spec = |token_file| TaskSpec { launch: launch.clone(), cpus: threads(cpus), orphan_grace, token_file };
+    let launched = made.map(|token_file| launcher.launch(&spec(token_file)));
+    let error = match launched {
         Ok(Ok(())) => return None,
         Ok(Err(error @ tfcoord_launch::Error::NoProgram { .. })) => {
-            let fault = Fault { kind: FaultKind::Job, message: format!("cannot launch {}: {error}", spec.launch.task) };
-            return Some(Command::FailJob { job: spec.launch.job, incarnation: None, fault });
+            let fault = Fault { kind: FaultKind::Job, message: format!("cannot launch {}: {error}", launch.task) };
+            return Some(Command::FailJob { job: launch.job, incarnation: None, fault });
         }
         Ok(Err(error)) => error.to_string(),
         Err(error) => error,
     };
-    tracing::error!(launch = %spec.launch, error, "cannot launch");
-    Some(lost(&spec.launch, Cause::because(format!("could not be launched: {error}"))))
+    tracing::error!(%launch, error, "cannot launch");
+    Some(lost(&launch, Cause::because(format!("could not be launched: {error}"))))
 }
 
 fn lost(launch: &Launch, cause: Cause) -> Command {

@@ -2,7 +2,7 @@
 //! by it, and tidied when nothing is left of a job.
 
 use super::journal::Denied;
-use super::saver;
+use super::saver::{Leftovers, sweep};
 use crate::outputs::{Error, Outputs};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -72,7 +72,7 @@ impl Results {
     pub(super) fn tidy(&mut self, cluster: &Cluster) {
         for job in std::mem::take(&mut self.over) {
             let Some(state) = cluster.job(&job) else { continue };
-            saver::tidy(state);
+            sweep(Leftovers::of(state));
             self.tidy_one(&job, &state.output_dir());
             if let Some(dir) = own_dir(&state.file, &job) {
                 self.tidy_one(&job, &dir);

@@ -5,14 +5,15 @@
 //! thread of its own, and the commit is proposed once it lies there: said again by whoever leads, as long as the state
 //! shows a complete cut.
 
-use super::handle::Handle;
-use super::request::Request;
-use crate::clock::Clock;
+mod files;
+
+pub use files::{Files, Leftovers};
+pub(super) use files::{Threads, sweep};
+
+use super::progress::Pace;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::thread;
-use std::time::{Instant, SystemTime};
-use tfcoord_checkpoint::{FORMAT, Manifest, commit, sweep};
+use std::time::SystemTime;
+use tfcoord_checkpoint::{FORMAT, Manifest};
 use tfcoord_coordinator_core::checkpoint::{Cutting, next_cut};
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::{Cluster, Command};
@@ -23,37 +24,31 @@ const NOTICE_S: f64 = 0.3;
 /// So often a margin is doubled, at most.
 const MISSES_MAX: u32 = 6;
 
-/// How far a job's servers may be, and how fast.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace {
-    /// No chunk of any server is beyond it.
-    pub reached: u64,
-    /// Steps a second.
-    pub steps_per_s: f64,
-}
-
 /// What has happened to a checkpoint, as an entry of the log says.
-pub(super) enum Noted {
+#[derive(Debug)]
+pub enum Noted {
+    /// A server was beyond its step.
     Missed(JobId),
+    /// It is committed.
     Committed(JobId),
 }
 
 /// Decides on cuts and writes manifests.
-pub(super) struct Saver {
-    handle: Handle,
+pub struct Saver {
+    files: Box<dyn Files>,
     writing: BTreeMap<JobId, CheckpointId>,
     // In a row.
     misses: BTreeMap<JobId, u32>,
 }
 
 impl Saver {
-    /// One that tells the leader behind `handle` what was written.
-    pub(super) fn new(handle: Handle) -> Self {
-        Self { handle, writing: BTreeMap::new(), misses: BTreeMap::new() }
+    /// One whose files lie there.
+    pub fn new(files: Box<dyn Files>) -> Self {
+        Self { files, writing: BTreeMap::new(), misses: BTreeMap::new() }
     }
 
     /// Writes manifests of cuts that are complete; returns which cuts to propose.
-    pub(super) fn look(&mut self, cluster: &Cluster, now_ms: u64, pace: impl Fn(&Job) -> Pace) -> Vec<Command> {
+    pub fn look(&mut self, cluster: &Cluster, now_ms: u64, pace: impl Fn(&Job) -> Pace) -> Vec<Command> {
         let active = || cluster.jobs().filter(|job| !job.is_over());
         self.misses.retain(|id, _| cluster.job(id).is_some_and(|job| !job.is_over()));
         for job in active() {
@@ -70,15 +65,14 @@ impl Saver {
         active().filter_map(cut).collect()
     }
 
-    /// When to look again, if a cut will be due then.
-    pub(super) fn due(&self, cluster: &Cluster, clock: &Clock) -> Option<Instant> {
+    /// When to look again, in log time, if a cut will be due then.
+    pub fn due_at_ms(&self, cluster: &Cluster, now_ms: u64) -> Option<u64> {
         let waits = |job: &&Job| !job.is_over() && job.started_at_ms.is_some() && job.checkpoints.cutting.is_none();
-        let due = cluster.jobs().filter(waits).map(|job| job.checkpoints.due_at_ms).filter(|due| *due > clock.now_ms());
-        due.min().map(|due| Instant::now() + clock.until(due))
+        cluster.jobs().filter(waits).map(|job| job.checkpoints.due_at_ms).filter(|due| *due > now_ms).min()
     }
 
     /// What a command says of a checkpoint, if it is applied.
-    pub(super) fn notes(command: &Command) -> Option<Noted> {
+    pub fn notes(command: &Command) -> Option<Noted> {
         match command {
             Command::AbandonCut { job, reason: None, .. } => Some(Noted::Missed(job.clone())),
             Command::CommitCheckpoint { job, .. } => Some(Noted::Committed(job.clone())),
@@ -87,20 +81,20 @@ impl Saver {
     }
 
     /// A command of which [`Self::notes`] told was applied.
-    pub(super) fn note(&mut self, noted: &Noted, cluster: &Cluster) {
+    pub fn note(&mut self, noted: &Noted, cluster: &Cluster) {
         match noted {
             Noted::Missed(job) => *self.misses.entry(job.clone()).or_default() += 1,
             Noted::Committed(job) => {
                 self.misses.remove(job);
                 if let Some(job) = cluster.job(job) {
-                    tidy(job);
+                    self.files.sweep(Leftovers::of(job));
                 }
             }
         }
     }
 
     /// What the thread that wrote a manifest has to say: what to propose.
-    pub(super) fn written(&mut self, job: JobId, id: CheckpointId, result: Result<(), String>) -> Command {
+    pub fn written(&mut self, job: JobId, id: CheckpointId, result: Result<(), String>) -> Command {
         self.writing.remove(&job);
         match result {
             Ok(()) => Command::CommitCheckpoint { job, id },
@@ -116,16 +110,9 @@ impl Saver {
             return;
         }
         let Some(manifest) = manifest(job, cutting) else { return };
-        self.writing.insert(job.id.clone(), cutting.id);
-        let (handle, dir, id, job) = (self.handle.clone(), job.checkpoint_dir(), cutting.id, job.id.clone());
-        let write = move || {
-            let result = commit(Path::new(&dir), &manifest).map_err(|error| error.to_string());
-            // A leader that has ended looks again when it is there again.
-            let _ended = handle.tell_waiting(Request::Saved { job, id, result });
-        };
-        if let Err(error) = thread::Builder::new().name("manifest".into()).spawn(write) {
-            tracing::error!(%error, "no thread for a manifest");
-            self.writing.clear();
+        match self.files.commit(&job.id, job.checkpoint_dir(), manifest) {
+            Ok(()) => drop(self.writing.insert(job.id.clone(), cutting.id)),
+            Err(error) => tracing::error!(%error, "no thread for a manifest"),
         }
     }
 }
@@ -155,25 +142,4 @@ fn manifest(job: &Job, cutting: &Cutting) -> Option<Manifest> {
         evaluations: job.evaluations.iter().filter(|evaluation| evaluation.step <= cutting.id.step).cloned().collect(),
         parts: cutting.parts.values().cloned().collect(),
     })
-}
-
-/// Removes checkpoints of a job beyond those that are kept, and what was begun before them and not finished.
-pub(super) fn tidy(job: &Job) {
-    let (dir, keep) = (job.checkpoint_dir(), job.checkpointing().keep as usize);
-    let checkpoints = &job.checkpoints;
-    let used = checkpoints.committed.iter().chain(&checkpoints.restored).map(|checkpoint| checkpoint.id);
-    let used = used.chain(checkpoints.cutting.as_ref().map(|cutting| cutting.id));
-    // Of a job that is over nobody begins from one any more.
-    let used: Vec<CheckpointId> = used.filter(|_| !job.is_over()).collect();
-    let swept = move || {
-        let path = Path::new(&dir);
-        if path.exists()
-            && let Err(error) = sweep(path, keep, &used)
-        {
-            tracing::warn!(%error, dir, "cannot remove old checkpoints");
-        }
-    };
-    if let Err(error) = thread::Builder::new().name("sweep".into()).spawn(swept) {
-        tracing::warn!(%error, "no thread to remove old checkpoints");
-    }
 }

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::reconcile::Reconciler;
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
-use super::saver::Saver;
+use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::state_dir::{Claim, StateDir, Wanted};
@@ -98,7 +98,7 @@ impl Office {
             clock,
             lock,
             launcher,
-            saver: Saver::new(handle),
+            saver: Saver::new(Box::new(Threads(handle))),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
             // An earlier coordinator may have been killed.
@@ -122,9 +122,9 @@ impl Office {
             at = at.min(self.show_at);
         }
         at = self.reconciler.due().map_or(at, |due| at.min(due));
-        at = self.saver.due(&self.cluster, &self.clock).map_or(at, |due| at.min(due));
         let now = Instant::now();
-        let deadline = next_deadline(&self.cluster).map(|at_ms| self.clock.until(at_ms));
+        let due = self.saver.due_at_ms(&self.cluster, self.clock.at_ms(now)).into_iter().chain(next_deadline(&self.cluster)).min();
+        let deadline = due.map(|at_ms| self.clock.until(at_ms));
         let wait = at.saturating_duration_since(now).min(self.presence.longest_wait(now));
         deadline.map_or(wait, |deadline| wait.min(deadline))
     }

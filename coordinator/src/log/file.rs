@@ -2,11 +2,11 @@
 
 use super::frame::PAYLOAD_BYTES_MAX;
 use super::segment::{Opened, Segment};
-use super::{Entry, Error, Log, Vote};
-use std::fs;
+use super::{Disk, Entry, Error, Log, Real, Vote};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A segment that has reached this length is followed by a new one.
@@ -16,6 +16,7 @@ const VOTE_FILE: &str = "vote.json";
 /// The log in segment files of one directory.
 #[derive(Debug)]
 pub struct FileLog {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     segment_bytes: u64,
     // Contiguous; at least one, entries are appended to the last.
@@ -30,12 +31,20 @@ impl FileLog {
     /// # Errors
     /// Acknowledged entries are damaged or missing, or the file system fails.
     pub fn open(dir: &Path, segment_bytes: u64) -> Result<Self, Error> {
-        let firsts = firsts(dir)?;
+        Self::open_on(Arc::new(Real), dir, segment_bytes)
+    }
+
+    /// As [`open`](Self::open), on this disk.
+    ///
+    /// # Errors
+    /// The same ones.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64) -> Result<Self, Error> {
+        let firsts = firsts(&*disk, dir)?;
         let mut segments: Vec<Segment> = Vec::new();
         for (place, first) in firsts.iter().enumerate() {
-            match Segment::open(dir, *first, place + 1 == firsts.len())? {
+            match Segment::open(&*disk, dir, *first, place + 1 == firsts.len())? {
                 Opened::Segment(segment) => segments.push(segment),
-                Opened::Unborn => remove(&dir.join(Segment::name(*first)))?,
+                Opened::Unborn => remove(&*disk, &dir.join(Segment::name(*first)))?,
             }
         }
         for pair in segments.windows(2) {
@@ -45,9 +54,11 @@ impl FileLog {
             }
         }
         if segments.is_empty() {
-            segments.push(Segment::create(dir, 1)?);
+            segments.push(Segment::create(&*disk, dir, 1)?);
         }
-        Ok(Self { dir: dir.to_owned(), segment_bytes, segments, poisoned: false })
+        // As for bytes, see `Segment::open`: a name that is there may not be on the disk.
+        disk.sync_directory(dir)?;
+        Ok(Self { disk, dir: dir.to_owned(), segment_bytes, segments, poisoned: false })
     }
 
     fn last(&mut self) -> &mut Segment {
@@ -69,7 +80,7 @@ impl FileLog {
     fn write(&mut self, entries: &[Entry]) -> Result<(), Error> {
         let (first, next) = (self.last().first, self.last().next());
         if self.last().len >= self.segment_bytes && next > first {
-            let segment = Segment::create(&self.dir, next)?;
+            let segment = Segment::create(&*self.disk, &self.dir, next)?;
             self.segments.push(segment);
             tfcoord_fault::point!("log.segment.rolled");
         }
@@ -82,9 +93,9 @@ impl FileLog {
 
     fn remove_segment(&mut self, place: usize) -> Result<(), Error> {
         let segment = self.segments.remove(place);
-        remove(&segment.path)?;
+        remove(&*self.disk, &segment.path)?;
         tfcoord_fault::point!("log.segment.removed");
-        Ok(tfcoord_fs::sync_directory(&self.dir)?)
+        Ok(self.disk.sync_directory(&self.dir)?)
     }
 }
 
@@ -120,7 +131,7 @@ impl Log for FileLog {
         if self.last().next() < index {
             // The oldest first: whatever is left after a crash is contiguous, and purged again.
             self.remove_segment(0)?;
-            let segment = Segment::create(&self.dir, index)?;
+            let segment = Segment::create(&*self.disk, &self.dir, index)?;
             self.segments.push(segment);
         }
         Ok(())
@@ -143,12 +154,12 @@ impl Log for FileLog {
 
     fn save_vote(&mut self, vote: &Vote) -> Result<(), Error> {
         let json = serde_json::to_vec(vote).expect("a vote is plain numbers");
-        Ok(tfcoord_fs::write_atomic(&self.dir.join(VOTE_FILE), &json, 0o600)?)
+        Ok(self.disk.write_atomic(&self.dir.join(VOTE_FILE), &json)?)
     }
 
     fn read_vote(&self) -> Result<Option<Vote>, Error> {
         let path = self.dir.join(VOTE_FILE);
-        match fs::read(&path) {
+        match self.disk.read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| Error::file("read", &path)(e.into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file("read", &path)(error)),
@@ -156,18 +167,15 @@ impl Log for FileLog {
     }
 }
 
-fn firsts(dir: &Path) -> Result<Vec<u64>, Error> {
-    let mut firsts = Vec::new();
-    for entry in fs::read_dir(dir).map_err(Error::file("list", dir))? {
-        let name = entry.map_err(Error::file("list", dir))?.file_name();
-        firsts.extend(name.to_str().and_then(Segment::first_of));
-    }
+fn firsts(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, Error> {
+    let names = disk.names(dir).map_err(Error::file("list", dir))?;
+    let mut firsts: Vec<u64> = names.iter().filter_map(|name| Segment::first_of(name)).collect();
     firsts.sort_unstable();
     Ok(firsts)
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
-    fs::remove_file(path).map_err(Error::file("remove", path))
+fn remove(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    disk.remove(path).map_err(Error::file("remove", path))
 }
 
 #[cfg(test)]
@@ -183,8 +191,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut log = FileLog::open(dir.path(), SEGMENT_BYTES).unwrap();
         log.append(&[entry(1)]).unwrap();
-        let read_only = fs::File::open(&log.last().path).unwrap();
-        let file = std::mem::replace(&mut log.last().file, read_only);
+        let read_only = std::fs::File::open(&log.last().path).unwrap();
+        let file = std::mem::replace(&mut log.last().file, Box::new(read_only));
         let error = log.append(&[entry(2)]).unwrap_err().to_string();
         assert!(error.contains("cannot write") && error.contains("segment-"), "{error}");
         log.last().file = file;

@@ -5,10 +5,8 @@
 //! ```
 
 use super::frame::{self, Frame, u32_at, u64_at};
-use super::{Entry, Error};
-use std::fs::{self, File, OpenOptions};
+use super::{Disk, DiskFile, Entry, Error};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"tfcdlog\0";
@@ -25,7 +23,7 @@ pub(super) struct Segment {
     offsets: Vec<u64>,
     /// Where the next one will begin.
     pub(super) len: u64,
-    pub(super) file: File,
+    pub(super) file: Box<dyn DiskFile>,
 }
 
 /// What opening a file gave.
@@ -49,22 +47,22 @@ impl Segment {
     }
 
     /// Makes an empty segment; durable when this returns.
-    pub(super) fn create(dir: &Path, first: u64) -> Result<Self, Error> {
+    pub(super) fn create(disk: &dyn Disk, dir: &Path, first: u64) -> Result<Self, Error> {
         let path = dir.join(Self::name(first));
-        let open = || OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = tfcoord_fault::io!("log.segment.create").and_then(|()| open()).map_err(Error::file("create", &path))?;
+        let created = tfcoord_fault::io!("log.segment.create").and_then(|()| disk.create(&path));
+        let file = created.map_err(Error::file("create", &path))?;
         let header = header(first);
         tfcoord_fault::point!("log.segment.created");
-        file.write_all_at(&header, 0).and_then(|()| file.sync_all()).map_err(Error::file("write", &path))?;
-        tfcoord_fs::sync_directory(dir)?;
+        file.write_all_at(&header, 0).and_then(|()| file.sync()).map_err(Error::file("write", &path))?;
+        disk.sync_directory(dir)?;
         Ok(Self { path, first, offsets: Vec::new(), len: header.len() as u64, file })
     }
 
     /// Opens the segment that begins at `first`. In the `last` one of the log, a tail that was never acknowledged is
-    /// cut off.
-    pub(super) fn open(dir: &Path, first: u64, last: bool) -> Result<Opened, Error> {
+    /// cut off, and the rest is made durable.
+    pub(super) fn open(disk: &dyn Disk, dir: &Path, first: u64, last: bool) -> Result<Opened, Error> {
         let path = dir.join(Self::name(first));
-        let bytes = fs::read(&path).map_err(Error::file("read", &path))?;
+        let bytes = disk.read(&path).map_err(Error::file("read", &path))?;
         let damaged = |offset: usize, index| Error::Damaged { path: path.clone(), offset: offset as u64, index };
         if !check_header(&path, &bytes, first)? {
             let unborn = last && !frame::acknowledges(&bytes, first) && frame_count(&bytes) == 0;
@@ -79,14 +77,20 @@ impl Segment {
             at += frame.bytes();
             next += 1;
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(Error::file("open", &path))?;
-        let mut segment = Self { path: path.clone(), first, offsets, len: at as u64, file };
+        let file = disk.open(&path).map_err(Error::file("open", &path))?;
+        let segment = Self { path: path.clone(), first, offsets, len: at as u64, file };
         if at < bytes.len() {
             if !last || frame::acknowledges(&bytes[at..], next) {
                 return Err(damaged(at, next));
             }
             tracing::warn!(path = %path.display(), offset = at, bytes = bytes.len() - at, "cut off a torn tail that was never acknowledged");
-            segment.set_len(at as u64)?;
+            segment.file.set_len(at as u64).map_err(Error::file("truncate", &path))?;
+        }
+        if last {
+            // If a sync of an earlier process failed, what can be read here may not be on the disk, and no later sync would
+            // write it: it is written anew before anything is built upon it.
+            let anew = segment.file.write_all_at(&bytes[..at], 0).and_then(|()| segment.file.sync());
+            anew.map_err(Error::file("write", &path))?;
         }
         Ok(Opened::Segment(segment))
     }
@@ -107,7 +111,7 @@ impl Segment {
         let written = tfcoord_fault::io!("log.append.write").and_then(|()| self.file.write_all_at(&bytes, self.len));
         written.map_err(Error::file("write", &self.path))?;
         tfcoord_fault::point!("log.append.written");
-        let synced = tfcoord_fault::io!("log.append.sync").and_then(|()| self.file.sync_data());
+        let synced = tfcoord_fault::io!("log.append.sync").and_then(|()| self.file.sync());
         synced.map_err(Error::file("sync", &self.path))?;
         tfcoord_fault::point!("log.append.synced");
         self.len += bytes.len() as u64;
@@ -125,7 +129,7 @@ impl Segment {
     }
 
     fn set_len(&mut self, len: u64) -> Result<(), Error> {
-        self.file.set_len(len).and_then(|()| self.file.sync_all()).map_err(Error::file("truncate", &self.path))?;
+        self.file.set_len(len).and_then(|()| self.file.sync()).map_err(Error::file("truncate", &self.path))?;
         self.len = len;
         Ok(())
     }

@@ -4,10 +4,10 @@
 //!   "tfcdsnap" │ crc32c u32 (of all that follows) │ version u32 │ index u64 │ term u64 │ payload …
 //! ```
 
-use super::Error;
 use super::frame::{u32_at, u64_at};
-use std::fs;
+use super::{Disk, Error, Real};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"tfcdsnap";
 const VERSION: u32 = 1;
@@ -29,13 +29,19 @@ pub struct Snapshot {
 /// The snapshots in a directory.
 #[derive(Debug)]
 pub struct Snapshots {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
 }
 
 impl Snapshots {
     /// Those in `dir`, which must exist.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self::new_on(Arc::new(Real), dir)
+    }
+
+    /// As [`new`](Self::new), on this disk.
+    pub fn new_on(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self { disk, dir: dir.to_owned() }
     }
 
     /// Keeps a snapshot, durable when this returns, and removes those that are no longer needed. Returns the index of
@@ -52,13 +58,13 @@ impl Snapshots {
         bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
         bytes.append(&mut body);
         tfcoord_fault::point!("log.snapshot.made");
-        tfcoord_fs::write_atomic(&self.path(snapshot.index), &bytes, 0o600)?;
+        self.disk.write_atomic(&self.path(snapshot.index), &bytes)?;
         tfcoord_fault::point!("log.snapshot.written");
         let all = self.indices()?;
         let (old, kept) = all.split_at(all.len().saturating_sub(KEPT));
         for index in old {
             let path = self.path(*index);
-            fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+            self.disk.remove(&path).map_err(Error::file("remove", &path))?;
         }
         Ok(kept.first().copied().unwrap_or(snapshot.index))
     }
@@ -70,7 +76,7 @@ impl Snapshots {
     pub fn newest(&self) -> Result<Option<Snapshot>, Error> {
         for index in self.indices()?.into_iter().rev() {
             let path = self.path(index);
-            let bytes = fs::read(&path).map_err(Error::file("read", &path))?;
+            let bytes = self.disk.read(&path).map_err(Error::file("read", &path))?;
             match read(&path, &bytes)?.filter(|snapshot| snapshot.index == index) {
                 Some(snapshot) => return Ok(Some(snapshot)),
                 None => tracing::warn!(path = %path.display(), "a snapshot is damaged: trying the one before"),
@@ -84,12 +90,9 @@ impl Snapshots {
     }
 
     fn indices(&self) -> Result<Vec<u64>, Error> {
-        let mut indices = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(Error::file("list", &self.dir))? {
-            let name = entry.map_err(Error::file("list", &self.dir))?.file_name();
-            let index = name.to_str().and_then(|name| name.strip_prefix("snapshot-")?.parse::<u64>().ok());
-            indices.extend(index);
-        }
+        let names = self.disk.names(&self.dir).map_err(Error::file("list", &self.dir))?;
+        let index = |name: &String| name.strip_prefix("snapshot-")?.parse::<u64>().ok();
+        let mut indices: Vec<u64> = names.iter().filter_map(index).collect();
         indices.sort_unstable();
         Ok(indices)
     }
@@ -112,6 +115,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Option<Snapshot>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn snapshot(index: u64) -> Snapshot {
         Snapshot { index, term: 1, payload: format!("state {index}").into_bytes() }

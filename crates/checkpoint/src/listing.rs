@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::manifest::{BYTES_MAX, Manifest};
 use crate::name::{self, Belongs, belongs};
-use crate::part::{OpenPart, file_length, verify_length};
+use crate::part::{file_length, verify_length};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -61,34 +61,26 @@ pub fn verify_lengths(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
     manifest.parts.iter().try_for_each(|part| verify_length(&dir.join(&part.file), part))
 }
 
-/// Whether all parts are as they were written: reads every byte of them.
-///
-/// # Errors
-/// Which one is not.
-pub fn verify_contents(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
-    manifest.parts.iter().try_for_each(|part| OpenPart::open(dir, part)?.stream(|_, _, _| {}))
-}
-
-/// The newest checkpoint whose manifest is whole and whose parts have their lengths.
+/// What a directory has to begin from.
 #[derive(Debug)]
-pub struct Newest {
-    /// It; nothing where there is none.
-    pub manifest: Option<Manifest>,
-    /// Newer ones that were passed over, the newest first, and why.
+pub struct Found {
+    /// Checkpoints whose manifest is whole and whose parts have their lengths, the newest first.
+    pub whole: Vec<Manifest>,
+    /// The others, the newest first, and why.
     pub passed_over: Vec<(CheckpointId, Error)>,
 }
 
-/// Looks for the newest checkpoint in `dir` to begin from, not newer than `limit`.
+/// Looks for checkpoints in `dir` to begin from.
 ///
 /// # Errors
 /// The directory cannot be listed.
-pub fn newest(dir: &Path, limit: Option<CheckpointId>) -> Result<Newest, Error> {
-    let mut passed_over = Vec::new();
-    for id in list(dir)?.into_iter().filter(|id| limit.is_none_or(|limit| *id <= limit)) {
+pub fn find(dir: &Path) -> Result<Found, Error> {
+    let mut found = Found { whole: Vec::new(), passed_over: Vec::new() };
+    for id in list(dir)? {
         match read(dir, id).and_then(|manifest| verify_lengths(dir, &manifest).map(|()| manifest)) {
-            Ok(manifest) => return Ok(Newest { manifest: Some(manifest), passed_over }),
-            Err(error) => passed_over.push((id, error)),
+            Ok(manifest) => found.whole.push(manifest),
+            Err(error) => found.passed_over.push((id, error)),
         }
     }
-    Ok(Newest { manifest: None, passed_over })
+    Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Removing: manifests first, so that what is listed is there.
 
 use crate::error::Error;
-use crate::listing::{files, list, read, verify_lengths};
+use crate::listing::{files, find, list};
 use crate::name::{Belongs, manifest};
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,19 +30,21 @@ pub fn remove(dir: &Path, id: CheckpointId) -> Result<(), Error> {
 
 /// Removes from `dir` all checkpoints but the newest `keep` (at least one) that are whole, and what attempts that never
 /// became one have left, if they are older than the newest whole one. Nothing of those `in_use` is touched: one that is
-/// being written or begun from. Returns the checkpoints that are gone, the newest first.
+/// being written or begun from; nor what is newer than all of them, as whoever asked did not know of it: by now it may be what
+/// a job goes back to, while a newer one lies there that will not be committed. Returns the checkpoints that are gone, the
+/// newest first.
 ///
 /// # Errors
 /// The first file that could not be removed; the others are.
 pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<CheckpointId>, Error> {
     let all = list(dir)?;
-    let whole = |id: &&CheckpointId| read(dir, **id).and_then(|manifest| verify_lengths(dir, &manifest)).is_ok();
     // Damaged ones do not count: what can be begun from is what is kept.
-    let kept: Vec<CheckpointId> = all.iter().filter(whole).take(keep.max(1)).copied().collect();
+    let kept: Vec<CheckpointId> = find(dir)?.whole.iter().take(keep.max(1)).map(|manifest| manifest.id).collect();
     let (Some(newest), Some(oldest)) = (kept.first(), kept.last()) else { return Ok(Vec::new()) };
+    let known = |id: &CheckpointId| in_use.iter().max().is_none_or(|newest| id < newest);
     let mut failed = None;
     let mut gone = Vec::new();
-    for id in all.iter().filter(|id| *id < oldest && !in_use.contains(id)) {
+    for id in all.iter().filter(|id| *id < oldest && known(id) && !in_use.contains(id)) {
         match remove(dir, *id) {
             Ok(()) => gone.push(*id),
             Err(error) => failed = failed.or(Some(error)),
@@ -51,7 +53,7 @@ pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<Che
     // With a manifest, even a damaged one, a part may be of use to somebody.
     let named: BTreeSet<CheckpointId> = list(dir)?.into_iter().chain(in_use.iter().copied()).collect();
     for (file, belongs) in files(dir)? {
-        if matches!(belongs, Belongs::Part(id) | Belongs::Temporary(id) if id < *newest && !named.contains(&id))
+        if matches!(belongs, Belongs::Part(id) | Belongs::Temporary(id) if id < *newest && known(&id) && !named.contains(&id))
             && let Err(error) = remove_file(dir, &file)
         {
             failed = failed.or(Some(error));

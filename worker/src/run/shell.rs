@@ -81,6 +81,8 @@ pub struct Shell<T> {
     /// What is reported.
     pub state: State,
     idle_since: Instant,
+    // Whether the export that the driver asked for is of the present generation.
+    export_wanted: bool,
     // The attempt of the export that is being written.
     exporting: u64,
     end: Option<End>,
@@ -114,6 +116,7 @@ impl<T: Transport> Shell<T> {
             preprocessing,
             state,
             idle_since: Instant::now(),
+            export_wanted: false,
             exporting: 0,
             end: None,
         };
@@ -186,6 +189,10 @@ impl<T: Transport> Shell<T> {
     pub fn message(&mut self, message: Message) {
         match message {
             Message::Retry => self.tell(Input::Retry),
+            Message::Curve(export, _) | Message::Export(export) if !self.export_wanted => {
+                // The curve that could be had by now would be another generation's, as far as that is.
+                self.tell(Input::Exported { attempt: export.attempt });
+            }
             Message::Curve(export, curve) => match curve {
                 Ok(curve) => self.write(*export, curve),
                 Err(error) => {
@@ -283,13 +290,17 @@ impl<T: Transport> Shell<T> {
                 self.kept.clear();
                 self.state.evaluated.clear();
                 self.state.exported = None;
+                self.export_wanted = false;
             }
             Effect::ReportShard { .. } => self.state.evaluated.extend(self.evaluated.take()),
             Effect::ReportExport { .. } => self.state.exported = self.exported.take(),
             Effect::Evaluate { evaluation, shard, records, .. } => {
                 self.trainer.command(Command::Evaluate { evaluation, shard, records });
             }
-            Effect::Export(export) => self.export(export),
+            Effect::Export(export) => {
+                self.export_wanted = true;
+                self.export(export);
+            }
             Effect::RetryAfter { ms } => self.later(Duration::from_millis(ms), Message::Retry),
             Effect::Stop { reason } => {
                 tracing::info!("told to stop: {reason}");

@@ -4,7 +4,7 @@ use super::*;
 use crate::trainer::Command;
 use serde_json::json;
 use tfcoord_types::id::{Generation, Incarnation, Revision};
-use tfcoord_types::view::Placement;
+use tfcoord_types::view::{Export, Placement};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -44,6 +44,22 @@ async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
     shell.event(event);
     assert_eq!(shell.end(), Some(&End::Failed));
     assert_eq!(shell.state.fault.as_ref().unwrap().message, "the trainer panicked: struck by lightning");
+}
+
+#[tokio::test]
+async fn the_curve_of_an_export_that_is_not_wanted_any_more_is_not_written() {
+    let (Started { trainer, preprocessing, variables }, mut events) = trainer();
+    let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
+    let state = State::new(Incarnation(1), 0, variables);
+    let (mut shell, _messages) = Shell::new(Incarnation(1), transport, trainer, preprocessing, state);
+    let dir = tempfile::tempdir().unwrap();
+    let outputs = dir.path().join("outputs");
+    // Asked for in an earlier generation than the one that has answered.
+    let export = Export { step: 2, dir: outputs.to_string_lossy().into(), attempt: 1, evaluations: vec![] };
+    shell.message(shell::Message::Curve(Box::new(export), Ok(vec![])));
+    drop(shell);
+    let event = tokio::time::timeout(WITHIN, events.recv()).await.expect("the trainer ends");
+    assert!(event.is_none() && !outputs.exists(), "it was written");
 }
 
 #[tokio::test]

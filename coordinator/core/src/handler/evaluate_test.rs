@@ -54,6 +54,18 @@ fn the_first_result_counts() {
 }
 
 #[test]
+fn results_of_an_old_generation_do_not_count() {
+    let mut world = evaluating(1);
+    let late = world.evaluated(W0, 0, &[0]);
+    world.done(world.lost(PS, 1));
+    world.register(PS, 2);
+    world.done(world.reach_now(PS, 4));
+    assert_eq!(shards(&world, W0), [0, 2], "they are evaluated anew");
+    let (generation, present) = (Generation(1), Generation(2));
+    assert_eq!(world.refused(late), Refusal::StaleGeneration { generation, present });
+}
+
+#[test]
 fn shards_of_a_dead_worker_go_to_others() {
     let mut world = evaluating(1);
     let late = world.evaluated(W0, 0, &[0]);

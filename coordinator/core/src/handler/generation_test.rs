@@ -6,6 +6,7 @@ use crate::outcome::Refusal;
 use crate::test::fixture::{PS, W0, W1, World, counts, file, submit};
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::{CheckpointId, Generation};
+use tfcoord_types::job::Checkpointing;
 use tfcoord_types::view::Evaluation;
 
 fn discard(world: &World, id: CheckpointId) -> Command {
@@ -93,6 +94,31 @@ fn a_checkpoint_at_an_epochs_end_is_evaluated_first() {
     world.done(world.reach_now(PS, 4));
     world.done(world.reach_now(PS1, 4));
     assert_eq!(world.job().evaluating.as_ref().unwrap().step, 4);
+}
+
+#[test]
+fn a_server_that_is_lost_after_the_last_checkpoint_leaves_only_the_export_to_be_done_again() {
+    let mut file = file(2, 2, 1, true);
+    file.checkpoint = Some(Checkpointing::default());
+    let mut world = World::running_file(file);
+    let id = world.cut(4);
+    for server in [PS, PS1] {
+        world.done(world.reach_now(server, 4));
+        world.done(world.written(server, id));
+    }
+    for task in [W0, W1] {
+        world.apply(world.evaluated_now(task, 0, &[0, 1, 2]));
+    }
+    world.done(Command::CommitCheckpoint { job: world.job.clone(), id });
+    assert_eq!(world.job().state, JobState::Finalizing);
+    world.done(world.lost(PS, 1));
+    world.register(PS, 2);
+    assert_eq!((world.job().state, world.job().run_until, world.job().evaluations.len()), (JobState::Running, 4, 1));
+    world.done(world.reach_now(PS, 4));
+    world.done(world.reach_now(PS1, 4));
+    assert_eq!((world.job().state, world.job().evaluating.clone()), (JobState::Finalizing, None));
+    world.done(world.export(W0));
+    assert_eq!(world.job().state, JobState::Succeeded);
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
         Role::ParameterServer => job.file.parameter_server.max_restarts,
     };
     let advance = job.advance();
-    // Without one that never had lanes the job advances: what ends at each start must not be launched again and again at once.
-    let is_missed = job.lanes.is_empty() || job.lane_holders().contains(&task);
+    // Without a worker that never had lanes the job advances: what ends at each start must not be launched again and again at once.
+    let is_missed = task.role == Role::ParameterServer || job.lanes.is_empty() || job.lane_holders().contains(&task);
     let Some(state) = job.tasks.get_mut(&task) else { return };
     let incarnation = state.incarnation();
     if advance > state.lost_at {

@@ -21,7 +21,9 @@ pub(super) fn reach_step(job: &mut Job, generation: Generation, incarnation: Inc
     server.reached = step;
     if job.all_servers_at(newest) {
         job.step = newest;
-        if job.evaluates() { evaluate::begin(job) } else { finish::finalize(job) }
+        // A generation may begin at the very end, with all evaluations.
+        let evaluated = job.evaluations.last().is_some_and(|evaluation| evaluation.step == newest);
+        if job.evaluates() && !evaluated { evaluate::begin(job) } else { finish::finalize(job) }
     }
     Ok(Outcome::Done)
 }

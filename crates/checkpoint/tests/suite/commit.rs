@@ -2,7 +2,7 @@
 
 use crate::fixture::{everything, id, manifest, names, parts, restored, saved};
 use std::fs;
-use tfcoord_checkpoint::{Error, Manifest, commit, list, newest, read, verify_lengths};
+use tfcoord_checkpoint::{Error, Found, Manifest, commit, find, list, read, verify_lengths};
 use tfcoord_types::checkpoint::PartFile;
 
 #[test]
@@ -92,17 +92,17 @@ fn a_manifest_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_newest_whole_one_is_found_and_the_others_are_named() {
+fn whole_ones_are_found_and_the_others_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert!(newest(dir, None).unwrap().manifest.is_none());
+    assert!(find(dir).unwrap().whole.is_empty());
     let saved: Vec<Manifest> = [100, 900, 1000].into_iter().map(|step| saved(dir, id(step), 1, 1)).collect();
     assert_eq!(list(dir).unwrap(), [id(1000), id(900), id(100)], "by number, not by text");
-    assert_eq!(newest(dir, None).unwrap().manifest.as_ref(), Some(&saved[2]));
-    assert_eq!(newest(dir, Some(id(950))).unwrap().manifest.as_ref(), Some(&saved[1]));
+    let whole = |found: &Found| found.whole.iter().map(|manifest| manifest.id).collect::<Vec<_>>();
+    assert_eq!(whole(&find(dir).unwrap()), [id(1000), id(900), id(100)]);
     fs::write(dir.join("1-1000-1007.json"), "{}").unwrap();
     fs::remove_file(dir.join(&saved[1].parts[0].file)).unwrap();
-    let found = newest(dir, None).unwrap();
-    assert_eq!(found.manifest.as_ref(), Some(&saved[0]));
+    let found = find(dir).unwrap();
+    assert_eq!((whole(&found), &found.whole[0]), (vec![id(100)], &saved[0]));
     assert_eq!(found.passed_over.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1000), id(900)]);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use tfcoord_checkpoint::{commit, list, newest, read, sweep};
+use tfcoord_checkpoint::{commit, find, list, read, sweep};
 
 const DIR: &str = "CHECKPOINT_DIR";
 
@@ -39,9 +39,9 @@ fn points() -> Vec<&'static str> {
 
 // All that is listed is whole. Which is the newest?
 fn whole(dir: &Path, what: &str) -> u64 {
-    let found = newest(dir, None).unwrap();
+    let found = find(dir).unwrap();
     assert!(found.passed_over.is_empty(), "{what}: {:?}", found.passed_over);
-    let manifest = found.manifest.unwrap_or_else(|| panic!("{what}: nothing is left"));
+    let manifest = found.whole.into_iter().next().unwrap_or_else(|| panic!("{what}: nothing is left"));
     for id in list(dir).unwrap() {
         let restored = read(dir, id).and_then(|manifest| restored(dir, &manifest, &everything()));
         restored.unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -28,10 +28,22 @@ fn the_newest_whole_ones_are_kept() {
         saved(dir, id(step), 1, 1);
     }
     fs::write(dir.join("1-400-407.json"), "damaged").unwrap();
-    assert_eq!(sweep(dir, 2, &[id(100)]).unwrap(), [id(200)]);
+    assert_eq!(sweep(dir, 2, &[id(100), id(500)]).unwrap(), [id(200)]);
     assert_eq!(list(dir).unwrap(), [id(500), id(400), id(300), id(100)], "a damaged one is not counted, one in use is not touched");
     assert_eq!(sweep(dir, 0, &[]).unwrap(), [id(400), id(300), id(100)]);
     assert_eq!(names(dir).len(), 2);
+}
+
+#[test]
+fn what_was_saved_after_the_sweep_was_asked_for_is_not_judged_by_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for step in [100, 200, 300, 400] {
+        saved(dir, id(step), 1, 1);
+    }
+    // Asked for when 200 was the newest: it does not know that 300 is what is gone back to, and 400 never will be.
+    assert_eq!(sweep(dir, 1, &[id(200)]).unwrap(), [id(100)]);
+    assert_eq!(list(dir).unwrap(), [id(400), id(300), id(200)]);
 }
 
 #[test]

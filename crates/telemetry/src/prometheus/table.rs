@@ -73,6 +73,8 @@ pub const RECORDED_METRICS: &[Metric] = &[
     histogram("tfcoord_log_fsync_seconds", COORDINATOR, FSYNC_S, "Time of one fsync of the coordinator's log."),
     gauge("tfcoord_sessions", COORDINATOR, &[], "Task sessions open at the moment."),
     counter("tfcoord_tasks_lost_total", COORDINATOR, Unit::Count, &[], "Tasks declared lost."),
+    counter("tfcoord_checkpoint_bytes_total", SERVER, Unit::Bytes, &[], "Bytes of checkpoints written."),
+    histogram("tfcoord_checkpoint_write_seconds", SERVER, STEP_S, "Time from a checkpoint's first chunk until its part was synced."),
     counter("tfcoord_chunk_updates_total", SERVER, Unit::Count, &[], "Chunks moved on by one step of the optimizer."),
     gauge("tfcoord_held_blocks", SERVER, &[], "Blocks of gradient sums held until their step is complete."),
     counter("tfcoord_push_bytes_total", SERVER, Unit::Bytes, &[], "Bytes of gradients received in pushes."),

@@ -33,7 +33,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
 ];
 
 /// Tests and benchmarks: they see anything, nothing sees them.
-const SEE_ANYTHING: &[&str] = &["benches", "e2e", "tidy"];
+const SEE_ANYTHING: &[&str] = &["benches", "e2e", "sim", "tidy"];
 
 const PREFIX: &str = "tfcoord-";
 

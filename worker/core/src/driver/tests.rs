@@ -213,8 +213,9 @@ fn steps_end_at_run_until_and_evaluation_is_of_that_step() {
     bed.chunk(0, 5);
     assert_eq!(bed.chunk(1, 5), "keep chunk 1 version 5, use version 5, evaluate 2 shard 0 at step 5");
     assert_eq!(bed.see(with(3)), "applied revision 3");
-    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 0 }), "evaluate 2 shard 3 at step 5");
-    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 3 }), "");
+    let next = "report shard 0 of evaluation 2, evaluate 2 shard 3 at step 5";
+    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 0 }), next);
+    assert_eq!(bed.apply(Input::Evaluated { evaluation: 2, shard: 3 }), "report shard 3 of evaluation 2");
     assert_eq!(bed.see(view(4)), "applied revision 4, compute step 5 lanes 0..2", "the model has these parameters");
 }
 
@@ -227,6 +228,20 @@ fn it_ends_when_it_is_told_to() {
     assert_eq!(Bed::pushed().answer(3, 0, Answer::Fenced), "fenced");
     let refused = Answer::Refused { reason: "why".into() };
     assert_eq!(Bed::pushed().answer(3, 0, refused), "fail: the push of step 3, chunk 0, lanes 0..2 was refused: why");
+}
+
+#[test]
+fn what_is_evaluated_of_an_earlier_generation_is_not_wanted() {
+    let mut bed = Bed(Driver::new(ME));
+    let evaluate = Evaluate { evaluation: 0, step: 5, shards: vec![(0, 0..10)] };
+    let with = |revision, generation| TaskView { run_until: 5, generation, evaluate: Some(evaluate.clone()), ..view(revision) };
+    bed.see(with(1, Generation(1)));
+    bed.connected(0, 5);
+    bed.connected(1, 5);
+    bed.chunk(0, 5);
+    assert!(bed.chunk(1, 5).ends_with("evaluate 0 shard 0 at step 5"));
+    bed.see(with(2, Generation(2)));
+    assert_eq!(bed.apply(Input::Evaluated { evaluation: 0, shard: 0 }), "", "it was of parameters that are gone");
 }
 
 #[test]

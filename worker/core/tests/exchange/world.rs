@@ -236,7 +236,7 @@ impl<'a> World<'a> {
                     self.workers.remove(&worker);
                     return;
                 }
-                Effect::Applied { .. } => {}
+                Effect::Applied { .. } | Effect::ReportShard { .. } | Effect::ReportExport { .. } => {}
                 other => panic!("{worker}: {other}"),
             }
         }

@@ -1,0 +1,82 @@
+//! Where the files of checkpoints lie: written and removed on threads of their own, so that the leader never waits for one.
+
+use crate::leader::handle::Handle;
+use crate::leader::request::Request;
+use std::io;
+use std::path::Path;
+use std::thread;
+use tfcoord_checkpoint::Manifest;
+use tfcoord_coordinator_core::job::Job;
+use tfcoord_types::id::{CheckpointId, JobId};
+
+/// Where the files of checkpoints lie.
+pub trait Files: Send {
+    /// Begins to commit a checkpoint whose parts lie in `dir`. What became of it is given to
+    /// [`Saver::written`](super::Saver::written).
+    ///
+    /// # Errors
+    /// It could not even begin.
+    fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()>;
+
+    /// Begins to remove what is not wanted any more. Nobody waits for it, and it is done again after the next commit.
+    fn sweep(&self, leftovers: Leftovers);
+}
+
+/// What of a job's checkpoints is wanted: all else, beyond what is kept and what was begun before and not finished, is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Where they lie.
+    pub dir: String,
+    /// The newest so many stay.
+    pub keep: usize,
+    /// And so do these.
+    pub in_use: Vec<CheckpointId>,
+}
+
+impl Leftovers {
+    /// Of a job as it is now.
+    pub fn of(job: &Job) -> Self {
+        let (dir, keep) = (job.checkpoint_dir(), job.checkpointing().keep as usize);
+        let checkpoints = &job.checkpoints;
+        let used = checkpoints.committed.iter().chain(&checkpoints.restored).map(|checkpoint| checkpoint.id);
+        let used = used.chain(checkpoints.cutting.as_ref().map(|cutting| cutting.id));
+        // Of a job that is over nobody begins from one any more.
+        let in_use = used.filter(|_| !job.is_over()).collect();
+        Self { dir, keep, in_use }
+    }
+}
+
+/// Files on this machine's disks, and a thread for each thing to do with them.
+pub(in crate::leader) struct Threads(pub Handle);
+
+impl Files for Threads {
+    fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()> {
+        let (handle, job, id) = (self.0.clone(), job.clone(), manifest.id);
+        let write = move || {
+            let result = tfcoord_checkpoint::commit(Path::new(&dir), &manifest).map_err(|error| error.to_string());
+            // A leader that has ended looks again when it is there again.
+            let _ended = handle.tell_waiting(Request::Saved { job, id, result });
+        };
+        thread::Builder::new().name("manifest".into()).spawn(write).map(drop)
+    }
+
+    fn sweep(&self, leftovers: Leftovers) {
+        sweep(leftovers);
+    }
+}
+
+/// Removes what is not wanted any more.
+pub(in crate::leader) fn sweep(leftovers: Leftovers) {
+    let swept = move || {
+        let Leftovers { dir, keep, in_use } = leftovers;
+        let path = Path::new(&dir);
+        if path.exists()
+            && let Err(error) = tfcoord_checkpoint::sweep(path, keep, &in_use)
+        {
+            tracing::warn!(%error, dir, "cannot remove old checkpoints");
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("sweep".into()).spawn(swept) {
+        tracing::warn!(%error, "no thread to remove old checkpoints");
+    }
+}
