@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
 /// A task's name and the number of a launch of it.
@@ -23,11 +23,11 @@ pub struct Recovery {
 impl Recovery {
     /// Watches the workers of the only job in `lab` while `run` does something.
     pub fn watch<T>(lab: &Lab, run: impl FnOnce() -> T) -> (Self, T) {
-        let over = AtomicBool::new(false);
+        let (going_on, over) = mpsc::channel();
         let (steps, result) = std::thread::scope(|scope| {
-            let watching = scope.spawn(|| first_steps(lab, &over));
+            let watching = scope.spawn(|| first_steps(lab, over));
             let result = run();
-            over.store(true, Ordering::Relaxed);
+            drop(going_on);
             (watching.join().expect("nobody panics while watching"), result)
         });
         let log = fs::read_to_string(lab.state_dir().join("coordinator.log")).unwrap_or_default();
@@ -70,10 +70,10 @@ fn time(text: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(days * 86_400).ok()?) + Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-// When each worker that replaces another has done a step, as its metrics say.
-fn first_steps(lab: &Lab, over: &AtomicBool) -> BTreeMap<Launch, SystemTime> {
+// When each worker that replaces another has done a step, as its metrics say, looked at every 3 ms.
+fn first_steps(lab: &Lab, over: mpsc::Receiver<()>) -> BTreeMap<Launch, SystemTime> {
     let (mut found, mut gone) = (BTreeMap::new(), BTreeSet::new());
-    while !over.load(Ordering::Relaxed) {
+    while over.recv_timeout(Duration::from_millis(3)) == Err(RecvTimeoutError::Timeout) {
         for (launch, address) in replacements(lab) {
             if found.contains_key(&launch) || gone.contains(&address) {
                 continue;
@@ -84,8 +84,6 @@ fn first_steps(lab: &Lab, over: &AtomicBool) -> BTreeMap<Launch, SystemTime> {
                 None => drop(gone.insert(address)),
             }
         }
-        #[expect(clippy::disallowed_methods, reason = "a thread of its own, between two looks")]
-        std::thread::sleep(Duration::from_millis(3));
     }
     found
 }
