@@ -5,7 +5,7 @@ use tfcoord_checkpoint::{Error, FORMAT, Kind, Manifest, PartName, PartWriter, Te
 use tfcoord_types::checkpoint::PartFile;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts};
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation, JobId};
-use tfcoord_types::job::{Optimizer, Schedule, Train};
+use tfcoord_types::job::{Optimizer, Schedule, Sync, Train};
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -75,6 +75,7 @@ pub fn manifest(id: CheckpointId, segments: u64, parts: Vec<PartFile>) -> Manife
         schedule: Schedule::Constant,
         warm_up_steps: 0,
         clip_norm: None,
+        sync: Sync::Bsp,
     };
     Manifest {
         format: FORMAT,
