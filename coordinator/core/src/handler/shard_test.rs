@@ -139,5 +139,5 @@ fn a_job_goes_on_from_the_end_of_an_epoch_only() {
     let (mut world, _) = resumed(63);
     world.start();
     world.done(world.join(W0));
-    assert_eq!((world.job().run_until, world.job().leased_epoch(), owners(&world).len() > 0), (126, 1, true));
+    assert_eq!((world.job().run_until, world.job().leased_epoch(), !owners(&world).is_empty()), (126, 1, true));
 }
