@@ -168,8 +168,9 @@ impl Holder {
         }
         metrics::counter!("tfcoord_pushes_total", "outcome" => outcome.unwrap_or("completed")).increment(1);
         tfcoord_fault::point!("ps.push.taken");
-        self.carry_out();
+        // Before anybody hears of the push, so that whoever then looks at it finds it counted.
         metrics::gauge!("tfcoord_held_blocks").set(u32::try_from(self.server.held_blocks()).unwrap_or(u32::MAX));
+        self.carry_out();
     }
 
     /// What the core cannot see: another map, or another idea of where the chunk lies.
