@@ -86,8 +86,10 @@ impl Job {
 
     /// The checkpoint of which every part lies there, and whose manifest the leader should write.
     pub fn complete_cut(&self) -> Option<&Cutting> {
+        // Asked for of every job in every turn: the servers are only looked at where something is cut.
+        let cutting = self.checkpoints.cutting.as_ref()?;
         let slots: BTreeSet<u32> = self.placement.iter().flat_map(|placement| placement.servers.iter().copied()).collect();
-        self.checkpoints.cutting.as_ref().filter(|cutting| cutting.parts.keys().copied().eq(slots))
+        cutting.parts.keys().copied().eq(slots).then_some(cutting)
     }
 
     /// Whether its last parameters are to be saved before it has succeeded.

@@ -57,6 +57,8 @@ pub(super) struct Office {
     saver: Saver,
     reconciler: Reconciler,
     ended_jobs_kept: usize,
+    // Tasks that ran when the launcher was looked at last: at once after each launch and end.
+    running: usize,
     // Whether files may lie there that nobody wants any more.
     sweep_due: bool,
     outlets: Outlets,
@@ -101,6 +103,7 @@ impl Office {
             saver: Saver::new(Box::new(Threads(handle))),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
+            running: 0,
             // An earlier coordinator may have been killed.
             sweep_due: true,
             outlets: Outlets::default(),
@@ -242,6 +245,7 @@ impl Office {
                 tfcoord_fault::point!("leader.reconcile.due");
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
+                self.running = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
                 if self.sweep_due {
                     self.results.tidy(&self.cluster);
                     self.sweep_due = !self.state.sweep(&self.wanted());
@@ -404,8 +408,8 @@ impl Office {
             self.count();
         }
         let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
-        let tasks = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
-        self.active.send_if_modified(|active| std::mem::replace(active, jobs + tasks) != jobs + tasks);
+        let active_now = jobs + self.running;
+        self.active.send_if_modified(|active| std::mem::replace(active, active_now) != active_now);
     }
 
     fn count(&self) {
