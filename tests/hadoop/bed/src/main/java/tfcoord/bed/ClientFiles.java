@@ -1,12 +1,10 @@
 package tfcoord.bed;
 
 import java.io.File;
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.util.Map;
-import org.apache.hadoop.conf.Configuration;
+import java.util.stream.Collectors;
 
 /** core-site.xml and hdfs-site.xml as an administrator would hand them to clients. */
 final class ClientFiles {
@@ -41,10 +39,9 @@ final class ClientFiles {
     }
 
     private static void xml(File file, Map<String, String> keys) throws IOException {
-        Configuration configuration = new Configuration(false);
-        keys.forEach(configuration::set);
-        try (OutputStream stream = new FileOutputStream(file)) {
-            configuration.writeXml(stream);
-        }
+        String properties = keys.entrySet().stream()
+                .map(key -> "  <property><name>" + key.getKey() + "</name><value>" + key.getValue() + "</value></property>\n")
+                .collect(Collectors.joining());
+        Files.writeString(file.toPath(), "<?xml version=\"1.0\"?>\n<configuration>\n" + properties + "</configuration>\n");
     }
 }

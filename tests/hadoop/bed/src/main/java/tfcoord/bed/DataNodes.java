@@ -10,6 +10,8 @@ import org.apache.hadoop.hdfs.server.datanode.DataNode;
  * not told of a death; it finds out as it does at a site, after minutes.
  */
 final class DataNodes {
+    private static final int START_MS = 60_000;
+
     private final MiniDFSCluster cluster;
     private final String[] addresses;
     private final DataNodeProperties[] stopped;
@@ -42,7 +44,9 @@ final class DataNodes {
         }
         cluster.restartDataNode(stopped[number], true);
         stopped[number] = null;
-        cluster.waitActive();
+        for (DataNode node : cluster.getDataNodes()) {
+            cluster.waitDatanodeFullyStarted(node, START_MS);
+        }
     }
 
     private static String address(DataNode node) {

@@ -42,9 +42,8 @@ public final class Main {
         Bed bed = new Bed(options);
         ClientFiles.write(options, bed);
         answers.println("READY " + ready(options, bed));
-        boolean stopped = serve(new Commands(bed), answers);
-        bed.stop();
-        if (!stopped) {
+        if (!serve(new Commands(bed), answers)) {
+            bed.stop();
             remove(options.file(""));
         }
         return 0;

@@ -46,7 +46,6 @@ final class Settings {
         core(options).forEach(configuration::set);
         hdfs(options).forEach(configuration::set);
         configuration.set("dfs.namenode.fs-limits.min-block-size", "1");
-        configuration.set("dfs.bytes-per-checksum", "512");
         configuration.set("dfs.heartbeat.interval", "1");
         configuration.set("dfs.ha.tail-edits.period", "1");
         configuration.set("dfs.ha.tail-edits.period.backoff-max", "0");
@@ -69,6 +68,9 @@ final class Settings {
         for (String server : new String[] {"namenode", "datanode"}) {
             configuration.set("dfs." + server + ".keytab.file", options.keytab("hdfs"));
         }
+        // Tickets may live for a minute only.
+        configuration.set("hadoop.kerberos.min.seconds.before.relogin", "5");
+        configuration.set("hadoop.security.crypto.codec.classes.aes.ctr.nopadding", "org.apache.hadoop.crypto.JceAesCtrCryptoCodec");
         configuration.set("ignore.secure.ports.for.testing", "true");
         configuration.set("dfs.http.policy", "HTTP_ONLY");
         configuration.set("dfs.web.authentication.kerberos.principal", options.principal(WEB));
