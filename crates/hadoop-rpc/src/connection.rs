@@ -206,7 +206,7 @@ fn context(identity: &Identity) -> ConnectionContext {
     ConnectionContext { user, protocol: Some(PROTOCOL.to_owned()) }
 }
 
-/// Kerberos may ask the KDC, which takes its time.
+/// Kerberos may ask the KDC, which takes its time. A step that is given up ends by itself, with the library's own patience.
 async fn off_thread<T: Send + 'static>(
     mut mechanism: Mechanism,
     step: impl FnOnce(&mut Mechanism) -> Result<T, Error> + Send + 'static,

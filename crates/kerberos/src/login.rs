@@ -113,7 +113,12 @@ impl Login {
         let (context, cache) = (context(&self.libraries.krb5)?, self.cache());
         let place = || format!("renewing the ticket of {}", self.principal);
         let who = self.name(&context)?;
+        let before = self.ticket()?;
         let mut ticket = context.cache(cache.name()).and_then(|cache| context.renew(&who, &cache)).map_err(at(place))?;
+        // At the end of what it may be renewed, the KDC gives one that is over sooner.
+        if Ticket::from(ticket.times()).end < before.end {
+            return Err(Error::NotRenewable { place: place(), cause: "the KDC gives one that is over sooner".to_owned() });
+        }
         self.store(&context, &who, &mut ticket)
     }
 

@@ -86,3 +86,10 @@ fn only_what_was_not_carried_out_goes_to_the_other_name_node() {
     assert!(matches!(what_next(&broken("connect")), Next::Other));
     assert!(matches!(what_next(&broken("cancelDelegationToken")), Next::Unknown));
 }
+
+#[test]
+fn a_configuration_shows_no_secret() {
+    let token = Token { identifier: Vec::new(), password: b"canary".to_vec().into(), kind: "k".into(), service: "s".into() };
+    let shown = format!("{:?}", Config { credentials: Credentials::Token(token), ..config(Vec::new()) });
+    assert!(shown.contains("service: \"s\"") && !shown.contains("canary") && !shown.contains("99, 97"), "{shown}");
+}

@@ -70,3 +70,42 @@ fn nonce() -> Result<String, getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     Ok(BASE64_STANDARD.encode(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHALLENGE: &[u8] = br#"realm="default",nonce="n",qop="auth-conf,auth",cipher="3des,rc4",algorithm=md5-sess"#;
+
+    fn client(least: Protection) -> Client {
+        let auth = Auth { protocol: Some(String::new()), server: Some("default".into()), ..Auth::default() };
+        let token = Token { identifier: vec![1], password: vec![2].into(), kind: String::new(), service: String::new() };
+        Client::new("nn:8020", &auth, &token, least)
+    }
+
+    #[test]
+    fn a_server_that_does_not_prove_itself_is_refused() {
+        for last in [b"".as_slice(), b"rspauth=00000000000000000000000000000000"] {
+            let mut client = client(Protection::Authentication);
+            client.answer(CHALLENGE).unwrap();
+            assert!(matches!(client.answer(last), Err(Error::Imposter { .. })));
+            assert!(matches!(client.finish(last), Err(Error::Imposter { .. })));
+        }
+        assert!(matches!(client(Protection::Authentication).finish(b"rspauth="), Err(Error::Imposter { .. })));
+    }
+
+    #[test]
+    fn the_weakest_that_is_strong_enough_is_asked_for() {
+        let asked = |least| String::from_utf8(client(least).answer(CHALLENGE).unwrap()).unwrap();
+        let (weak, strong) = (asked(Protection::Authentication), asked(Protection::Integrity));
+        assert!(weak.ends_with(",qop=auth") && weak.contains(r#"digest-uri="/default""#), "{weak}");
+        assert!(strong.ends_with(",qop=auth-conf,cipher=rc4"), "{strong}");
+    }
+
+    #[test]
+    fn without_a_known_cipher_nothing_is_sent() {
+        let challenge = br#"nonce="n",qop="auth-conf",cipher="3des,des",algorithm=md5-sess"#;
+        let error = client(Protection::Privacy).answer(challenge).unwrap_err().to_string();
+        assert!(error.contains("encrypts for tokens with 3des, des only"), "{error}");
+    }
+}
