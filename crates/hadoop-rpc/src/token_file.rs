@@ -52,7 +52,7 @@ pub enum Reason {
     #[error("it does not begin with HDTS: write it with `hdfs fetchdt`, or let the coordinator do it")]
     Magic,
     /// Its format is another.
-    #[error("format {0}, where 0 is known: write it with `hdfs fetchdt`, without `-Dhadoop.token.file.format`")]
+    #[error("format {0}, where 0 is known: write it with `hdfs fetchdt`, or with `-format java` of `hadoop dtutil`")]
     Version(u8),
     /// It is damaged.
     #[error("damaged at {0}: fetch it again with `hdfs fetchdt`")]

@@ -68,6 +68,8 @@ enum What {
     Spnego { service: String },
     /// Prints a line for each block: offset, length, hosts.
     Blocks { path: String },
+    /// Prints a file's length for each line of the standard input, over one client.
+    Lengths { path: String },
     /// Gets a token into a file.
     GetToken { renewer: String, file: PathBuf },
     /// Renews the token in a file; prints for how many seconds it is good.
@@ -102,6 +104,12 @@ async fn main() -> Result<()> {
             println!("length {}", found.file_length);
             for block in found.blocks {
                 println!("{} {} {} {}", block.offset, block.length, block.hosts.join(","), block.data_nodes.join(","));
+            }
+        }
+        What::Lengths { path } => {
+            let name_node = arguments.name_node().await?;
+            for line in std::io::stdin().lines() {
+                println!("{} {}", line?, name_node.block_locations(path, 0, 1).await?.file_length);
             }
         }
         What::GetToken { renewer, file } => {

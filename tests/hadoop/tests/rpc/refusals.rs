@@ -7,7 +7,7 @@ use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 #[test]
 fn refusals_say_what_helps() {
     let Some(hadoop) = Hadoop::start(Form::new(Security::Integrity)) else { return };
-    let (asker, file) = (Asker(&hadoop), hadoop.path().join("token"));
+    let (asker, file) = (Asker::of(&hadoop), hadoop.path().join("token"));
     let path = file.to_str().unwrap();
     let check = |answer: Result<String, String>, parts: &[&str]| {
         let error = answer.unwrap_err();
@@ -56,7 +56,7 @@ fn a_forged_token(asker: &Asker<'_>, file: &std::path::Path) {
 #[test]
 fn without_security_a_name_is_enough() {
     let Some(hadoop) = Hadoop::start(Form::new(Security::Simple)) else { return };
-    let asker = Asker(&hadoop);
+    let asker = Asker::of(&hadoop);
     let error = asker.by_name("alice", &["blocks", "/nothing"]).unwrap_err();
     assert!(error.contains("File does not exist"), "{error}");
     let error = asker.by_name("alice", &["get-token", "x", "/dev/null"]).unwrap_err();
