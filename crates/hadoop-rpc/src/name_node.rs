@@ -167,11 +167,11 @@ impl NameNode {
 
     /// Calls the active NameNode. What is not `repeatable` is sent on a fresh connection, once.
     async fn call<R: Message + Default>(&self, method: &'static str, argument: &impl Message, repeatable: bool) -> Result<R, Error> {
-        let mut session = self.session.lock().await;
-        if !repeatable {
-            session.idle = None;
-        }
         self.within(method, async |last| {
+            let mut session = self.session.lock().await;
+            if !repeatable {
+                session.idle = None;
+            }
             loop {
                 // Out of its place: a call that is given up half-way leaves a connection that nobody may use.
                 let mut connection = match session.idle.take() {

@@ -30,6 +30,19 @@ async fn silence_ends_with_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_for_another_call_counts() {
+    let (_listener, address) = listener().await;
+    let config = config(vec![address]);
+    let name_node = NameNode { identity: identity(&config), config, session: Mutex::default() };
+    let begin = Instant::now();
+    let (first, second) = tokio::join!(name_node.block_locations("/a", 0, 1), name_node.block_locations("/b", 0, 1));
+    for answer in [first, second] {
+        assert!(matches!(answer, Err(Error::Deadline { .. })), "{answer:?}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(31), "by tokio's clock: {:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_name_node_is_tried_until_the_deadline() {
     let (mut addresses, mut doors) = (Vec::new(), Vec::new());
     for _ in 0..2 {

@@ -23,6 +23,27 @@ fn a_file_comes_back_as_it_was_written() {
     assert_eq!(services, ["127.0.0.1:8020"]);
 }
 
+/// Written by `hdfs fetchdt --renewer tfcoord` of Hadoop 3.5.0, for a cluster that is no more.
+const FETCHED: &[u8] = b"HDTS\x00\x01\x0f127.0.0.1:38773)\x00\x0ealice@BED.TEST\x07tfcoord\x00\x8a\x01\xa2\x170[\xe3\x8a\x01\xa2;<\xdf\
+    \xe3\x01\x02\x14\x04L\xd9\xe9\xda\xf3\xdb\xce\xfd\x1c\xd2X\xde\xd7\x80r\xce\xec\x07!\x15HDFS_DELEGATION_TOKEN\
+    \x0f127.0.0.1:38773\x00";
+
+#[test]
+fn a_file_of_hadoop_is_read_and_written_alike() {
+    let file = TokenFile::parse(FETCHED).unwrap();
+    let (alias, token) = &file.tokens[0];
+    assert_eq!(
+        (alias.as_str(), token.service.as_str(), token.kind.as_str()),
+        ("127.0.0.1:38773", "127.0.0.1:38773", HDFS_DELEGATION_TOKEN)
+    );
+    let identifier = token.identifier().unwrap();
+    assert_eq!((identifier.owner.as_str(), identifier.renewer.as_str(), identifier.sequence), ("alice@BED.TEST", "tfcoord", 1));
+    // As Hadoop's log had it, in milliseconds.
+    let issued = identifier.issued.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    assert_eq!(issued, 1_795_685_374_947);
+    assert_eq!(file.encode().expose(), FETCHED);
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let shown = format!("{:?}", sample());

@@ -49,7 +49,8 @@ super::functions! {
     gss_acquire_cred_from(*mut u32, Handle, u32, *mut RawOidSet, c_int, *const RawStore, *mut Handle, *mut Handle, *mut u32) -> u32;
     gss_release_cred(*mut u32, *mut Handle) -> u32;
     gss_init_sec_context(
-        *mut u32, Handle, *mut Handle, Handle, *mut RawOid, u32, u32, Handle, *mut RawBuffer, *mut Handle, *mut RawBuffer, *mut u32, *mut u32
+        *mut u32, Handle, *mut Handle, Handle, *mut RawOid, u32, u32,
+        Handle, *mut RawBuffer, *mut Handle, *mut RawBuffer, *mut u32, *mut u32
     ) -> u32;
     gss_delete_sec_context(*mut u32, *mut Handle, *mut RawBuffer) -> u32;
     gss_wrap(*mut u32, Handle, c_int, u32, *mut RawBuffer, *mut c_int, *mut RawBuffer) -> u32;
