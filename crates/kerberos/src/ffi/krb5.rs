@@ -58,6 +58,15 @@ pub struct Times {
     pub renew_till: u32,
 }
 
+// As a C compiler lays them out for 64 bits: a slip in one field would shift those behind it.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::offset_of;
+    assert!(size_of::<RawCredentials>() == 120 && offset_of!(RawCredentials, server) == 16);
+    assert!(offset_of!(RawCredentials, times) == 48 && offset_of!(RawCredentials, ticket) == 80);
+    assert!(size_of::<RawEntry>() == 48 && offset_of!(RawEntry, principal) == 8 && offset_of!(RawEntry, key) == 24);
+};
+
 super::functions! {
     krb5_init_context(*mut Handle) -> i32;
     krb5_free_context(Handle) -> ();
