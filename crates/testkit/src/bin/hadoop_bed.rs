@@ -57,7 +57,11 @@ fn main() -> anyhow::Result<()> {
     writeln!(out, "# {} WebHDFS http://localhost:{}/webhdfs/v1", hadoop.url(), hadoop.http_port(0))?;
     out.flush()?;
     for line in io::stdin().lock().lines() {
-        match carry_out(&hadoop, line?.trim()) {
+        let line = line?;
+        if line.trim() == "stop" {
+            break;
+        }
+        match carry_out(&hadoop, line.trim()) {
             Ok(answer) => writeln!(out, "OK {answer}")?,
             Err(error) => writeln!(out, "ERROR {error}")?,
         }
@@ -66,7 +70,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn carry_out(hadoop: &Hadoop, command: &str) -> Result<String, String> {
+    let secured = hadoop.form().security != Security::Simple;
     match command {
+        "kdc-stop" | "kdc-resume" if !secured => return Err("this HDFS is not secured: it has no KDC".to_owned()),
         "kdc-stop" => hadoop.kdc().stop(),
         "kdc-resume" => hadoop.kdc().resume(),
         _ => return hadoop.try_command(command),
