@@ -19,6 +19,8 @@ use tokio::net::unix::pipe::Receiver;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The longest line that is read.
 const LINE_BYTES_MAX: u64 = 64 << 10;
+/// A log that is longer is put aside at a start, as `coordinator.log.1`, in place of one from earlier on.
+const LOG_BYTES_MAX: u64 = 16 << 20;
 
 /// A program that belongs to tfcoord: in `TFCOORD_BIN_DIR`, else beside this one.
 ///
@@ -57,6 +59,10 @@ pub async fn embedded(state_dir: &Path) -> Result<Started, Failure> {
         failure.help("its state needs a directory that you may write to; TFCOORD_STATE_DIR names another one")
     };
     DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|error| no_place(state_dir, error))?;
+    if log.metadata().is_ok_and(|log| log.len() > LOG_BYTES_MAX) {
+        // Where it cannot be put aside it goes on growing: no reason not to start.
+        let _ = std::fs::rename(&log, state_dir.join("coordinator.log.1"));
+    }
     let stderr = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| no_place(&log, error))?;
     let failed = |what: &str| without_log(what).help(format_args!("its log is {}", log.display()));
     let mut child = Command::new(&program)

@@ -90,6 +90,21 @@ fn one_that_does_not_start_exits_6_with_what_it_said() {
 }
 
 #[test]
+fn a_long_log_is_put_aside() {
+    let home = home();
+    home.program("tfcoord-coordinator", "echo panic >&2; exit 101");
+    std::fs::create_dir(home.path("state")).unwrap();
+    for (bytes, aside) in [(16 << 20, false), ((16 << 20) + 1, true)] {
+        let log = std::fs::File::create(home.path("state/coordinator.log")).unwrap();
+        log.set_len(bytes).unwrap();
+        run(home.embedded(&["list"]));
+        let length = |name: &str| std::fs::metadata(home.path(name)).map(|log| log.len()).ok();
+        assert_eq!(length("state/coordinator.log"), Some(if aside { 6 } else { bytes + 6 }));
+        assert_eq!(length("state/coordinator.log.1"), aside.then_some(bytes));
+    }
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_made_has_no_log() {
     let home = Home::new();
     home.program("tfcoord-coordinator", "exit 1");

@@ -1,6 +1,6 @@
 //! A real HDFS to try things on: prints what to export, then carries out commands from its standard input until that ends.
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -45,7 +45,7 @@ enum Level {
     Privacy,
 }
 
-fn main() -> Result<()> {
+fn main() -> anyhow::Result<()> {
     let hadoop = Hadoop::start(form(Arguments::parse())).context("it cannot be started here")?;
     let mut out = io::stdout();
     for (name, value) in hadoop.environment("alice") {
@@ -57,17 +57,27 @@ fn main() -> Result<()> {
     writeln!(out, "# {} WebHDFS http://localhost:{}/webhdfs/v1", hadoop.url(), hadoop.http_port(0))?;
     out.flush()?;
     for line in io::stdin().lock().lines() {
-        match line?.trim() {
-            "" => {}
-            "kdc-stop" => hadoop.kdc().stop(),
-            "kdc-resume" => hadoop.kdc().resume(),
-            command => match hadoop.try_command(command) {
-                Ok(answer) => writeln!(out, "OK {answer}")?,
-                Err(error) => writeln!(out, "ERROR {error}")?,
-            },
+        let line = line?;
+        if line.trim() == "stop" {
+            break;
+        }
+        match carry_out(&hadoop, line.trim()) {
+            Ok(answer) => writeln!(out, "OK {answer}")?,
+            Err(error) => writeln!(out, "ERROR {error}")?,
         }
     }
     Ok(())
+}
+
+fn carry_out(hadoop: &Hadoop, command: &str) -> Result<String, String> {
+    let secured = hadoop.form().security != Security::Simple;
+    match command {
+        "kdc-stop" | "kdc-resume" if !secured => return Err("this HDFS is not secured: it has no KDC".to_owned()),
+        "kdc-stop" => hadoop.kdc().stop(),
+        "kdc-resume" => hadoop.kdc().resume(),
+        _ => return hadoop.try_command(command),
+    }
+    Ok(String::new())
 }
 
 fn form(arguments: Arguments) -> Form {

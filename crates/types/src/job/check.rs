@@ -1,6 +1,7 @@
 //! What can be wrong with a job file that is well-formed.
 
 mod graph;
+mod places;
 
 use super::shape::Fault;
 use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};
@@ -20,6 +21,7 @@ pub fn check(job: &JobFile) -> Vec<Problem> {
     }
     check_model(job, &mut found);
     check_data(job, &mut found);
+    places::check(job, &mut found);
     check_train(job, &mut found);
     check_tasks(job, &mut found);
     found.0

@@ -244,6 +244,17 @@ fn numbers_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn places_that_are_not_there_yet_are_refused_by_name() {
+    let check = |from, to, has: &str| assert!(error(from, to).contains(has), "{}", error(from, to));
+    check(
+        "\"dir\": \"out\"",
+        "\"dir\": \"hdfs://default/out\"",
+        "output.dir: hdfs:// is not there yet: jobs read and write local files only",
+    );
+    check("\"images\": \"i.gz\"", "\"images\": [\"i.gz\", \"s3a://bucket/i\"]", "data.train.images: s3a:// is not there yet");
+}
+
+#[test]
 fn many_problems_are_counted() {
     let text = GOOD.replace("[\"accuracy\"]", &format!("[{}]", vec!["1"; 5000].join(",")));
     let problems = parse("job.json", &text).unwrap_err();

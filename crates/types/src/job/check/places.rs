@@ -1,0 +1,42 @@
+//! Where a job's files are.
+
+use super::Found;
+use crate::job::JobFile;
+
+/// Paths are of this machine: other places have schemes, and are not there yet.
+pub(super) fn check(job: &JobFile, found: &mut Found) {
+    let sources = [("data.train", Some(&job.data.train)), ("data.eval", job.data.eval.as_ref())];
+    for (path, source) in sources.into_iter().filter_map(|(path, source)| source.map(|source| (path, source))) {
+        for (part, paths) in [("images", &source.images), ("labels", &source.labels), ("files", &source.files)] {
+            paths.iter().flat_map(|paths| paths.iter()).for_each(|text| check_place(&format!("{path}.{part}"), text, found));
+        }
+    }
+    check_place("output.dir", &job.output.dir, found);
+    let checkpoints = job.checkpoint.as_ref().and_then(|checkpoint| checkpoint.dir.as_ref());
+    checkpoints.into_iter().for_each(|dir| check_place("checkpoint.dir", dir, found));
+}
+
+fn check_place(path: &str, text: &str, found: &mut Found) {
+    if let Some(scheme) = scheme(text) {
+        let remedy = "name a path of this machine; files elsewhere have to be copied, or mounted";
+        found.at(path, format!("{scheme}:// is not there yet: jobs read and write local files only"), remedy);
+    }
+}
+
+// RFC 3986, section 3.1.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let rest = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    (scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(rest)).then_some(scheme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_is_what_comes_before_the_authority() {
+        assert_eq!([scheme("hdfs://default/data"), scheme("s3a://b/k"), scheme("file:///x")], [Some("hdfs"), Some("s3a"), Some("file")]);
+        assert_eq!([scheme("data/a:b"), scheme("://x"), scheme("a b://x"), scheme("/data/hdfs://x"), scheme("7z://x")], [None; 5]);
+    }
+}
