@@ -1,0 +1,44 @@
+//! Two NameNodes: whichever is active answers.
+
+use super::probe::Asker;
+use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
+
+#[test]
+fn calls_find_the_active_name_node() {
+    let Some(hadoop) = Hadoop::start(Form { high_availability: true, ..Form::new(Security::Privacy) }) else { return };
+    let (asker, file) = (Asker::of(&hadoop), hadoop.path().join("ha.token"));
+    let path = file.to_str().unwrap();
+    let missing = |answer: Result<String, String>| {
+        let error = answer.unwrap_err();
+        assert!(error.contains("File does not exist: /nothing"), "{error}");
+    };
+    let got = asker.by_keytab("alice", &["get-token", "tfcoord", path]).unwrap();
+    assert!(got.starts_with("HDFS_DELEGATION_TOKEN ha-hdfs:bed alice"), "{got}");
+    missing(asker.by_token(&file, &["blocks", "/nothing"]));
+
+    hadoop.kinit("alice");
+    assert!(hadoop.dfs("alice", &["-touchz", "/user/alice/empty"]).status.success());
+    let mut lengths = asker.lengths("alice", "/user/alice/empty");
+    assert_eq!(lengths.ask("before"), "0");
+    assert_eq!(lengths.ask("again"), "0");
+
+    assert_eq!(hadoop.command("fail-over"), "1");
+    assert_eq!(lengths.ask("after a fail-over"), "0");
+    missing(asker.by_token(&file, &["blocks", "/nothing"]));
+    asker.by_keytab("tfcoord", &["renew", path]).unwrap();
+    hadoop.command("kill-namenode 0");
+    hadoop.command("kill-namenode 1");
+    hadoop.command("restart-namenode 0");
+    assert_eq!(hadoop.command("fail-over"), "0");
+    assert_eq!(lengths.ask("after the death of both"), "0");
+    missing(asker.by_token(&file, &["blocks", "/nothing"]));
+    asker.by_keytab("tfcoord", &["cancel", path]).unwrap();
+
+    // The passive one alone is of no use, and says so in the end.
+    hadoop.command("restart-namenode 1");
+    let address = format!("localhost:{}", hadoop.rpc_port(1));
+    let mut probe = super::probe::probe(&hadoop.krb5_conf());
+    probe.args(["--name-node", &address, "--deadline", "2", "--by", "keytab", "--keytab"]).arg(hadoop.keytab("alice"));
+    let error = super::probe::run(probe.args(["blocks", "/nothing"])).unwrap_err();
+    assert!(error.contains("no answer within 2 s") && error.contains("StandbyException") && error.contains("haadmin"), "{error}");
+}
