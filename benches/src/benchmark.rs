@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod cold_start;
+mod fault_free;
 mod first_step;
 mod many_tasks;
 mod memory;
@@ -32,6 +33,8 @@ pub enum Benchmark {
     ManyTasks,
     /// What checkpoints add to the steps of a large model; takes two minutes a round
     Checkpoint,
+    /// What leases, cursors and fences cost where nothing goes wrong
+    FaultFree,
 }
 
 impl Benchmark {
@@ -46,6 +49,7 @@ impl Benchmark {
             Self::WholeJob => "whole-job",
             Self::ManyTasks => "many-tasks",
             Self::Checkpoint => "checkpoint",
+            Self::FaultFree => "fault-free",
         }
     }
 
@@ -63,6 +67,7 @@ impl Benchmark {
             Self::WholeJob => whole_job::run(rounds),
             Self::ManyTasks => many_tasks::run(rounds),
             Self::Checkpoint => checkpoint::run(rounds),
+            Self::FaultFree => fault_free::run(rounds),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod arguments;
 mod bare;
 mod benchmark;
+mod bookkeeping;
 mod flame;
 mod job;
 mod machine;

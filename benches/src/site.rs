@@ -4,7 +4,7 @@ mod metrics;
 mod processes;
 mod submitted;
 
-pub use metrics::{edge, step_times_ms};
+pub use metrics::{edge, metric, step_times_ms};
 pub use processes::{Process, Role};
 pub use submitted::Submitted;
 
@@ -66,7 +66,8 @@ impl Site {
         self.state_dir().join("jobs").join(job).join("tasks").join(task).join(attempt.to_string())
     }
 
-    fn state_dir(&self) -> PathBuf {
+    /// The coordinator's folder.
+    pub fn state_dir(&self) -> PathBuf {
         self.path().join("state")
     }
 

@@ -14,6 +14,7 @@ mod outlets;
 pub mod presence;
 pub mod progress;
 pub mod reconcile;
+mod release;
 mod request;
 mod results;
 pub mod saver;

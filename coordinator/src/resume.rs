@@ -29,6 +29,9 @@ pub enum Error {
         /// What was found and cannot be used.
         passed_over: String,
     },
+    /// What lies there cannot be made durable.
+    #[error("--resume: {0}")]
+    NotDurable(#[from] tfcoord_fs::Error),
     /// It is of another training.
     #[error("--resume: {path}: the checkpoint {id} of {job} does not fit this job file: {problem}")]
     Unfit {
@@ -48,13 +51,29 @@ pub enum Error {
 /// # Errors
 /// As [`Error`] says.
 pub fn find(file: &JobFile, summary: &ManifestSummary) -> Result<Resume, Error> {
-    let (root, inside) = match file.checkpoint.as_ref().and_then(|checkpoint| checkpoint.dir.as_ref()) {
-        Some(dir) => (Path::new(dir), ""),
-        None => (Path::new(&file.output.dir), "checkpoints"),
-    };
+    let (root, inside) = root(file);
     let mut passed_over = Vec::new();
     let jobs = folders(root, &file.name).into_iter().map(|dir| if inside.is_empty() { dir } else { dir.join(inside) });
-    let found = jobs.filter_map(|dir| Some((usable(&dir, &mut passed_over)?, dir)));
+    let found = jobs.filter_map(|dir| Some((whole(&dir, &mut passed_over)?, dir))).collect();
+    let resume = choose(file, summary, found, &passed_over)?;
+    // Whoever wrote a manifest may have been killed before its name was durable, and from here on it is relied upon.
+    resume.checkpoints.last().map_or(Ok(()), |newest| tfcoord_fs::sync_directory(Path::new(&newest.dir)))?;
+    Ok(resume)
+}
+
+/// Chooses among what was found: of each directory the whole checkpoints, the newest first. `passed_over` says what else lies
+/// there, and why it cannot be used.
+///
+/// # Errors
+/// As [`Error`] says.
+pub fn choose(
+    file: &JobFile,
+    summary: &ManifestSummary,
+    found: Vec<(Vec<Manifest>, PathBuf)>,
+    passed_over: &[String],
+) -> Result<Resume, Error> {
+    let (root, _) = root(file);
+    let found = found.into_iter().filter_map(|(manifests, dir)| Some((usable(manifests)?, dir)));
     let newest = found.max_by_key(|(manifests, _)| manifests.last().map(|manifest| manifest.saved_at_ms));
     let passed_over = if passed_over.is_empty() { String::new() } else { format!("; passed over: {}", passed_over.join("; ")) };
     let Some((manifests, dir)) = newest else {
@@ -70,6 +89,14 @@ pub fn find(file: &JobFile, summary: &ManifestSummary) -> Result<Resume, Error> 
     Ok(Resume { checkpoints, evaluations: newest.evaluations.clone(), passed_over })
 }
 
+// Where jobs of this file have a folder each, and where in it their checkpoints are.
+fn root(file: &JobFile) -> (&Path, &'static str) {
+    match file.checkpoint.as_ref().and_then(|checkpoint| checkpoint.dir.as_ref()) {
+        Some(dir) => (Path::new(dir), ""),
+        None => (Path::new(&file.output.dir), "checkpoints"),
+    }
+}
+
 // The folders of jobs of this name.
 fn folders(root: &Path, name: &str) -> Vec<PathBuf> {
     // One that cannot be read has no jobs that could be found.
@@ -81,11 +108,15 @@ fn folders(root: &Path, name: &str) -> Vec<PathBuf> {
     entries.filter_map(Result::ok).filter(of_name).map(|entry| entry.path()).collect()
 }
 
-// Checkpoints with all their parts, the oldest first; nothing where there are none.
-fn usable(dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
+// Checkpoints with all their parts, the newest first; nothing where there is no directory.
+fn whole(dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
     let found = find_in(dir).ok()?;
     passed_over.extend(found.passed_over.into_iter().map(|(_, error)| error.to_string()));
-    let mut manifests = found.whole;
+    Some(found.whole)
+}
+
+// Those that one could begin from, the oldest first; nothing where there are none.
+fn usable(mut manifests: Vec<Manifest>) -> Option<Vec<Manifest>> {
     manifests.reverse();
     // Those of another plan than the newest one are of another training.
     let plan = |manifest: &Manifest| TrainPlan { epochs: 1, ..manifest.plan };

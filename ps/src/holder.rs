@@ -6,7 +6,6 @@
 
 mod effect;
 mod known;
-mod late;
 mod register;
 
 use crate::ask::Ask;
@@ -14,13 +13,12 @@ use crate::board::Board;
 use crate::checkpoint::Checkpoints;
 use crate::outbox::Outbox;
 use known::Known;
-use late::Lateness;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tfcoord_client::session::Reporter;
 use tfcoord_exchange::message::{Place, Push};
 use tfcoord_proto::v1;
-use tfcoord_ps_core::{Effect, Input, SegmentNorm, Server};
+use tfcoord_ps_core::{Effect, Input, Lateness, SegmentNorm, Server};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::lane::Block;

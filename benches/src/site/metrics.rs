@@ -32,6 +32,16 @@ impl Edge {
         let [computing, waiting] = [later.figures.compute_s - self.figures.compute_s, later.figures.wait_s - self.figures.wait_s];
         [(later.at - self.at).as_secs_f64(), computing, waiting].map(|seconds| 1e3 * seconds / steps)
     }
+
+    /// Steps from this moment to a later one.
+    pub fn steps_until(&self, later: &Edge) -> f64 {
+        later.figures.steps - self.figures.steps
+    }
+
+    /// Seconds from this moment to a later one.
+    pub fn seconds_until(&self, later: &Edge) -> f64 {
+        (later.at - self.at).as_secs_f64()
+    }
 }
 
 /// Waits until the worker whose attempt lies in `task_dir` has taken one more step.
@@ -39,8 +49,7 @@ impl Edge {
 /// # Errors
 /// If it does not, or its endpoint does not answer.
 pub fn edge(task_dir: &Path) -> anyhow::Result<Edge> {
-    let file = task_dir.join("metrics-address");
-    let address = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let address = address(task_dir)?;
     let (before, deadline) = (figures(address.trim())?, Instant::now() + STEP_WITHIN);
     while Instant::now() < deadline {
         let (at, figures) = (Instant::now(), figures(address.trim())?);
@@ -59,7 +68,7 @@ pub fn edge(task_dir: &Path) -> anyhow::Result<Edge> {
 /// If its endpoint does not answer.
 pub fn step_times_ms(task_dir: &Path, window: Duration) -> anyhow::Result<Vec<f64>> {
     let first = edge(task_dir)?;
-    let address = std::fs::read_to_string(task_dir.join("metrics-address"))?;
+    let address = address(task_dir)?;
     let (mut times, mut last) = (Vec::new(), first);
     while last.at - first.at < window {
         pause(Duration::from_millis(2));
@@ -74,11 +83,30 @@ pub fn step_times_ms(task_dir: &Path, window: Duration) -> anyhow::Result<Vec<f6
     Ok(times)
 }
 
-fn figures(address: &str) -> anyhow::Result<Figures> {
+/// A metric without labels of the process whose directory this is.
+///
+/// # Errors
+/// If its endpoint does not answer, or shows none of that name.
+pub fn metric(dir: &Path, name: &str) -> anyhow::Result<f64> {
+    let address = address(dir)?;
+    value(&scrape(address.trim())?, name).with_context(|| format!("{address} shows no {name}"))
+}
+
+fn address(dir: &Path) -> anyhow::Result<String> {
+    let file = dir.join("metrics-address");
+    std::fs::read_to_string(&file).with_context(|| file.display().to_string())
+}
+
+fn scrape(address: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn figures(address: &str) -> anyhow::Result<Figures> {
+    let text = scrape(address)?;
     let value = |name| value(&text, name).with_context(|| format!("{address} shows no {name}"));
     Ok(Figures {
         steps: value("tfcoord_worker_steps_total")?,

@@ -1,7 +1,7 @@
 //! Who is there: the newest report of each registered task, and when it came. Volatile: a leader that takes office knows
 //! who takes part from the log, and gives each one full lease to be heard of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::{Cause, Cluster, Command, Job};
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
@@ -15,6 +15,8 @@ const IDLE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Presence {
     tasks: BTreeMap<Incarnation, Seen>,
+    // A report concerns those of its job alone, among thousands.
+    by_job: BTreeMap<JobId, BTreeSet<Incarnation>>,
     turn_at: Instant,
     // Before this, nobody's lease is over.
     look_at: Instant,
@@ -38,7 +40,7 @@ pub struct Seen {
 impl Presence {
     /// Of those that take part as the log tells, all heard of just now.
     pub fn new(cluster: &Cluster, now: Instant) -> Self {
-        let mut this = Self { tasks: BTreeMap::new(), turn_at: now, look_at: now + IDLE, lease_min: None };
+        let mut this = Self { tasks: BTreeMap::new(), by_job: BTreeMap::new(), turn_at: now, look_at: now + IDLE, lease_min: None };
         for job in cluster.jobs().filter(|job| !job.is_over()) {
             for (task, registration) in job.tasks.iter().filter_map(|(task, state)| Some((task, state.registration()?))) {
                 this.registered(registration.incarnation, job, *task, now);
@@ -50,10 +52,13 @@ impl Presence {
     /// A new turn begins. If the last one is long ago, the silence was this process's own: leases begin anew.
     pub fn turn(&mut self, now: Instant) {
         let away = now.duration_since(self.turn_at);
+        self.turn_at = now;
+        if self.lease_min.is_none_or(|lease| away <= Timing::stall(lease)) {
+            return;
+        }
         for seen in self.tasks.values_mut().filter(|seen| away > Timing::stall(seen.lease)) {
             seen.at = now;
         }
-        self.turn_at = now;
     }
 
     /// How long a turn may wait at most: so that a lease's end is seen at once, and no turn takes its own rest for a stall.
@@ -67,6 +72,7 @@ impl Presence {
         let lease = job.file.timing().lease;
         let seen = Seen { job: job.id.clone(), task, lease, at: now, report: None };
         self.tasks.entry(incarnation).or_insert(seen).at = now;
+        self.by_job.entry(job.id.clone()).or_default().insert(incarnation);
         self.look_at = self.look_at.min(now + lease);
         self.lease_min = Some(self.lease_min.map_or(lease, |min| min.min(lease)));
     }
@@ -84,9 +90,9 @@ impl Presence {
         self.tasks.get(&incarnation)
     }
 
-    /// Those of a job.
-    pub fn of_job<'a>(&'a self, job: &'a JobId) -> impl Iterator<Item = &'a Seen> {
-        self.tasks.values().filter(move |seen| seen.job == *job)
+    /// Those of a job, by incarnation.
+    pub fn of_job<'a>(&'a self, job: &JobId) -> impl Iterator<Item = &'a Seen> + use<'a> {
+        self.by_job.get(job).into_iter().flatten().filter_map(|incarnation| self.tasks.get(incarnation))
     }
 
     /// Whether a task was heard of within its lease.
@@ -122,9 +128,17 @@ impl Presence {
 
     /// Forgets reports of jobs that are over, and incarnations of those that are forgotten.
     pub fn prune(&mut self, cluster: &Cluster) {
-        self.tasks.retain(|_, seen| cluster.job(&seen.job).is_some());
-        let over = |seen: &&mut Seen| cluster.job(&seen.job).is_none_or(Job::is_over);
-        self.tasks.values_mut().filter(over).for_each(|seen| seen.report = None);
+        let Self { tasks, by_job, .. } = self;
+        by_job.retain(|id, incarnations| {
+            let job = cluster.job(id);
+            for incarnation in incarnations.iter().filter(|_| job.is_none_or(Job::is_over)) {
+                match tasks.get_mut(incarnation) {
+                    Some(seen) if job.is_some() => seen.report = None,
+                    _ => drop(tasks.remove(incarnation)),
+                }
+            }
+            job.is_some()
+        });
     }
 }
 
@@ -188,6 +202,28 @@ mod tests {
         let mut presence = Presence::new(&cluster, start);
         assert!(presence.of(W0).is_some() && presence.is_alive(W0, start + ms(9_999)));
         assert_eq!(lost_after(&mut presence, &cluster, start).0, ms(10_000));
+    }
+
+    #[test]
+    fn those_of_a_job_are_found_until_it_is_forgotten() {
+        let (mut cluster, start) = (registered_with_lease(2.0), Instant::now());
+        let mut presence = Presence::new(&cluster, start);
+        let other = Job { id: JobId { name: "other".into(), number: 9 }, ..cluster.job(&job()).unwrap().clone() };
+        presence.registered(Incarnation(7), &other, TaskId::worker(3), start);
+        let mut report = crate::leader::fixture::server_report(tfcoord_types::id::Generation(1), 1);
+        report.incarnation = W0;
+        presence.reported(report, start);
+        let of = |presence: &Presence, job: &JobId| presence.of_job(job).map(|seen| (seen.task, seen.report.is_some())).collect::<Vec<_>>();
+        let mine = |told| vec![(TaskId::worker(0), told)];
+        assert_eq!((of(&presence, &job()), of(&presence, &other.id)), (mine(true), vec![(TaskId::worker(3), false)]));
+        // The other job is in no state: forgotten.
+        presence.prune(&cluster);
+        assert_eq!((of(&presence, &job()), of(&presence, &other.id)), (mine(true), vec![]));
+        assert!(presence.of(W0).is_some() && presence.of(Incarnation(7)).is_none());
+        cluster.apply(100, 2000, Command::CancelJob { job: job(), reason: String::new() });
+        presence.prune(&cluster);
+        assert_eq!(of(&presence, &job()), mine(false), "of a job that is over nothing more is wanted");
+        assert!(presence.of(W0).is_some(), "but it is known whose it is");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::outlets::Outlets;
 use super::presence::Presence;
 use super::progress::Progress;
 use super::reconcile::Reconciler;
+use super::release::{self, Releases};
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
 use super::saver::{Saver, Threads};
@@ -54,6 +55,7 @@ pub(super) struct Office {
     lock: Arc<FileLock>,
     launcher: Arc<dyn Launcher>,
     presence: Presence,
+    releases: Releases,
     saver: Saver,
     reconciler: Reconciler,
     ended_jobs_kept: usize,
@@ -94,6 +96,7 @@ impl Office {
         Self {
             results: Results::new(outputs, &cluster),
             presence: Presence::new(&cluster, now),
+            releases: Releases::default(),
             journal,
             cluster,
             state,
@@ -214,6 +217,10 @@ impl Office {
         let commands = proposals(&self.cluster, &seen.job, seen.task, report);
         self.pending.extend(commands.into_iter().map(|command| (command, Waiter::Nobody)));
         let job = seen.job.clone();
+        if let Some(state) = self.cluster.job(&job).filter(|_| !self.releases.is_empty()) {
+            let released = self.releases.applied(state, incarnation, report.applied, Instant::now());
+            released.iter().for_each(|(what, took)| release::tell(&job, what, *took));
+        }
         self.update_progress(&job);
     }
 
@@ -302,11 +309,15 @@ impl Office {
         let before = self.cluster.revision();
         let pending = std::mem::take(&mut self.pending).into_iter();
         let (commands, waiters): (Vec<_>, Vec<_>) = pending.map(|(command, waiter)| (self.informed(command), waiter)).unzip();
-        let loss = |command: &Command| matches!(command, Command::DeclareLost { .. }).then(|| command.to_string());
-        let losses: Vec<Option<String>> = commands.iter().map(loss).collect();
+        let loss = |command: &Command| match command {
+            Command::DeclareLost { job, task, attempt, .. } => Some((command.to_string(), job.clone(), *task, *attempt)),
+            _ => None,
+        };
+        let losses: Vec<_> = commands.iter().map(loss).collect();
         let notes: Vec<_> = commands.iter().map(Saver::notes).collect();
         let said: Vec<_> = commands.iter().map(|command| (command.job().cloned(), command.speaker())).collect();
         let admit = |cluster: &Cluster, index, command: &Command| self.results.reserve(cluster, index, command);
+        let begun = Instant::now();
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
@@ -317,9 +328,12 @@ impl Office {
                 let fault = Fault { kind: FaultKind::Job, message: refusal.to_string() };
                 self.propose(Command::FailJob { job, incarnation, fault });
             }
-            if let (Some(command), Outcome::Done) = (loss, &applied.outcome) {
+            if let (Some((command, job, task, attempt)), Outcome::Done) = (loss, &applied.outcome) {
                 tracing::warn!("{command}");
                 metrics::counter!("tfcoord_tasks_lost_total").increment(1);
+                if let Some(job) = self.cluster.job(&job) {
+                    self.releases.lost(job, task, attempt, begun);
+                }
             }
             if let (Some(noted), Outcome::Done) = (noted, &applied.outcome) {
                 self.saver.note(&noted, &self.cluster);
@@ -331,7 +345,11 @@ impl Office {
             self.answer(waiter, applied.outcome);
         }
         let changed = self.cluster.jobs().filter(|job| job.revision > before);
-        Ok(changed.map(|job| job.id.clone()).collect())
+        let changed: BTreeSet<JobId> = changed.map(|job| job.id.clone()).collect();
+        if !self.releases.is_empty() {
+            changed.iter().for_each(|id| self.releases.changed(id, self.cluster.job(id), begun));
+        }
+        Ok(changed)
     }
 
     fn answer(&mut self, waiter: Waiter, outcome: Outcome) {

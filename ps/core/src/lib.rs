@@ -31,6 +31,7 @@ mod effect;
 mod fence;
 pub mod init;
 mod input;
+mod late;
 mod mode;
 mod reduce;
 mod server;
@@ -38,6 +39,7 @@ mod table;
 
 pub use effect::Effect;
 pub use input::{Input, Push, SegmentNorm};
+pub use late::Lateness;
 pub use server::{Config, Server};
 pub use table::{Content, Head};
 pub use tfcoord_optimizer as optimizer;

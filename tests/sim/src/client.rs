@@ -29,6 +29,8 @@ pub struct Wanted {
     pub scales: Vec<(Us, u32)>,
     /// When it is not wanted any more.
     pub cancel_at: Option<Us>,
+    /// Whether it goes on from what the job before it has left, once that is over.
+    pub resumes: bool,
 }
 
 /// A job that the client wants.
@@ -42,6 +44,7 @@ pub struct Wish {
     pub over: bool,
     cancel_at: Option<Us>,
     cancelled: bool,
+    resumes: bool,
     stream: Option<StreamId>,
 }
 
@@ -52,9 +55,10 @@ impl Client {
 
     /// Wants a job, from some time on.
     pub fn wish(&mut self, nature: &mut Nature, wanted: Wanted) {
-        let Wanted { after, recipe, manner, scales, cancel_at } = wanted;
+        let Wanted { after, recipe, manner, scales, cancel_at, resumes } = wanted;
         let (file, number) = (recipe.file(manner), self.wishes.len());
-        self.wishes.push(Wish { recipe, file, number, scales, job: None, over: false, cancel_at, cancelled: false, stream: None });
+        let (job, over, cancelled, stream) = (None, false, false, None);
+        self.wishes.push(Wish { recipe, file, number, scales, job, over, cancel_at, cancelled, resumes, stream });
         nature.timer(CLIENT, 0, after, Timer::Ask { job: self.wishes.len() - 1 });
     }
 
@@ -67,6 +71,9 @@ impl Client {
 
     pub fn timer(&mut self, nature: &mut Nature, timer: Timer) {
         let Timer::Ask { job } = timer else { return };
+        if self.wishes[job].resumes && job.checked_sub(1).is_some_and(|before| !self.wishes[before].over) {
+            return nature.timer(CLIENT, 0, S, timer);
+        }
         let wish = &mut self.wishes[job];
         if wish.over || wish.stream.is_some() {
             return;
@@ -79,7 +86,7 @@ impl Client {
                 Some((_, workers)) => Message::ScaleJob(job.clone(), *workers),
                 None => Message::Get(job.clone()),
             },
-            None => Message::Submit { request_id: wish.request_id(), file: Box::new(wish.file.clone()) },
+            None => Message::Submit { request_id: wish.request_id(), file: Box::new(wish.file.clone()), resume: wish.resumes },
         };
         nature.send(CLIENT, stream, message);
     }
@@ -114,6 +121,12 @@ impl Client {
                     JobState::Cancelled => {
                         assert!(wish.cancel_at.is_some_and(|at| at <= nature.now), "law broken: only a person cancels a job ({job})");
                         nature.tally.add("job cancelled");
+                        (wish.over, wish.cancelled) = (true, true);
+                        return;
+                    }
+                    JobState::Failed if wish.resumes && reason.contains("there is no other one to go on from") => {
+                        // Each one that cannot be read has its excuse, or a law is broken.
+                        nature.tally.add("nothing was left to go on from");
                         (wish.over, wish.cancelled) = (true, true);
                         return;
                     }

@@ -24,6 +24,7 @@ use tfcoord_coordinator::leader::progress::Progress;
 use tfcoord_coordinator::leader::reconcile::{JobFiles, Reconciler};
 use tfcoord_coordinator::leader::saver::{Noted, Saver};
 use tfcoord_coordinator::log::FileLog;
+use tfcoord_coordinator::resume;
 use tfcoord_coordinator_core::deadline::next_deadline;
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::proposals::proposals;
@@ -51,7 +52,6 @@ pub struct Coordinator {
     pub store: Store,
     /// How far the system's clock is off, in ms.
     pub clock_off_ms: i64,
-    base: Instant,
     life: u32,
     leader: Option<Leader>,
 }
@@ -104,17 +104,11 @@ impl JobFiles for Files {
 
 impl Coordinator {
     pub fn new(disk: SimDisk, launcher: SimLauncher, store: Store) -> Self {
-        // Only differences count.
-        let base = Instant::now();
-        Self { disk, launcher, store, clock_off_ms: 0, base, life: 0, leader: None }
+        Self { disk, launcher, store, clock_off_ms: 0, life: 0, leader: None }
     }
 
     pub fn runs(&self) -> bool {
         self.leader.is_some()
-    }
-
-    fn instant(&self, nature: &Nature) -> Instant {
-        self.base + Duration::from_micros(nature.now)
     }
 
     /// Starts on what the disk has; whether it could.
@@ -139,7 +133,7 @@ impl Coordinator {
         nature.laws.durable.begin();
         nature.laws.leases.elected(nature.now);
         nature.begin(COORDINATOR);
-        let now = self.instant(nature);
+        let now = nature.instant();
         let system_ms = (SYSTEM_MS + nature.now / 1000).saturating_add_signed(self.clock_off_ms);
         let leader = Leader {
             journal,
@@ -180,7 +174,7 @@ impl Coordinator {
 
     /// A hint that a task has ended.
     pub fn tasks_changed(&mut self, nature: &mut Nature) {
-        let now = self.instant(nature);
+        let now = nature.instant();
         let Some(leader) = &mut self.leader else { return };
         leader.reconcile_at = now;
         leader.plan_turn(nature, self.life, 0);
@@ -206,7 +200,7 @@ impl Coordinator {
 
     // One turn; it may be the last one.
     fn turn(&mut self, nature: &mut Nature) {
-        let now = self.instant(nature);
+        let now = nature.instant();
         let Some(leader) = &mut self.leader else { return };
         leader.turn_at = None;
         leader.presence.turn(now);
@@ -250,9 +244,14 @@ impl Leader {
 
     fn take(&mut self, nature: &mut Nature, now: Instant, stream: StreamId, message: Message) {
         match message {
-            Message::Submit { request_id, file } => {
+            Message::Submit { request_id, file, resume } => {
                 let manifest = model::manifest(&file);
-                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume: None }, Waiter::Submit(stream)));
+                let resume = resume.then(|| resume::choose(&file, &manifest, self.store.found(), &[]));
+                let resume = resume.and_then(Result::ok).filter(|resume| {
+                    let newest = resume.checkpoints.last().expect("it begins from one");
+                    self.store.sync_directory(&newest.dir).is_ok()
+                });
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(stream)));
             }
             Message::Cancel(job) => {
                 let reason = "a person said so".to_owned();

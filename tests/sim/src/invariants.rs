@@ -1,5 +1,6 @@
 //! What must hold whatever happens, one file each. A law that is broken ends the run with its name.
 
+mod arrived;
 mod checkpoints;
 mod counted;
 mod durable;
@@ -13,6 +14,7 @@ mod leases;
 mod owner;
 mod reached;
 mod restored;
+mod staleness;
 mod terminal;
 mod views;
 
@@ -41,6 +43,7 @@ pub struct Laws {
     pub leases: leases::Leases,
     pub terminal: terminal::Terminal,
     pub views: views::Views,
+    arrived: arrived::Arrived,
     counted: counted::Counted,
     owner: owner::Owner,
     restored: restored::Restored,
@@ -106,23 +109,38 @@ impl Laws {
 
     /// It has taken it.
     pub fn after(&mut self, session: &Session, who: &Who, core: &Server, effects: &[Effect]) {
+        let Self { history, owner, restored, arrived, counted, .. } = self;
         if let Taken::View = who.input
             && let Some(view) = session.view()
         {
-            self.owner.applied(&self.history, who, view);
+            owner.applied(history, who, view);
         }
+        let job = history.cluster().job(&who.job);
+        let alone = job.and_then(|job| Some((job, job.shards()?)));
+        let counts = match &alone {
+            Some((_, shards)) => arrived::counts_input(who, shards, core, effects),
+            None => takes(effects),
+        };
         if let Taken::Push(push) = &who.input
-            && takes(effects)
+            && counts
         {
             generation::check(who, push, core);
-            fenced::check(&self.history, who, push);
+            fenced::check(history, who, push);
         }
         if let Taken::Restored(id, contents) = &who.input {
-            self.restored.restored(who, *id, contents, session, core);
+            restored.restored(history.root(&who.job), who, (*id, contents), session, core, alone.is_none());
         }
-        self.restored.made(who, effects);
-        self.counted.check(session, who, core, effects);
-        reached::check(&self.history, session, who, core);
+        match alone {
+            Some((job, shards)) => {
+                arrived.check((job, &shards), session, who, core, effects);
+                staleness::check(job, who, core);
+            }
+            None => {
+                restored.made(history.root(&who.job), who, effects);
+                counted.check(session, who, core, effects);
+            }
+        }
+        reached::check(history, session, who, core);
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Message {
     Submit {
         request_id: String,
         file: Box<JobFile>,
+        /// Whether it goes on from what an earlier job has left, if that has left anything.
+        resume: bool,
     },
     /// Its answer: the job, or why not.
     Submitted(Result<JobId, String>),

@@ -2,12 +2,13 @@
 //! so that thousands of runs take seconds.
 
 use bytes::Bytes;
-use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts};
-use tfcoord_types::job::{self, Input, JobFile, ModelKind};
+use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts, CurvePoint};
+use tfcoord_types::job::{self, Input, JobFile, ModelKind, Sync};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::manifest::{Beside, ManifestSummary};
 use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// Numbers by chunk.
@@ -19,9 +20,19 @@ pub const EPOCHS: u32 = 3;
 const FIT_RECORDS: u64 = 35;
 const EVAL_RECORDS: u64 = 2500;
 
-/// What a job trains: whatever its workers and servers, its bits are the same.
+/// How workers go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    Bsp,
+    Ssp { staleness: u32 },
+    Async,
+    Local { every: u32 },
+}
+
+/// What a job trains: whatever its workers and servers, its bits are the same in `bsp`, and its counts in every mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipe {
+    pub mode: Mode,
     pub counting: bool,
     pub clipped: bool,
     /// Half the batch: about twice as many steps.
@@ -37,6 +48,8 @@ pub struct Manner {
     pub lease_s: u32,
     pub grace_s: u32,
     pub checkpoints: Saved,
+    /// Whether a straggler's lanes go to others.
+    pub relieves: bool,
 }
 
 /// How often parameters are saved.
@@ -57,22 +70,35 @@ pub enum Saved {
 impl Recipe {
     /// The job file.
     pub fn file(self, manner: Manner) -> JobFile {
-        let Manner { workers, servers, lease_s, grace_s, checkpoints } = manner;
+        let Manner { workers, servers, lease_s, grace_s, checkpoints, relieves } = manner;
+        let straggler = if relieves { r#", "straggler": "move""# } else { "" };
         let saved = match checkpoints {
             Saved::ByDefault => String::new(),
             Saved::Steps { every, keep } => format!(r#""checkpoint": {{"every_steps": {every}, "keep": {keep}}},"#),
             Saved::Seconds { every, keep } => format!(r#""checkpoint": {{"every_seconds": {every}, "keep": {keep}}},"#),
         };
-        let Self { counting, clipped, fine, lanes } = self;
-        let batch = |size: u32| if fine { size / 2 } else { size };
+        let Self { mode, counting, clipped, fine, lanes } = self;
+        let sync = match mode {
+            Mode::Bsp => String::new(),
+            Mode::Ssp { staleness } => format!(r#""sync": {{"ssp": {{"staleness": {staleness}}}}}, "#),
+            Mode::Async => r#""sync": {"async": {}}, "#.to_owned(),
+            Mode::Local { every } => format!(r#""sync": {{"local": {{"every": {every}}}}}, "#),
+        };
+        // Shards of two steps where they are fine, else of one; in `local` of a round.
+        let batch = |together: u32, alone: u32| match (mode, fine) {
+            (Mode::Bsp, true) => together / 2,
+            (Mode::Bsp, false) => together,
+            (_, true) => 64.min(alone / 2),
+            (_, false) => alone,
+        };
         let clip = if clipped { r#", "clip_norm": 3.0"# } else { "" };
         let (model, data, train) = if counting {
-            let train = format!(r#""batch_size": {}, "optimizer": {{"add": {{}}}}"#, batch(1408));
+            let train = format!(r#""batch_size": {}, "optimizer": {{"add": {{}}}}"#, batch(1408, 320));
             (r#"{"kind": "counting"}"#.to_owned(), "", train)
         } else {
             let model = r#"{"layers": [{"dense": {"units": 4}}], "loss": "softmax_cross_entropy", "metrics": ["accuracy"]}"#;
             let optimizer = r#"{"adam": {"learning_rate": 0.05, "weight_decay": 0.01}}"#;
-            let train = format!(r#""batch_size": {}, "warm_up_steps": 2, "optimizer": {optimizer}{clip}"#, batch(16));
+            let train = format!(r#""batch_size": {}, "warm_up_steps": 2, "optimizer": {optimizer}{clip}"#, batch(16, 16));
             (model.to_owned(), r#", "eval": {"files": "/d/eval.csv"}, "label": "y""#, train)
         };
         let data = if counting {
@@ -82,8 +108,8 @@ impl Recipe {
         };
         let text = format!(
             r#"{{"name": "sim", "start_timeout": 600, "lease_seconds": {lease_s}, "orphan_grace_seconds": {grace_s}, {saved} "model": {model}, "data": {data},
-                "train": {{{train}, "micro_batches": {lanes}, "epochs": {EPOCHS}, "seed": 5}},
-                "worker": {{"count": {workers}, "max_restarts": 1000}},
+                "train": {{{sync}{train}, "micro_batches": {lanes}, "epochs": {EPOCHS}, "seed": 5}},
+                "worker": {{"count": {workers}, "max_restarts": 1000{straggler}}},
                 "parameter_server": {{"count": {servers}, "max_restarts": 1000, "chunk_bytes": 16384}},
                 "output": {{"dir": "/out"}}}}"#
         );
@@ -109,6 +135,9 @@ pub struct Model {
     pub variables: Vec<Variable>,
     pub layout: Layout,
     plan: TrainPlan,
+    shards: Option<Shards>,
+    // Whether what is pushed changes parameters as it is: `local`.
+    changes: bool,
 }
 
 impl Model {
@@ -126,7 +155,9 @@ impl Model {
             ]
         };
         let layout = Layout::new(&variables, SEGMENT).expect("the variables can be laid out");
-        Self { variables, layout, plan }
+        let shards = Shards::new(&plan, &file.train.sync);
+        let changes = matches!(file.train.sync, Sync::Local { .. });
+        Self { variables, layout, plan, shards, changes }
     }
 
     /// The chunk of the curve.
@@ -135,8 +166,42 @@ impl Model {
         chunks.into_iter().find(|chunk| self.layout.group(*chunk) == Group::Curve).expect("there is a curve")
     }
 
+    /// Whether its workers do not go together.
+    pub fn is_alone(&self) -> bool {
+        self.shards.is_some()
+    }
+
+    /// What is pushed from a step on: in `bsp` of a block, else of the round that begins there.
+    pub fn sums(&self, parameters: &ByChunk, step: u64, block: Block) -> ByChunk {
+        let round = self.shards.map_or(step..step + 1, |shards| shards.round(step));
+        let mut sums = round.map(|step| self.block(parameters, step, block).expect("a block has records"));
+        let first = sums.next().expect("a round has a step");
+        let mut all = sums.fold(first, |mut all, more| {
+            all.iter_mut().flatten().zip(more.iter().flatten()).for_each(|(a, b)| *a += b);
+            all
+        });
+        if self.changes {
+            // As if a worker had gone a little against the gradient.
+            let trained = self.chunks(|group| group == Group::Train);
+            trained.iter().for_each(|id| all[*id].iter_mut().for_each(|sum| *sum *= -0.01));
+        }
+        all
+    }
+
+    /// Of what a worker exports: what must be the same whatever happened. Outside of `bsp` steps come in any order: of the
+    /// curve it is how many there are, and of how many records; of the parameters those that count.
+    pub fn left(&self, parameters: &ByChunk, curve: &[CurvePoint]) -> (ByChunk, Vec<CurvePoint>) {
+        if !self.is_alone() {
+            return (parameters.clone(), curve.to_vec());
+        }
+        let counts = self.variables.iter().any(|variable| variable.group == Group::Add);
+        let records = curve.iter().map(|point| point.records).sum();
+        let all = CurvePoint { step: curve.len() as u64, loss_sum: 0.0, records, correct: 0.0 };
+        (if counts { parameters.clone() } else { ByChunk::new() }, vec![all])
+    }
+
     /// The gradient sums of a block, by chunk; `None` without records.
-    pub fn block(&self, parameters: &ByChunk, step: u64, block: Block) -> Option<ByChunk> {
+    fn block(&self, parameters: &ByChunk, step: u64, block: Block) -> Option<ByChunk> {
         let Some((left, right)) = block.children() else { return self.lane(parameters, step, block.first()) };
         match (self.block(parameters, step, left), self.block(parameters, step, right)) {
             (Some(mut sum), Some(more)) => {
@@ -157,8 +222,7 @@ impl Model {
         let trained: Vec<usize> = self.chunks(|group| group == Group::Train);
         let curve = self.chunks(|group| group == Group::Curve)[0];
         for place in places {
-            // Another order in each epoch.
-            let record = index((place + u64::from(self.plan.place(step).epoch) * 11) % self.plan.records);
+            let record = record(&self.plan, step, place);
             let mut loss = 0.0;
             for (id, chunk) in self.layout.chunks.iter().enumerate() {
                 let sum = &mut sums[id];
@@ -193,6 +257,19 @@ pub fn counts(parameters: &ByChunk, shard: u32, records: std::ops::Range<u64>) -
     // Finite, and exact.
     let loss = ((digest >> 12) + u64::from(shard)) as f64;
     Counts { records, correct: digest % (records + 1), loss_sum_bits: loss.to_bits(), ..Counts::default() }
+}
+
+/// Adds the records of a step to the counts of a chunk that begins at this one.
+pub fn count(plan: &TrainPlan, step: u64, first: usize, counts: &mut [f32]) {
+    for place in (0..plan.micro_batches).flat_map(|lane| plan.micro_batch(step, lane)) {
+        let count = record(plan, step, place).checked_sub(first).and_then(|at| counts.get_mut(at));
+        count.into_iter().for_each(|count| *count += 1.0);
+    }
+}
+
+// Another order in each epoch.
+fn record(plan: &TrainPlan, step: u64, place: u64) -> usize {
+    index((place + u64::from(plan.place(step).epoch) * 11) % plan.records)
 }
 
 /// A digest of words (FNV-1a, a word at a time).

@@ -13,6 +13,7 @@ use crate::tally::Tally;
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// Where a process runs: the coordinator, the client, or a task; a task's is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,6 +140,8 @@ pub struct Nature {
     pub tally: Tally,
     pub laws: Laws,
     pub pace: Pace,
+    // When the run began: only differences count.
+    base: Instant,
     up: BTreeSet<Node>,
     streams: BTreeMap<StreamId, Stream>,
     streams_opened: StreamId,
@@ -155,11 +158,17 @@ impl Nature {
             tally: Tally::default(),
             laws: Laws::default(),
             pace,
+            base: Instant::now(),
             up: BTreeSet::new(),
             streams: BTreeMap::new(),
             streams_opened: 0,
             blocked_until: BTreeMap::new(),
         }
+    }
+
+    /// Now, for what takes the system's times.
+    pub fn instant(&self) -> Instant {
+        self.base + Duration::from_micros(self.now)
     }
 
     pub fn note(&mut self, what: fmt::Arguments<'_>) {

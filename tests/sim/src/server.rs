@@ -10,10 +10,11 @@ use crate::store::Store;
 use crate::worker::address;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_coordinator_core::Exit;
-use tfcoord_ps_core::{Config, Effect, Input, Server as Core};
+use tfcoord_ps_core::{Config, Effect, Input, Lateness, Server as Core};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::{Generation, Revision};
-use tfcoord_types::report::{Body, Fault, Report};
+use tfcoord_types::job::Straggler;
+use tfcoord_types::report::{Body, Fault, Report, ServerReport};
 use tfcoord_types::view::{Directive, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE, TaskView};
 use writer::Writer;
 
@@ -22,6 +23,8 @@ use writer::Writer;
 pub struct Server {
     pub session: Session,
     core: Option<Core>,
+    // Where stragglers are relieved.
+    lateness: Option<Lateness>,
     writer: Writer,
     clipped: bool,
     applied: Revision,
@@ -41,6 +44,7 @@ impl Server {
         Self {
             session,
             core: None,
+            lateness: None,
             writer,
             clipped: false,
             applied: Revision(0),
@@ -150,6 +154,7 @@ impl Server {
             match news {
                 News::Welcome(_, file) => {
                     self.clipped = file.train.clip_norm.is_some();
+                    self.lateness = (file.worker.straggler == Straggler::Move).then(Lateness::default);
                     self.core = Some(Core::new(Config { slot: self.slot(), train: file.train.clone() }));
                 }
                 News::View(view) => self.view(nature, view),
@@ -209,8 +214,18 @@ impl Server {
         let Some(core) = &mut self.core else { return };
         let mut effects = Vec::new();
         let who = nature.laws.before(&self.session, core, &input);
+        let pushed = if let Input::Push(push) = &input { Some((push.incarnation, push.step)) } else { None };
+        if let (Input::View(view), Some(lateness)) = (&input, &mut self.lateness)
+            && view.revision >= core.revision()
+        {
+            lateness.see(view, nature.instant());
+        }
         core.apply(input, &mut effects);
         nature.laws.after(&self.session, &who, core, &effects);
+        let answer = effects.iter().find_map(|effect| if let Effect::Answer { answer, .. } = effect { Some(answer) } else { None });
+        if let (Some((worker, step)), None | Some(Answer::Held), Some(lateness)) = (pushed, answer, &mut self.lateness) {
+            lateness.took(worker, step, nature.instant());
+        }
         let mut news = false;
         for effect in effects {
             nature.trace.note(nature.now, format_args!("{}: {effect}", self.session.node));
@@ -238,7 +253,13 @@ impl Server {
                     nature.send(node, *stream, Message::Chunk { generation, chunk, version, values: values.clone() });
                 }
             }
-            Effect::Pulled { .. } | Effect::Gone { .. } => panic!("{effect}: pulls are answered where they are asked"),
+            // Outside of `bsp` a push is answered with the chunk as well.
+            Effect::Pulled { to, generation, chunk, version, values } => {
+                if self.streams.contains(&to) {
+                    nature.send(node, to, Message::Chunk { generation, chunk, version, values });
+                }
+            }
+            Effect::Gone { .. } => panic!("{effect}: pulls are answered where they are asked"),
             Effect::SendNorms { generation, step, segments } => {
                 if let Some(link) = self.link {
                     nature.send(node, link, Message::Norms { slot: self.slot(), generation, step, segments });
@@ -249,7 +270,11 @@ impl Server {
                     nature.send(node, *stream, Message::Scale { generation, step, scale });
                 }
             }
-            Effect::Reached { .. } | Effect::CurveGrew { .. } | Effect::Report => return true,
+            Effect::Reached { step } => {
+                self.lateness.iter_mut().for_each(|lateness| lateness.reached(step, nature.instant()));
+                return true;
+            }
+            Effect::CurveGrew { .. } | Effect::Report => return true,
             Effect::BeginCut { .. } | Effect::CutChunk { .. } | Effect::DropCut { .. } | Effect::Restore { .. } => {
                 unreachable!("{effect}: the writer has taken it")
             }
@@ -268,7 +293,8 @@ impl Server {
 
     fn report(&mut self, nature: &mut Nature) {
         let (Some(core), Some(incarnation)) = (&self.core, self.session.incarnation()) else { return };
-        let body = Body::Server(core.report());
+        let late = self.lateness.as_ref().and_then(Lateness::straggler);
+        let body = Body::Server(ServerReport { late, ..core.report() });
         let report = Report { incarnation, applied: self.applied, generation: core.generation(), body, fault: self.fault.clone() };
         self.session.report(nature, report);
     }

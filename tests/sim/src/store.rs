@@ -8,6 +8,7 @@ use crate::chance::Chance;
 use crate::model::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tfcoord_checkpoint::{Manifest, PartName};
 use tfcoord_coordinator::leader::saver::{Files, Leftovers};
@@ -188,6 +189,28 @@ impl Store {
             content.map(|content| (head.id, content)).ok_or_else(|| format!("it lacks chunk {}", head.id))
         };
         heads.iter().map(one).collect()
+    }
+
+    /// What lies there, by directory: manifests that can be read and whose parts have their lengths, the newest first. That
+    /// a part is damaged is only seen by whoever reads it.
+    pub fn found(&self) -> Vec<(Vec<Manifest>, PathBuf)> {
+        let state = self.state();
+        let mut found: BTreeMap<&String, Vec<Manifest>> = BTreeMap::new();
+        for ((dir, _), written) in state.manifests.iter().rev().filter(|(_, written)| !written.damaged) {
+            let there = |file: &PartFile| state.parts.get(&(dir.clone(), file.file.clone())).is_some_and(|part| part.length == file.length);
+            if written.manifest.parts.iter().all(there) {
+                found.entry(dir).or_default().push(written.manifest.clone());
+            }
+        }
+        found.into_iter().map(|(dir, manifests)| (manifests, PathBuf::from(dir))).collect()
+    }
+
+    /// Whatever has a name there keeps it.
+    pub fn sync_directory(&self, dir: &str) -> Result<(), String> {
+        let mut state = self.state();
+        state.sync("the directory")?;
+        state.manifests.iter_mut().filter(|((of, _), _)| of == dir).for_each(|(_, written)| written.durable = true);
+        Ok(())
     }
 
     /// Why a checkpoint is not there, whole and durable; nothing if it is, or if a fault has damaged it.

@@ -14,7 +14,7 @@ use tfcoord_types::id::{Generation, Revision};
 use tfcoord_types::lane::Block;
 use tfcoord_types::report::{Body, EvaluatedShard, Exported, Fault, FaultKind, Report, WorkerReport};
 use tfcoord_types::view::{Export, FENCED_EXIT_CODE, ORPHANED_EXIT_CODE, ServerAddress};
-use tfcoord_worker_core::{Driver, Effect, Input};
+use tfcoord_worker_core::{self as core, Effect, Input};
 
 /// How long an export waits for the curve before it asks again.
 const EXPORT_AGAIN: Us = 200 * MS;
@@ -34,7 +34,9 @@ pub struct Worker {
 // From the registration on.
 #[derive(Debug)]
 struct Shell {
-    driver: Driver,
+    driver: core::Worker,
+    // Of the newest view that the driver was given.
+    generation: Generation,
     model: Option<Model>,
     file: Box<tfcoord_types::job::JobFile>,
     loaded: bool,
@@ -42,8 +44,8 @@ struct Shell {
     calls: u32,
     kept: BTreeMap<(u64, u32), Bytes>,
     sums: BTreeMap<(u32, u64, Block), Bytes>,
-    // The version and the values.
-    parameters: Option<(u64, ByChunk)>,
+    // Versions and values, by chunk.
+    parameters: Option<(Vec<u64>, ByChunk)>,
     work: Option<Work>,
     export: Option<(Box<Export>, u64)>,
     // What is done and not asked to be reported.
@@ -132,7 +134,7 @@ impl Worker {
         while let Some(news) = self.session.next_news() {
             match news {
                 News::Welcome(incarnation, file) => {
-                    self.shell = Some(Shell::new(Driver::new(incarnation), file));
+                    self.shell = Some(Shell::new(core::Worker::new(incarnation, file.train.sync), file));
                     let loading = nature.chance.between(10 * MS, S);
                     nature.timer(self.session.node, 0, loading, Timer::Loaded);
                 }
@@ -174,6 +176,7 @@ impl Worker {
             evaluate.is_some_and(|evaluate| evaluate.shards.iter().any(|(shard, _)| *shard == e.shard))
         };
         shell.evaluated.retain(open);
+        shell.generation = view.generation;
         self.tell(nature, Input::View(view), None);
     }
 
@@ -244,7 +247,7 @@ impl Worker {
             }
             Effect::Pull { slot, chunks, version } => {
                 shell.calls += 1;
-                let (lane, generation) = (shell.calls, shell.driver.generation());
+                let (lane, generation) = (shell.calls, shell.generation);
                 if let Some(stream) = shell.streams.get(&slot) {
                     nature.send_in(node, *stream, lane, Message::Pull { generation, chunks, version });
                 }
@@ -254,7 +257,7 @@ impl Worker {
                 shell.kept.remove(&(version, chunk)).expect("only what is kept is discarded");
             }
             Effect::Use { version } => shell.install(version),
-            Effect::UseKept => unreachable!("simulated jobs are bsp"),
+            Effect::UseKept => shell.install_kept(),
             Effect::Compute { step, blocks } => {
                 shell.compute(step, &blocks);
                 self.work_on(nature);
@@ -265,7 +268,7 @@ impl Worker {
             },
             Effect::Push { slot, chunk, step, block, records, view_revision } => {
                 let payload = shell.sums[&(chunk, step, block)].clone();
-                let (generation, incarnation) = (shell.driver.generation(), self.session.incarnation().expect("it has registered"));
+                let (generation, incarnation) = (shell.generation, self.session.incarnation().expect("it has registered"));
                 let Some(stream) = shell.streams.get(&slot).copied() else { return };
                 let push = ps::Push { from: stream, incarnation, view_revision, generation, step, chunk, block, records, payload };
                 let to = nature.other_end(node, stream);
@@ -334,7 +337,7 @@ impl Worker {
         *call = u64::from(shell.calls);
         match shell.streams.get(&slot) {
             Some(stream) => {
-                let generation = shell.driver.generation();
+                let generation = shell.generation;
                 nature.send_in(self.session.node, *stream, shell.calls, Message::Curve { generation });
             }
             None => nature.timer(self.session.node, 0, EXPORT_AGAIN, Timer::Export),
@@ -345,10 +348,12 @@ impl Worker {
         let Some(shell) = &mut self.shell else { return };
         let Some((export, _)) = shell.export.take() else { return };
         let (_, parameters) = shell.parameters.as_ref().expect("checked when it was asked for");
+        let model = shell.model.as_ref().expect("it has seen a view");
+        let (parameters, curve) = model.left(parameters, curve);
         let words = |numbers: &mut dyn Iterator<Item = f32>| model::digest(numbers.map(f32::to_bits));
         let model = words(&mut parameters.iter().flatten().copied());
         let curve_digest = words(&mut curve.iter().flat_map(|point| [point.loss_sum, point.records, point.correct]));
-        nature.laws.exports.values(&self.session.launch.job, parameters, curve);
+        nature.laws.exports.values(&self.session.launch.job, &parameters, &curve);
         let file = |name: &str, digest: u64| (name.to_owned(), 0, format!("{digest:016x}"));
         let exported = Exported { dir: format!("{}/model", export.dir), files: vec![file("curve", curve_digest), file("model", model)] };
         shell.work = Some(Work::Export { attempt: export.attempt, exported });
@@ -357,9 +362,10 @@ impl Worker {
 }
 
 impl Shell {
-    fn new(driver: Driver, file: Box<tfcoord_types::job::JobFile>) -> Self {
+    fn new(driver: core::Worker, file: Box<tfcoord_types::job::JobFile>) -> Self {
         Self {
             driver,
+            generation: Generation(0),
             model: None,
             file,
             loaded: false,
@@ -412,7 +418,18 @@ impl Shell {
         assert!(self.work.is_none(), "the compute thread is not idle");
         let chunks = 0..u32::try_from(self.chunks()).expect("few chunks");
         let values = chunks.map(|chunk| to_values(&self.kept.remove(&(version, chunk)).expect("every chunk is kept"))).collect();
-        self.parameters = Some((version, values));
+        self.parameters = Some((vec![version; self.chunks()], values));
+    }
+
+    // Each chunk's newest values, at whatever version.
+    fn install_kept(&mut self) {
+        assert!(self.work.is_none(), "the compute thread is not idle");
+        let none = (vec![u64::MAX; self.chunks()], vec![Vec::new(); self.chunks()]);
+        let (versions, values) = self.parameters.get_or_insert(none);
+        for ((version, chunk), bytes) in std::mem::take(&mut self.kept) {
+            let (version_now, values) = (&mut versions[chunk as usize], &mut values[chunk as usize]);
+            (*version_now, *values) = (version, to_values(&bytes));
+        }
     }
 
     // Sums of other steps than the present one were forgotten.
@@ -424,16 +441,24 @@ impl Shell {
     // The model has exactly this version, and nothing runs.
     fn check(&self, step: u64) {
         assert!(self.work.is_none() && self.export.is_none(), "the compute thread is not idle");
-        assert_eq!(self.parameters.as_ref().map(|parameters| parameters.0), Some(step), "other parameters than those of the step");
+        let versions = self.parameters.as_ref().map(|parameters| &parameters.0);
+        assert!(
+            versions.is_some_and(|versions| versions.iter().all(|version| *version == step)),
+            "other parameters than those of step {step}: {versions:?}"
+        );
     }
 
     fn compute(&mut self, step: u64, blocks: &[Block]) {
-        self.check(step);
-        let (_, parameters) = self.parameters.as_ref().expect("checked");
         let model = self.model.as_ref().expect("it has seen a view");
+        if model.is_alone() {
+            assert!(self.work.is_none() && self.export.is_none(), "the compute thread is not idle");
+        } else {
+            self.check(step);
+        }
+        let (_, parameters) = self.parameters.as_ref().expect("something was installed");
         let mut sums = VecDeque::new();
         for block in blocks {
-            let sum = model.block(parameters, step, *block).expect("a block has records");
+            let sum = model.sums(parameters, step, *block);
             sums.extend((0u32..).zip(sum).map(|(chunk, sum)| (*block, chunk, to_bytes(&sum))));
         }
         // The last layers are ready first.

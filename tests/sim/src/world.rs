@@ -12,7 +12,7 @@ use crate::disk::SimDisk;
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
-use crate::model::Recipe;
+use crate::model::{Mode, Recipe};
 use crate::nature::{CLIENT, COORDINATOR, Event, FIRST_TASK, Nature, Node, StreamId, Timer, WorldEvent};
 use crate::queue::{MS, S, Us, us};
 use crate::server::Server;
@@ -308,8 +308,9 @@ impl World {
         let process = Process { nonce: format!("{}", node.0), addresses, host: "sim".into(), kernel_path };
         self.nature.trace.note(self.nature.now, format_args!("{node} starts as {launch}"));
         let session = Session::start(&mut self.nature, *node, launch.clone(), process, *grace);
+        let slow = self.plan.slow.filter(|(index, _)| worker && *index == session.launch.task.index).map_or(1, |(_, times)| times);
         *task = if worker {
-            Task::Worker(Box::new(Worker::new(session, self.plan.compute)))
+            Task::Worker(Box::new(Worker::new(session, self.plan.compute * slow)))
         } else {
             Task::Server(Box::new(Server::new(session, self.coordinator.store.clone(), self.plan.compute)))
         };
@@ -377,6 +378,7 @@ impl World {
             tally: {
                 let mut tally = self.nature.tally;
                 tally.merge(&self.nature.laws.history.tally);
+                jobs.iter().for_each(|(recipe, _)| tally.add(succeeded(recipe.mode)));
                 tally
             },
         }
@@ -390,6 +392,15 @@ impl World {
         let jobs = self.nature.laws.history.cluster().jobs().map(|job| format!("{} {} until {}", job.id, job.state, job.run_until));
         let jobs: Vec<String> = jobs.collect();
         format!("coordinator runs: {}; jobs: {jobs:?}; tasks: {tasks:?}; client: {:?}", self.coordinator.runs(), self.client.content())
+    }
+}
+
+fn succeeded(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Bsp => "job in bsp succeeded",
+        Mode::Ssp { .. } => "job in ssp succeeded",
+        Mode::Async => "job in async succeeded",
+        Mode::Local { .. } => "job in local succeeded",
     }
 }
 

@@ -22,8 +22,9 @@ pub(super) fn declare_lost(job: &mut Job, entry: &mut Entry, task: TaskId, attem
     if state.attempt != attempt || !state.is_out() {
         return Err(Refusal::StaleAttempt { task, attempt, present: state.attempt });
     }
-    // A claim: no step from the limit on may have been computed.
-    job.step = job.step.max(step.min(job.run_until));
+    // A claim, perhaps of the generation before, if that was lost in the same turn. That the limit is reached the servers say
+    // themselves: who waits there is leased nothing.
+    job.step = job.step.max(step.min(job.run_until.saturating_sub(1)));
     lose(job, entry, task, cause.clipped());
     Ok(Outcome::Done)
 }

@@ -69,6 +69,18 @@ const WORKER: Option<Role> = Some(Role::Worker);
 /// The metrics recorded through the `metrics` macros.
 pub const RECORDED_METRICS: &[Metric] = &[
     gauge("tfcoord_jobs", COORDINATOR, &["state"], "Jobs known to the coordinator, by state of their life cycle."),
+    histogram(
+        "tfcoord_fence_seconds",
+        COORDINATOR,
+        STEP_S,
+        "Time from the verdict on a lost task until all others of its job have applied it, as their reports tell.",
+    ),
+    histogram(
+        "tfcoord_grant_seconds",
+        COORDINATOR,
+        STEP_S,
+        "Time from the grant of what was a lost worker's until its new owner has applied it, as its report tells.",
+    ),
     counter("tfcoord_log_entries_total", COORDINATOR, Unit::Count, &[], "Entries appended to the coordinator's log."),
     histogram("tfcoord_log_fsync_seconds", COORDINATOR, FSYNC_S, "Time of one fsync of the coordinator's log."),
     gauge("tfcoord_sessions", COORDINATOR, &[], "Task sessions open at the moment."),

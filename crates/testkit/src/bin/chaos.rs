@@ -94,9 +94,14 @@ fn goodput(arguments: &Arguments, ledger: &Ledger, workers: bool, servers: bool)
         let took = run.training_s().context("it trained")?;
         ledger.note(&Figure::new("failures of workers and coordinators", run.kills("").len() as f64, ""))?;
         ledger.note(&Figure::new("goodput while workers and coordinators fail", peace_s / took, "share").at_least(0.95))?;
-        let most = |all: &[f64]| all.iter().copied().reduce(f64::max);
+        if let Some(ms) = most(&recovery.fenced_ms) {
+            ledger.note(&Figure::new("from the verdict on a worker to its release, at most", ms, "ms").at_most(100.0))?;
+        }
+        if let Some(ms) = most(&recovery.granted_ms) {
+            ledger.note(&Figure::new("from a grant to the new owner's having it, at most", ms, "ms").at_most(100.0))?;
+        }
         if let Some(ms) = most(&recovery.launched_ms) {
-            ledger.note(&Figure::new("from the verdict to the replacement's launch, at most", ms, "ms").at_most(100.0))?;
+            ledger.note(&Figure::new("from the verdict to the replacement's launch, at most", ms, "ms"))?;
         }
         if let Some(ms) = most(&recovery.first_step_ms) {
             ledger.note(&Figure::new("from the verdict to the replacement's first step, at most", ms, "ms").at_most(1500.0))?;
@@ -109,6 +114,9 @@ fn goodput(arguments: &Arguments, ledger: &Ledger, workers: bool, servers: bool)
         let took = run.training_s().context("it trained")?;
         let failures = run.kills("").len() as f64;
         ledger.note(&Figure::new("failures of servers", failures, ""))?;
+        if let Some(ms) = most(&Recovery::logged(&struck).fenced_ms) {
+            ledger.note(&Figure::new("from the verdict on a server to its release, at most", ms, "ms").at_most(100.0))?;
+        }
         let recovery_s = run.server_recovery_s().unwrap_or(0.0);
         ledger.note(&Figure::new("from a server's death to the first step beyond the checkpoint", recovery_s, "s"))?;
         let allowed = 1.0 - (checkpoint_every_s as f64 / 2.0 + recovery_s) * failures / took;
@@ -116,6 +124,10 @@ fn goodput(arguments: &Arguments, ledger: &Ledger, workers: bool, servers: bool)
         same(&struck.bits("chaos"))?;
     }
     Ok(())
+}
+
+fn most(all: &[f64]) -> Option<f64> {
+    all.iter().copied().reduce(f64::max)
 }
 
 fn ensure_same(quiet: &(Vec<u8>, Vec<u8>), struck: &(Vec<u8>, Vec<u8>)) -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
-//! How soon the place of a dead worker is filled: from the coordinator's log, and from the replacement's metrics.
+//! How soon those who wait for a dead task go on, and how soon the place of a dead worker is filled: from the coordinator's
+//! log, and from the replacement's metrics.
 
 use crate::Lab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +12,16 @@ use std::time::{Duration, SystemTime};
 /// A task's name and the number of a launch of it.
 type Launch = (String, u32);
 
-/// Milliseconds from the verdict on a dead worker, one of each.
+/// Milliseconds, one of each.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    /// Until its replacement was launched.
+    /// From the verdict on a dead task until all others of the job had applied it, as the coordinator logs it.
+    pub fenced_ms: Vec<f64>,
+    /// From the grant of what was a dead worker's until the new owner had applied it, as the coordinator logs it.
+    pub granted_ms: Vec<f64>,
+    /// From the verdict on a dead worker until its replacement was launched.
     pub launched_ms: Vec<f64>,
-    /// Until its replacement had done its first step.
+    /// From that verdict until its replacement had done its first step.
     pub first_step_ms: Vec<f64>,
 }
 
@@ -30,12 +35,18 @@ impl Recovery {
             drop(going_on);
             (watching.join().expect("nobody panics while watching"), result)
         });
-        let log = fs::read_to_string(lab.state_dir().join("coordinator.log")).unwrap_or_default();
-        (Self::of(&log, &steps), result)
+        (Self::of(&log(lab), &steps), result)
+    }
+
+    /// What the log tells of the only job in `lab`: nothing of first steps.
+    pub fn logged(lab: &Lab) -> Self {
+        Self::of(&log(lab), &BTreeMap::new())
     }
 
     fn of(log: &str, steps: &BTreeMap<Launch, SystemTime>) -> Self {
         let mut recovery = Self::default();
+        recovery.fenced_ms.extend(log.lines().filter_map(|line| took_ms(line, " fenced ", " ms after the verdict")));
+        recovery.granted_ms.extend(log.lines().filter_map(|line| took_ms(line, " granted ", " ms after the grant")));
         let launched: BTreeMap<Launch, SystemTime> = log.lines().filter_map(|line| said(line, "LaunchTask ")).collect();
         for ((task, attempt), verdict) in log.lines().filter_map(|line| said(line, "DeclareLost ")) {
             let next = (task, attempt + 1);
@@ -45,6 +56,16 @@ impl Recovery {
         }
         recovery
     }
+}
+
+fn log(lab: &Lab) -> String {
+    fs::read_to_string(lab.state_dir().join("coordinator.log")).unwrap_or_default()
+}
+
+// `… WORD … 12.3 END`
+fn took_ms(line: &str, word: &str, end: &str) -> Option<f64> {
+    let (before, _) = line.split_once(word)?.1.split_once(end)?;
+    before.rsplit(' ').next()?.parse().ok()
 }
 
 // `TIME … WORD JOB/worker-1 attempt 2…`
@@ -131,11 +152,14 @@ mod tests {
         let log = "\
 2026-11-26T06:00:00.000000Z  INFO turn: effect effect=LaunchTask j-1/worker-1 attempt 1
 2026-11-26T06:00:10.000000Z  WARN turn: DeclareLost j-1/worker-1 attempt 1: was killed
+2026-11-26T06:00:10.012000Z  INFO turn: fenced j-1/worker-1 attempt 1: all others have applied it 12.5 ms after the verdict
 2026-11-26T06:00:10.020000Z  INFO turn: effect effect=LaunchTask j-1/worker-1 attempt 2
+2026-11-26T06:00:10.300000Z  INFO turn: granted j-1/worker-1 attempt 2: it has applied it 7.0 ms after the grant
 2026-11-26T06:00:20.000000Z  WARN turn: DeclareLost j-1/ps-0 attempt 1: was killed
 ";
         let steps = [(("worker-1".to_owned(), 2), time("2026-11-26T06:00:11Z").unwrap())].into();
-        let Recovery { launched_ms, first_step_ms } = Recovery::of(log, &steps);
+        let Recovery { fenced_ms, granted_ms, launched_ms, first_step_ms } = Recovery::of(log, &steps);
+        assert_eq!((fenced_ms, granted_ms), (vec![12.5], vec![7.0]));
         assert!(launched_ms.len() == 1 && (launched_ms[0] - 20.0).abs() < 1e-3, "{launched_ms:?}");
         assert!(first_step_ms.len() == 1 && (first_step_ms[0] - 1000.0).abs() < 1e-3, "{first_step_ms:?}");
     }

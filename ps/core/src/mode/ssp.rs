@@ -54,19 +54,23 @@ impl Gate {
         self.waiting.insert(worker, waiting);
     }
 
-    /// Takes a push of a worker that waits for the answer to another one; gives back any other.
+    /// Takes a push of a worker that waits for the answer to another one; gives back any other. Of several the one on the
+    /// newest stream stays.
     pub fn park(&mut self, push: Push) -> Option<Push> {
         if !self.waiting.contains_key(&push.incarnation) {
             return Some(push);
         }
-        self.parked.insert(push.incarnation, push);
+        if self.parked.get(&push.incarnation).is_none_or(|parked| parked.from <= push.from) {
+            self.parked.insert(push.incarnation, push);
+        }
         None
     }
 
-    /// The same batch came again: whether the worker still waits, on this stream from now on.
+    /// The same batch came again: whether the worker still waits, on the newest of its streams from now on. They are numbered
+    /// as they begin, and what is left of an older one may come late: nobody reads an answer there.
     pub fn again(&mut self, worker: Incarnation, again: Waiting) -> bool {
         let waiting = self.waiting.get_mut(&worker).filter(|waiting| waiting.step == again.step);
-        waiting.map(|waiting| *waiting = again).is_some()
+        waiting.map(|waiting| waiting.to = waiting.to.max(again.to)).is_some()
     }
 
     /// Those that need not wait any more, and what they pushed meanwhile.
@@ -105,6 +109,7 @@ mod tests {
         gate.count(&[A, B].into());
         assert_eq!((applied(&mut gate, A, 0), applied(&mut gate, A, 1)), (vec![1], vec![]));
         assert!(gate.again(A, Waiting { to: 7, step: 1 }) && !gate.again(B, Waiting { to: 7, step: 9 }));
+        assert!(gate.again(A, Waiting { to: 5, step: 1 }), "late, on an older stream: the answer goes to the newest");
         assert_eq!(applied(&mut gate, B, 10), [7, 2]);
         assert!(applied(&mut gate, A, 2).is_empty());
         gate.count(&[A].into());

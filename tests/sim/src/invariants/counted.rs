@@ -1,15 +1,14 @@
-//! A cursor goes on by one step, when every lane of it was taken, and each record of it counts once: of the counting
+//! In `bsp` a cursor goes on by one step, when every lane of it was taken, and each record of it counts once: of the counting
 //! model every chunk at every version is what arithmetic says.
 
 use super::{Taken, Who, ensure};
-use crate::model::to_values;
+use crate::model::{count, to_values};
 use crate::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_ps_core::{Effect, Server};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::Generation;
 use tfcoord_types::layout::Layout;
-use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::Group;
 use tfcoord_types::view::TaskView;
 
@@ -96,16 +95,5 @@ impl Chunk {
         let wrong = to_values(values).iter().zip(counts).position(|(value, count)| value != count);
         let at = wrong.map(|at| first + at);
         ensure(wrong.is_none(), format_args!("chunk {chunk} version {version}: record {at:?}"), "each record counts once");
-    }
-}
-
-// Adds the records of a step, as the model orders them.
-fn count(plan: &TrainPlan, step: u64, first: usize, counts: &mut [f32]) {
-    let epoch = u64::from(plan.place(step).epoch);
-    for place in (0..plan.micro_batches).flat_map(|lane| plan.micro_batch(step, lane)) {
-        let record = usize::try_from((place + epoch * 11) % plan.records).expect("small");
-        if let Some(count) = record.checked_sub(first).and_then(|at| counts.get_mut(at)) {
-            *count += 1.0;
-        }
     }
 }

@@ -5,6 +5,7 @@
 use super::{checkpoints, ensure};
 use crate::tally::Tally;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use tfcoord_coordinator::log::Entry;
 use tfcoord_coordinator_core::invariants::{check, check_step};
 use tfcoord_coordinator_core::{Cluster, Command, Job, JobState};
@@ -15,6 +16,8 @@ pub struct History {
     replica: Cluster,
     /// When tasks were lost, and what for lanes were granted again.
     pub tally: Tally,
+    // Of jobs that go on: the one from whose checkpoints.
+    roots: BTreeMap<JobId, JobId>,
     // Entries that an append failed with: any first part of them may be in the log.
     tried: Vec<Entry>,
 }
@@ -29,6 +32,11 @@ impl History {
     /// The state that the acknowledged entries lead to.
     pub fn cluster(&self) -> &Cluster {
         &self.replica
+    }
+
+    /// The job whose training this one goes on with; itself if it is none.
+    pub fn root<'a>(&'a self, job: &'a JobId) -> &'a JobId {
+        self.roots.get(job).unwrap_or(job)
     }
 
     /// Entries were appended: they are acknowledged.
@@ -48,11 +56,22 @@ impl History {
         let Written { at_ms, command } = serde_json::from_slice(&entry.payload).expect("an entry is a command");
         let named = command.to_string();
         let takes_office = matches!(command, Command::TakeOffice { .. });
+        let resumed = match &command {
+            Command::SubmitJob { resume: Some(resume), .. } => resume.checkpoints.last().map(|checkpoint| checkpoint.dir.clone()),
+            _ => None,
+        };
+        let relieves = matches!(command, Command::MoveLanes { .. });
         let lost = match &command {
             Command::DeclareLost { job, task, .. } => Some((job.clone(), task.role)),
             _ => None,
         };
         self.replica.apply(entry.index, at_ms, command);
+        if let Some(dir) = resumed {
+            let root = before.jobs().find(|job| job.checkpoint_dir() == dir).map(|job| job.id.clone()).expect("a job has written there");
+            let new = self.replica.jobs().filter(|job| before.job(&job.id).is_none());
+            self.roots.extend(new.map(|job| (job.id.clone(), root.clone())));
+            self.tally.add("job resumed");
+        }
         let law = check(&self.replica).and_then(|()| check_step(&before, &self.replica));
         ensure(law.is_ok(), format_args!("entry {} {named}: {:?}", entry.index, law), "the core's own laws hold");
         for job in self.replica.jobs() {
@@ -60,6 +79,10 @@ impl History {
             checkpoints::step(old, job);
             let runs = |job: &Job| job.tasks.values().map(|task| (task.attempt, task.incarnation())).collect::<Vec<_>>();
             ensure(!takes_office || runs(old) == runs(job), &job.id, "whoever leads, what runs goes on");
+        }
+        let changed = |job: &Job| before.job(&job.id).is_some_and(|old| old.lanes != job.lanes);
+        if relieves && self.replica.jobs().any(changed) {
+            self.tally.add("lanes moved from a straggler");
         }
         self.count(&before, lost);
     }
@@ -80,6 +103,11 @@ impl History {
             let granted = old.iter().zip(&job.lanes).any(|(old, new)| old.owner.is_none() && new.owner.is_some());
             if granted {
                 self.tally.add("lanes granted again");
+            }
+            let owned = |shard: &u32| job.leases.open.get(shard).is_some_and(|lease| lease.owner.is_some());
+            let vacant = before.job(&job.id).map(|old| old.leases.open.iter().filter(|(_, lease)| lease.owner.is_none()));
+            if vacant.into_iter().flatten().any(|(shard, _)| owned(shard)) {
+                self.tally.add("shards granted again");
             }
             if let Some(old) = before.job(&job.id).filter(|old| old.generation < job.generation) {
                 self.tally.add(match (&job.checkpoints.restored, old.state) {

@@ -1,4 +1,4 @@
-//! Who is late: when each worker's last sum of a step came. The clock's readings come from outside.
+//! Who is late: when each worker's last sum of a step came. What the clock shows comes from outside.
 //!
 //! A worker is late in a step if its last sum comes after all others', by more than [`BEHIND_MIN`], and it took more than
 //! twice as long for a lane as the slowest of the others. With k lanes, where an other has m: it came at time t of the
@@ -15,7 +15,7 @@ const BEHIND_MIN: Duration = Duration::from_millis(20);
 
 /// Who is late, under one dealing of the lanes.
 #[derive(Debug, Default)]
-pub(super) struct Lateness {
+pub struct Lateness {
     owners: Vec<Option<Incarnation>>,
     run_until: u64,
     // Since when the present step may be computed.
@@ -27,7 +27,7 @@ pub(super) struct Lateness {
 
 impl Lateness {
     /// Another dealing begins anew; a step that nobody was allowed to compute before begins now.
-    pub(super) fn see(&mut self, view: &TaskView, now: Instant) {
+    pub fn see(&mut self, view: &TaskView, now: Instant) {
         if self.owners != view.owners {
             *self = Self { owners: view.owners.clone(), ..Self::default() };
         }
@@ -37,12 +37,12 @@ impl Lateness {
     }
 
     /// A sum was taken.
-    pub(super) fn took(&mut self, worker: Incarnation, step: u64, now: Instant) {
+    pub fn took(&mut self, worker: Incarnation, step: u64, now: Instant) {
         self.came.entry(step).or_default().insert(worker, now);
     }
 
     /// All chunks here have done the steps below this one.
-    pub(super) fn reached(&mut self, step: u64, now: Instant) {
+    pub fn reached(&mut self, step: u64, now: Instant) {
         let began = self.began.replace(now);
         let done = step.checked_sub(1).and_then(|step| self.came.remove(&step)).unwrap_or_default();
         self.came.retain(|of, _| *of >= step);
@@ -66,7 +66,7 @@ impl Lateness {
     }
 
     /// The straggler.
-    pub(super) fn straggler(&self) -> Option<Late> {
+    pub fn straggler(&self) -> Option<Late> {
         self.late.filter(|late| late.steps >= LATE_STEPS)
     }
 }
