@@ -33,8 +33,7 @@ impl Cut {
             return Self { id, within, waiting: BTreeSet::new(), outcome: Some(CutOutcome::Missed) };
         }
         let heads: Vec<Head> = table.parts().map(|(chunk, part)| Head::of(chunk, part, within)).collect();
-        let summed = table.parts().find(|(_, part)| part.group == Group::Curve).map_or(0, |(_, part)| part.cursor.step());
-        let points = within.map_or(id.step, |within| within.most(summed, id.step));
+        let points = within.map_or(id.step, |within| within.most(table.summed(), id.step));
         effects.push(Effect::BeginCut { checkpoint: checkpoint.clone(), parts: heads, points });
         let mut cut = Self { id, within, waiting: table.parts().map(|(chunk, _)| chunk).collect(), outcome: None };
         table.parts().for_each(|(chunk, part)| cut.take(chunk, part, curve, effects));

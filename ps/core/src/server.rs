@@ -214,8 +214,7 @@ impl Server {
         let held = table.map_err(|error| error.to_string()).and_then(|table| Generated::new(&self.config, plan, table));
         match held {
             Ok(held) => {
-                let summed = held.table.parts().find(|(_, part)| part.group == Group::Curve).map_or(0, |(_, part)| part.cursor.step());
-                let points = usize::try_from(summed).map_or(curve.len(), |summed| summed.min(curve.len()));
+                let points = usize::try_from(held.table.summed()).map_or(curve.len(), |summed| summed.min(curve.len()));
                 let finished = within.map(|within| Finished::of(within, &held.table)).unwrap_or_default();
                 self.held = Some(Generated { curve: Curve::restored(&plan, &curve[..points]), finished, ..held });
             }

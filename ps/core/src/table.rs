@@ -218,6 +218,11 @@ impl Table {
         self.parts.iter().map(|(id, part)| (*id, part))
     }
 
+    /// The steps that are summed in the curve; 0 where its chunk is not here.
+    pub fn summed(&self) -> u64 {
+        self.parts.values().find(|part| part.group == Group::Curve).map_or(0, |part| part.cursor.step())
+    }
+
     /// Servers that hold a part of what is trained, ascending.
     pub fn trainers(&self) -> &[u32] {
         &self.trainers
