@@ -154,7 +154,7 @@ fn after_a_checkpoint_within_an_epoch_all_its_shards_are_leased_and_those_that_a
             assert_eq!(said(&world, &[last]), [finish(&world, &[last])], "though there is none that could be leased");
         }
     }
-    world.done(world.reach(PS, 126));
+    world.done(world.reach_now(PS, 126));
     assert_eq!(world.job().state, JobState::Finalizing);
 }
 
