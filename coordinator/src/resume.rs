@@ -12,6 +12,7 @@ use tfcoord_types::id::JobId;
 use tfcoord_types::job::{Graph, JobFile, ModelKind, Sync};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::{Group, Variable};
 
 /// Why a job cannot go on from what an earlier one has left.
@@ -80,13 +81,15 @@ pub fn choose(
         return Err(Error::None { name: file.name.clone(), dir: root.to_owned(), passed_over });
     };
     let newest = manifests.last().expect("one is usable");
-    if let Some((path, problem)) = difference(file, summary, newest) {
+    let unfit = difference(file, summary, newest).or_else(|| manifests.iter().filter(|m| is_within(m)).find_map(|m| moved(file, m)));
+    if let Some((path, problem)) = unfit {
         return Err(Error::Unfit { path, id: newest.id.to_string(), job: newest.job.clone(), problem });
     }
     let dir = dir.to_string_lossy().into_owned();
     let checkpoints = manifests.iter().map(|manifest| Checkpoint { id: manifest.id, dir: dir.clone() }).collect();
     let passed_over = passed_over.trim_start_matches("; ").to_owned();
-    Ok(Resume { checkpoints, evaluations: newest.evaluations.clone(), passed_over })
+    let chunk_elements = manifests.iter().any(is_within).then_some(newest.chunk_elements);
+    Ok(Resume { checkpoints, evaluations: newest.evaluations.clone(), passed_over, chunk_elements })
 }
 
 // Where jobs of this file have a folder each, and where in it their checkpoints are.
@@ -123,6 +126,28 @@ fn usable(mut manifests: Vec<Manifest>) -> Option<Vec<Manifest>> {
     let newest = manifests.last().map(plan)?;
     manifests.retain(|manifest| plan(manifest) == newest);
     Some(manifests)
+}
+
+// Whether it was cut within an epoch outside of `bsp`: what counts is said by chunk and shard then.
+fn is_within(manifest: &Manifest) -> bool {
+    Shards::new(&manifest.plan, &manifest.train.sync).is_some_and(|shards| shards.within(manifest.id.step).is_some())
+}
+
+// What of the job file makes other chunks or shards than a checkpoint within an epoch has.
+fn moved(file: &JobFile, manifest: &Manifest) -> Option<(&'static str, String)> {
+    let shards = |sync: &Sync| Shards::new(&manifest.plan, sync);
+    let remedy = "it was saved in the midst of an epoch";
+    if let (Sync::Local { every: was, .. }, Sync::Local { every: is, .. }) = (&manifest.train.sync, &file.train.sync)
+        && shards(&manifest.train.sync) != shards(&file.train.sync)
+    {
+        return Some((
+            "train.sync.local.every",
+            format!("it was {was}, and is {is}, but {remedy}: set it back, or submit without --resume"),
+        ));
+    }
+    let (was, is) = (manifest.chunk_elements * 4, file.parameter_server.chunk_bytes?);
+    let problem = format!("chunks had {was} bytes, and would have {is}, but {remedy}: leave it out, or submit without --resume");
+    (was != is).then_some(("parameter_server.chunk_bytes", problem))
 }
 
 // What of the job file is otherwise, and what to do about it. Learning rate, schedule, clipping and epochs may change.

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use tfcoord_checkpoint::{Kind, TensorHead};
-use tfcoord_ps_core::{Effect, Head};
+use tfcoord_ps_core::{Content, Effect, Head};
 use tfcoord_types::checkpoint::Checkpoint;
-use tfcoord_types::id::{CheckpointId, Incarnation};
+use tfcoord_types::id::Incarnation;
 use tokio::sync::mpsc::WeakSender;
 
 /// Carries out what the core decides about checkpoints; the answers come as asks.
@@ -36,8 +36,10 @@ impl Checkpoints {
     /// Takes an effect that is about checkpoints; gives back any other one.
     pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
         let order = match effect {
-            Effect::BeginCut { checkpoint, parts } => write::Order::Begin { checkpoint, parts },
-            Effect::CutChunk { id, chunk, values, slots, curve } => write::Order::Chunk { id, chunk, values, slots, curve },
+            Effect::BeginCut { checkpoint, parts, points } => write::Order::Begin { checkpoint, parts, points },
+            Effect::CutChunk { id, chunk, values, slots, curve, counted } => {
+                write::Order::Chunk { id, chunk, content: Content { values, slots, curve, counted } }
+            }
             Effect::DropCut { id } => write::Order::Drop { id },
             Effect::Restore { checkpoint, parts } => {
                 self.restore(checkpoint, parts);
@@ -73,14 +75,17 @@ fn tell(asks: &WeakSender<Ask>, ask: Ask) {
     }
 }
 
-/// The tensors of a chunk, in the order in which they are written; the curve has a point for each step.
-fn tensors(head: &Head, id: CheckpointId) -> Vec<TensorHead> {
+/// The tensors of a chunk, in the order in which they are written; the curve has so many points.
+fn tensors(head: &Head, points: u64) -> Vec<TensorHead> {
     let tensor = |kind, bytes| TensorHead { slab: head.chunk.slab, kind, offset: head.chunk.offset, bytes };
     let kinds = [Kind::Values, Kind::First, Kind::Second];
     let kept = usize::try_from(head.slots).unwrap_or(usize::MAX).saturating_add(1);
     let mut tensors: Vec<_> = kinds.into_iter().take(kept).map(|kind| tensor(kind, head.chunk.len * 4)).collect();
     if head.curve {
-        tensors.push(TensorHead { offset: 0, ..tensor(Kind::Curve, id.step * POINT_BYTES) });
+        tensors.push(TensorHead { offset: 0, ..tensor(Kind::Curve, points * POINT_BYTES) });
+    }
+    if head.shards > 0 {
+        tensors.push(tensor(Kind::Counted, u64::from(head.shards) * 4));
     }
     tensors
 }

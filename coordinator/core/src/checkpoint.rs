@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A cut names a step that no server has reached yet, so that all cut the same parameters while they train on; the leader
-//! chooses it, as it knows about how far they are ([`next_cut`]). When every part is written the leader writes the
+//! chooses it, as it knows about how far they are ([`next_cut`]). Outside of `bsp` there is no such step within an epoch: there
+//! each chunk is cut with what counts for it, once it has so many steps, and who learns late cuts at once. When every part is written the leader writes the
 //! manifest, and only then proposes the commit: what is committed lies there, complete.
 
 use crate::job::{Job, JobState};
@@ -39,6 +40,8 @@ pub struct Checkpoints {
     pub last_failed: bool,
     /// Whether the job was submitted to go on from a checkpoint: then it never begins from the seed.
     pub resumed: bool,
+    /// The largest chunk, in elements, where one of them is within an epoch outside of `bsp`: what counts is said of its chunks.
+    pub chunk_elements: Option<u64>,
 }
 
 /// A checkpoint that is being cut.
@@ -59,6 +62,9 @@ pub struct Resume {
     pub evaluations: Vec<Evaluation>,
     /// What was passed over, and why; may be empty.
     pub passed_over: String,
+    /// The largest chunk that they were cut in, in elements, where the job must have the same.
+    #[serde(default)]
+    pub chunk_elements: Option<u64>,
 }
 
 /// The folder of its own that a job gets for its checkpoints, where they are not among its outputs.
@@ -130,9 +136,6 @@ pub fn next_cut(job: &Job, now_ms: u64, reached: u64, margin: u64) -> Option<u64
         Every::Milliseconds(_) if job.state == JobState::Running => soon,
         Every::Milliseconds(_) => all,
     };
-    // Where there is no step that all have the parameters of, but at the end of an epoch.
-    let per_epoch = job.plan.steps_per_epoch();
-    let step = if job.shards().is_some() { step.div_ceil(per_epoch).saturating_mul(per_epoch) } else { step };
     let step = if step >= all && job.saves_last() { all } else { step };
     let newest = committed.last().map_or(0, |checkpoint| checkpoint.id.step);
     let fresh = step > newest.max(job.restored_step());

@@ -12,7 +12,9 @@
 //! Shards are leased in their order, so that a worker reads on where it was, and fewer ahead towards the end of an epoch, so
 //! that all workers end together. A lease says nothing of how far a shard is: that is known to the servers' cursors alone.
 //! So a shard that changes hands may be done in part or in whole; whoever gets it next finds out with its first push.
-//! At the end of an epoch all leases are gone: keys of another epoch do not count.
+//! At the end of an epoch all leases are gone: keys of another epoch do not count. A generation that begins from a checkpoint
+//! within an epoch leases all its shards again, as no more is known here of what counts: the servers tell at once which of
+//! them are done.
 
 use crate::job::{Job, JobState};
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,11 @@ impl Job {
     /// The epoch that its leases are of: the one before `run_until`.
     pub fn leased_epoch(&self) -> u32 {
         self.epochs_at(self.run_until.saturating_sub(1))
+    }
+
+    /// Whether its leases are of an epoch that the present generation began in the midst of.
+    pub(crate) fn began_within(&self) -> bool {
+        self.shards().is_some_and(|shards| shards.within(self.restored_step()) == Some(self.leased_epoch()))
     }
 
     /// Whether a worker that is ready is to be leased shards from now on.

@@ -36,7 +36,8 @@ pub(crate) const BYTES_MAX: u64 = 256 << 20;
 pub struct Manifest {
     /// [`FORMAT`].
     pub format: u32,
-    /// Which checkpoint. Its step is the next one to be trained: every chunk's cursor says so, and no lane of it is in.
+    /// Which checkpoint. Its step is the next one to be trained: every chunk's cursor says so, and no lane of it is in. Within an
+    /// epoch outside of `bsp` each chunk has a cursor of its own in the parts.
     pub id: CheckpointId,
     /// The job that it is of.
     pub job: JobId,

@@ -2,7 +2,8 @@
 //!
 //! A safetensors file, so that other tools can look into it: 8 bytes with the header's length, the header, the tensors
 //! one behind the other. A tensor is a run of one slab's elements, f32, little-endian, named `SLAB/OFFSET/KIND` by where
-//! it lies: however the parameters were cut and placed, another cut and placement finds its elements in it.
+//! it lies: however the parameters were cut and placed, another cut and placement finds its elements in it. What counts for
+//! a chunk within an epoch is its own: whoever wants that must have the same chunk.
 
 mod header;
 mod read;
@@ -34,10 +35,17 @@ pub enum Kind {
     Second,
     /// The curve's points, three elements each, from step 0 on.
     Curve,
+    /// How many steps of each shard count for the chunk that begins there: u32. Only within an epoch outside of `bsp`.
+    Counted,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Values, Self::First, Self::Second, Self::Curve];
+    const ALL: [Self; 5] = [Self::Values, Self::First, Self::Second, Self::Curve, Self::Counted];
+
+    // The type of its elements, as safetensors calls it.
+    fn dtype(self) -> &'static str {
+        if self == Self::Counted { "U32" } else { "F32" }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -47,6 +55,7 @@ impl fmt::Display for Kind {
             Self::First => "first",
             Self::Second => "second",
             Self::Curve => "curve",
+            Self::Counted => "counted",
         })
     }
 }
@@ -65,9 +74,9 @@ pub struct TensorHead {
 }
 
 impl TensorHead {
-    /// One past its last element.
+    /// One past its last element; what counts is said of the first one alone.
     pub(crate) fn end(&self) -> u64 {
-        self.offset.saturating_add(self.bytes / ELEMENT)
+        self.offset.saturating_add(if self.kind == Kind::Counted { 1 } else { self.bytes / ELEMENT })
     }
 
     fn name(&self) -> String {

@@ -19,6 +19,9 @@ pub struct Want<'a> {
     pub first: Option<&'a mut [u8]>,
     /// The optimizer's second slot, where it has one; as long as `values`.
     pub second: Option<&'a mut [u8]>,
+    /// How many steps of each shard count, four bytes each, little-endian, where that is wanted: of the chunk that began here
+    /// and had as many shards when it was saved.
+    pub counted: Option<&'a mut [u8]>,
 }
 
 impl Want<'_> {
@@ -31,8 +34,21 @@ impl Want<'_> {
             Kind::Values => Some(self.values),
             Kind::First => self.first.as_deref_mut(),
             Kind::Second => self.second.as_deref_mut(),
+            Kind::Counted => self.counted.as_deref_mut(),
             Kind::Curve => None,
         }
+    }
+
+    // Whether something of a tensor is wanted that lies where this does.
+    fn takes(&mut self, head: &TensorHead) -> bool {
+        let whole = |bytes: &mut [u8], offset: u64| bytes.len() as u64 == head.bytes && offset == head.offset;
+        let offset = self.offset;
+        self.of(head.kind).is_some_and(|bytes| head.kind != Kind::Counted || whole(bytes, offset))
+    }
+
+    // One past the last element of which a kind is wanted.
+    fn end_of(&self, kind: Kind) -> u64 {
+        if kind == Kind::Counted { self.offset.saturating_add(1) } else { self.end() }
     }
 }
 
@@ -130,7 +146,7 @@ impl<'a, 'b> Filling<'a, 'b> {
             let mut wanted = false;
             for at in self.overlapping(head) {
                 let want = &mut self.wants[at];
-                if want.of(head.kind).is_some() {
+                if want.takes(head) {
                     let (start, end) = (want.offset.max(head.offset), want.end().min(head.end()));
                     self.filled.push(Filled { slab: head.slab, kind: head.kind, start, end });
                     wanted = true;
@@ -150,6 +166,16 @@ impl<'a, 'b> Filling<'a, 'b> {
 
     // Copies what is wanted of a piece of a tensor that has `before` bytes before it.
     fn fill(&mut self, head: &TensorHead, before: u64, piece: &[u8]) {
+        if head.kind == Kind::Counted {
+            for at in self.overlapping(head) {
+                let want = &mut self.wants[at];
+                if let Some(counted) = want.takes(head).then(|| want.of(head.kind)).flatten() {
+                    let from = usize::try_from(before).expect("inside a slice");
+                    counted[from..from + piece.len()].copy_from_slice(piece);
+                }
+            }
+            return;
+        }
         // Pieces begin at whole elements.
         let offset = head.offset + before / ELEMENT;
         let run = TensorHead { offset, bytes: piece.len() as u64, ..*head };
@@ -169,11 +195,12 @@ impl<'a, 'b> Filling<'a, 'b> {
         let id = self.manifest.id;
         let place = |slab, element, problem: String| Err(Error::Place { id, slab, element, problem });
         for want in &mut self.wants {
-            let (slab, end) = (want.slab, want.end());
-            for kind in [Kind::Values, Kind::First, Kind::Second] {
+            let slab = want.slab;
+            for kind in [Kind::Values, Kind::First, Kind::Second, Kind::Counted] {
                 if want.of(kind).is_none() {
                     continue;
                 }
+                let end = want.end_of(kind);
                 let mut next = want.offset;
                 let from = self.filled.partition_point(|filled| (filled.slab, filled.kind, filled.start) < (slab, kind, want.offset));
                 for filled in &self.filled[from..] {

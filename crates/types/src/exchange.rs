@@ -20,7 +20,7 @@ pub enum Answer {
         /// The step of its shard that counts next for its chunk: the end of the shard if none does.
         next: u64,
     },
-    /// The sender owns not all of the block's lanes: drop it and wait for a newer view.
+    /// The sender owns not all of the block's lanes, or the parameters have gone back: drop it and wait for a newer view.
     NotOwner,
     /// The server's view is older than the sender's: send it again.
     NotYet {

@@ -178,7 +178,8 @@ impl<'de> Deserialize<'de> for JobId {
 pub struct CheckpointId {
     /// The life of the parameters that it was cut from.
     pub generation: Generation,
-    /// The step that it was cut before: as many have been trained.
+    /// The step that it was cut before: as many have been trained; outside of `bsp` within an epoch as many, or a few more, of
+    /// each chunk's own.
     pub step: u64,
     /// The revision of the log entry that decided the cut: no other attempt of the job has it.
     pub attempt: u64,

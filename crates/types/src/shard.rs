@@ -60,6 +60,21 @@ impl Shards {
         at(shard.into())..at(u64::from(shard) + 1)
     }
 
+    /// The epoch that a step is in the midst of; nothing where one begins.
+    pub fn within(&self, step: u64) -> Option<u32> {
+        (!step.is_multiple_of(self.per_epoch)).then(|| self.epoch(step))
+    }
+
+    /// One past the last step of an epoch.
+    pub fn end(&self, epoch: u32) -> u64 {
+        u64::from(epoch).saturating_add(1).saturating_mul(self.per_epoch)
+    }
+
+    /// The most steps of a round.
+    pub fn round_max(&self) -> u64 {
+        self.every
+    }
+
     /// The steps of the round that a step is in: in `local` those that are exchanged together, else the step alone.
     pub fn round(&self, step: u64) -> Range<u64> {
         let shard = self.steps(self.epoch(step), self.shard(step));
@@ -84,6 +99,7 @@ mod tests {
         let shards = Shards::new(&plan(4 * 100), &Sync::Async {}).unwrap();
         assert_eq!((shards.count(), shards.steps(0, 0), shards.steps(1, 33), shards.steps(1, 34)), (34, 0..3, 199..200, 200..200));
         assert_eq!((shards.epoch(199), shards.shard(199), shards.round(199)), (1, 33, 199..200));
+        assert_eq!((shards.within(199), shards.within(100), shards.within(0), shards.end(1)), (Some(1), None, None, 200));
         let local = Shards::new(&plan(4 * 100), &LOCAL).unwrap();
         assert_eq!((local.count(), local.steps(0, 14), local.round(99), local.round(113)), (15, 98..100, 98..100, 107..114));
         assert_eq!(Shards::new(&plan(1), &Sync::Bsp), None);

@@ -1,8 +1,10 @@
 //! What counts for a chunk: the next step, and the blocks of it that are in.
 
 mod shard;
+mod within;
 
 pub(crate) use shard::ShardCursor;
+pub(crate) use within::Within;
 
 use bytes::Bytes;
 use tfcoord_types::lane::Block;

@@ -92,6 +92,8 @@ pub enum Effect {
         checkpoint: Checkpoint,
         /// The chunks.
         parts: Vec<Head>,
+        /// As many points the curve has at most, where it is among them; a shorter one is filled up.
+        points: u64,
     },
     /// Write a chunk of a checkpoint. Holding the values costs a copy once the chunk has advanced: write soon.
     CutChunk {
@@ -99,12 +101,14 @@ pub enum Effect {
         id: CheckpointId,
         /// Which chunk.
         chunk: u32,
-        /// Its values at the checkpoint's step.
+        /// Its values at the checkpoint's step, or, where that is within an epoch outside of `bsp`, as soon as it had so many.
         values: Bytes,
         /// What the optimizer keeps for it.
         slots: Slots,
         /// The curve up to the step, with the chunk that it is summed in.
         curve: Vec<CurvePoint>,
+        /// How many steps of each shard of the epoch count for these values, as many as [`Head::shards`] says.
+        counted: Vec<u32>,
     },
     /// A checkpoint is not wanted any more: remove its file.
     DropCut {
@@ -154,7 +158,7 @@ impl fmt::Display for Effect {
             Effect::Gone { to, chunk, version, .. } => write!(f, "tell stream {to} that chunk {chunk} at version {version} is gone"),
             Effect::SendNorms { step, segments, .. } => write!(f, "send {} norms of step {step}", segments.len()),
             Effect::SendScale { to, step, scale, .. } => write!(f, "send ps-{to} scale {scale} of step {step}"),
-            Effect::BeginCut { checkpoint, parts } => write!(f, "begin checkpoint {} of {} chunks", checkpoint.id, parts.len()),
+            Effect::BeginCut { checkpoint, parts, .. } => write!(f, "begin checkpoint {} of {} chunks", checkpoint.id, parts.len()),
             Effect::CutChunk { id, chunk, .. } => write!(f, "write chunk {chunk} of checkpoint {id}"),
             Effect::DropCut { id } => write!(f, "drop checkpoint {id}"),
             Effect::Restore { checkpoint, parts } => write!(f, "restore {} chunks of checkpoint {}", parts.len(), checkpoint.id),

@@ -1,7 +1,7 @@
 //! A parameter server: from inputs to effects.
 
 use crate::clip::Gather;
-use crate::cursor::Held;
+use crate::cursor::{Held, Within};
 use crate::curve::Curve;
 use crate::cut::Cut;
 use crate::effect::Effect;
@@ -86,6 +86,17 @@ struct Generated {
 struct Finished {
     epoch: u32,
     chunks: BTreeMap<u32, usize>,
+}
+
+impl Finished {
+    // What chunks had done when the checkpoint was cut that they begin from.
+    fn of(within: Within, table: &Table) -> Self {
+        let mut chunks = BTreeMap::new();
+        for shard in table.parts().flat_map(|(_, part)| within.done(part)) {
+            *chunks.entry(shard).or_default() += 1;
+        }
+        Self { epoch: within.epoch(), chunks }
+    }
 }
 
 impl Server {
@@ -185,7 +196,8 @@ impl Server {
         match &view.restore {
             None => self.held = Some(Generated::new(&self.config, view.plan, Table::new(placement, *slot, train).map_err(text)?)?),
             Some(checkpoint) => {
-                let parts = Table::heads(placement, *slot, train).map_err(text)?;
+                let within = Within::of(Shards::new(&view.plan, &train.sync), checkpoint.id.step);
+                let parts = Table::heads(placement, *slot, train, within).map_err(text)?;
                 let (checkpoint, placement) = (checkpoint.clone(), placement.clone());
                 effects.push(Effect::Restore { checkpoint: checkpoint.clone(), parts });
                 self.restoring = Some(Restoring { checkpoint, plan: view.plan, placement });
@@ -196,11 +208,16 @@ impl Server {
 
     fn restored(&mut self, id: CheckpointId, contents: BTreeMap<u32, Content>, effects: &mut Vec<Effect>) {
         let Some(Restoring { plan, placement, .. }) = self.restoring.take_if(|restoring| restoring.checkpoint.id == id) else { return };
+        let within = Within::of(Shards::new(&plan, &self.config.train.sync), id.step);
         let curve = contents.values().find(|content| !content.curve.is_empty()).map(|content| content.curve.clone()).unwrap_or_default();
-        let table = Table::restored(&placement, self.config.slot, &self.config.train, id, contents);
+        let table = Table::restored(&placement, self.config.slot, &self.config.train, id, within, contents);
         let held = table.map_err(|error| error.to_string()).and_then(|table| Generated::new(&self.config, plan, table));
         match held {
-            Ok(held) => self.held = Some(Generated { curve: Curve::restored(&plan, &curve), ..held }),
+            Ok(held) => {
+                let points = usize::try_from(held.table.summed()).map_or(curve.len(), |summed| summed.min(curve.len()));
+                let finished = within.map(|within| Finished::of(within, &held.table)).unwrap_or_default();
+                self.held = Some(Generated { curve: Curve::restored(&plan, &curve[..points]), finished, ..held });
+            }
             Err(reason) => self.restore_fault = Some(RestoreFault { id, reason }),
         }
         self.follow_cut(effects);
@@ -225,7 +242,10 @@ impl Server {
         effects.extend(self.cut.take().map(|cut| Effect::DropCut { id: cut.id() }));
         // Without chunks there is nothing to save.
         let held = self.held.as_ref().filter(|held| held.table.floor().is_some());
-        self.cut = held.zip(wanted).map(|(held, wanted)| Cut::begin(wanted, &held.table, &held.curve, effects));
+        let begin = |(held, wanted): (&Generated, &Checkpoint)| {
+            Cut::begin(wanted, Within::of(held.shards, wanted.id.step), &held.table, &held.curve, effects)
+        };
+        self.cut = held.zip(wanted).map(begin);
     }
 
     fn pull(&self, to: u64, generation: Generation, chunk: u32, version: u64) -> Effect {
@@ -304,7 +324,8 @@ impl Server {
         }
         let Some(held) = self.held.as_ref().filter(|_| push.generation <= fence.generation) else { return Err(not_yet()) };
         if push.generation < fence.generation {
-            return Err(refused(format!("generation {} is over: it is {}", push.generation, fence.generation)));
+            // Its sender will hear of it: that is nobody's fault.
+            return Err(Answer::NotOwner);
         }
         let Some(part) = held.table.part(push.chunk) else {
             return Err(refused(format!("chunk {} is not on ps-{}", push.chunk, self.config.slot)));

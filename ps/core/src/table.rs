@@ -1,6 +1,6 @@
 //! The chunks of one generation that this server holds.
 
-use crate::cursor::{Cursor, ShardCursor};
+use crate::cursor::{Cursor, ShardCursor, Within};
 use crate::init;
 use crate::reduce::write;
 use bytes::{Bytes, BytesMut};
@@ -84,12 +84,15 @@ pub struct Head {
     pub slots: u64,
     /// Whether the curve is summed in it.
     pub curve: bool,
+    /// Of how many shards it is said how many steps count; 0 in `bsp`, and where the checkpoint is between two epochs.
+    pub shards: u32,
 }
 
 impl Head {
-    pub(crate) fn of(id: u32, part: &Part) -> Self {
+    pub(crate) fn of(id: u32, part: &Part, within: Option<Within>) -> Self {
         let slots = part.slots.numbers().iter().filter(|slot| !slot.is_empty()).count();
-        Self { id, chunk: part.chunk, slots: slots as u64, curve: part.group == Group::Curve }
+        let shards = within.map_or(0, |within| within.count());
+        Self { id, chunk: part.chunk, slots: slots as u64, curve: part.group == Group::Curve, shards }
     }
 }
 
@@ -100,8 +103,10 @@ pub struct Content {
     pub values: Bytes,
     /// What the optimizer keeps, as many as [`Head::slots`] says.
     pub slots: Slots,
-    /// The curve up to the checkpoint's step, where [`Head::curve`] says so.
+    /// The curve up to the checkpoint's step, where [`Head::curve`] says so; what is behind the chunk's steps does not count.
     pub curve: Vec<CurvePoint>,
+    /// How many steps of each shard count, as many as [`Head::shards`] says.
+    pub counted: Vec<u32>,
 }
 
 /// Why chunks cannot be held as a placement says.
@@ -115,6 +120,8 @@ pub(crate) enum Error {
     Curve { elements: u64 },
     #[error("chunk {chunk} of checkpoint {id} is not of the length that it should have")]
     Content { id: CheckpointId, chunk: u32 },
+    #[error("chunk {chunk} of checkpoint {id} counts steps that the job's shards do not have")]
+    Counted { id: CheckpointId, chunk: u32 },
     #[error("its chunks take {bytes} bytes of memory, which are not to be had: raise parameter_server.count, or make model.layers smaller")]
     Memory { bytes: u64 },
 }
@@ -134,13 +141,13 @@ pub(crate) struct Table {
 impl Table {
     /// Fills the chunks that `placement` puts on server `slot` with their first values.
     pub fn new(placement: &Placement, slot: u32, train: &Train) -> Result<Self, Error> {
-        Self::filled(placement, slot, train, 0, |layout, id| Ok(fill(layout, placement, id, train)))
+        Self::filled(placement, slot, train, |layout, id| Ok(fill(layout, placement, id, train)))
     }
 
     /// The chunks that `placement` puts on server `slot`: what must be read of a checkpoint.
-    pub fn heads(placement: &Placement, slot: u32, train: &Train) -> Result<Vec<Head>, Error> {
-        let table = Self::filled(placement, slot, train, 0, |layout, id| Ok(empty(layout, id)))?;
-        let head = |(id, part): (u32, &Part)| Head { slots: slots(&table.layout, id, train), ..Head::of(id, part) };
+    pub fn heads(placement: &Placement, slot: u32, train: &Train, within: Option<Within>) -> Result<Vec<Head>, Error> {
+        let table = Self::filled(placement, slot, train, |layout, id| Ok(empty(layout, id)))?;
+        let head = |(id, part): (u32, &Part)| Head { slots: slots(&table.layout, id, train), ..Head::of(id, part, within) };
         Ok(table.parts().map(head).collect())
     }
 
@@ -150,15 +157,20 @@ impl Table {
         slot: u32,
         train: &Train,
         id: CheckpointId,
+        within: Option<Within>,
         mut contents: BTreeMap<u32, Content>,
     ) -> Result<Self, Error> {
-        Self::filled(placement, slot, train, id.step, |layout, chunk| {
+        Self::filled(placement, slot, train, |layout, chunk| {
             let wrong = Error::Content { id, chunk };
-            let Some(Content { values, slots: kept, .. }) = contents.remove(&chunk) else { return Err(wrong) };
+            let Some(Content { values, slots: kept, counted, .. }) = contents.remove(&chunk) else { return Err(wrong) };
             let len = layout.chunks[chunk as usize].len;
             let [first, second] = kept.numbers().map(|slot| slot.len() as u64);
             let fits = [values.len() as u64, first, second] == slots_of(slots(layout, chunk, train), len);
-            let part = Part { current: values, slots: kept, cursor: Cursor::at(id.step), ..empty(layout, chunk) };
+            let (step, shards) = match within {
+                Some(within) => within.restored(&counted).filter(|(step, _)| *step >= id.step).ok_or(Error::Counted { id, chunk })?,
+                None => (id.step, ShardCursor::default()),
+            };
+            let part = Part { current: values, slots: kept, cursor: Cursor::at(step), shards, ..empty(layout, chunk) };
             if fits { Ok(part) } else { Err(wrong) }
         })
     }
@@ -167,7 +179,6 @@ impl Table {
         placement: &Placement,
         slot: u32,
         train: &Train,
-        floor: u64,
         mut fill: impl FnMut(&Layout, u32) -> Result<Part, Error>,
     ) -> Result<Self, Error> {
         let layout = Layout::new(&placement.variables, placement.chunk_elements)?;
@@ -187,7 +198,9 @@ impl Table {
         }
         let parts: Result<BTreeMap<_, _>, Error> = mine().map(|id| Ok((id, fill(&layout, id)?))).collect();
         let parts = parts?;
-        Ok(Self { at_floor: parts.len(), parts, trainers: trainers.into_iter().collect(), layout, floor })
+        let floor = parts.values().map(|part| part.cursor.step()).min().unwrap_or(0);
+        let at_floor = parts.values().filter(|part| part.cursor.step() == floor).count();
+        Ok(Self { at_floor, parts, trainers: trainers.into_iter().collect(), layout, floor })
     }
 
     /// A chunk that is held here.
@@ -203,6 +216,11 @@ impl Table {
     /// All chunks that are held here, by id.
     pub fn parts(&self) -> impl Iterator<Item = (u32, &Part)> {
         self.parts.iter().map(|(id, part)| (*id, part))
+    }
+
+    /// The steps that are summed in the curve; 0 where its chunk is not here.
+    pub fn summed(&self) -> u64 {
+        self.parts.values().find(|part| part.group == Group::Curve).map_or(0, |part| part.cursor.step())
     }
 
     /// Servers that hold a part of what is trained, ascending.

@@ -17,15 +17,18 @@ use tfcoord_types::id::CheckpointId;
 pub(super) fn read(dir: &Path, id: CheckpointId, parts: &[Head]) -> Result<BTreeMap<u32, Content>, Error> {
     let manifest = manifest(dir, id)?;
     let buffer = |head: &Head, slot: u64| if head.slots >= slot { BytesMut::zeroed(bytes(head)) } else { BytesMut::new() };
-    let mut buffers: Vec<[BytesMut; 3]> = parts.iter().map(|head| [0, 1, 2].map(|slot| buffer(head, slot))).collect();
+    let counted = |head: &Head| BytesMut::zeroed(head.shards as usize * 4);
+    let buffers = |head: &Head| [buffer(head, 0), buffer(head, 1), buffer(head, 2), counted(head)];
+    let mut buffers: Vec<[BytesMut; 4]> = parts.iter().map(buffers).collect();
     let mut wants: Vec<Want<'_>> = parts.iter().zip(&mut buffers).map(|(head, buffers)| want(head, buffers)).collect();
     restore(dir, &manifest, &mut wants)?;
     let points = if parts.iter().any(|head| head.curve) { points(&curve(dir, &manifest)?.unwrap_or_default()) } else { Vec::new() };
-    let content = |(head, [values, first, second]): (&Head, [BytesMut; 3])| {
+    let content = |(head, [values, first, second, counted]): (&Head, [BytesMut; 4])| {
         // One chunk after the other, so that bytes and numbers of all of them are never there at once.
         let slots = Slots::from([numbers(&first), numbers(&second)]);
         let curve = if head.curve { points.clone() } else { Vec::new() };
-        (head.id, Content { values: values.freeze(), slots, curve })
+        let counted = counted.as_chunks::<4>().0.iter().map(|steps| u32::from_le_bytes(*steps)).collect();
+        (head.id, Content { values: values.freeze(), slots, curve, counted })
     };
     Ok(parts.iter().zip(buffers).map(content).collect())
 }
@@ -34,9 +37,10 @@ fn bytes(head: &Head) -> usize {
     usize::try_from(head.chunk.len * 4).expect("a chunk has bounded length")
 }
 
-fn want<'a>(head: &Head, [values, first, second]: &'a mut [BytesMut; 3]) -> Want<'a> {
+fn want<'a>(head: &Head, [values, first, second, counted]: &'a mut [BytesMut; 4]) -> Want<'a> {
     let some = |buffer: &'a mut BytesMut| if buffer.is_empty() { None } else { Some(&mut buffer[..]) };
-    Want { slab: head.chunk.slab, offset: head.chunk.offset, values: &mut values[..], first: some(first), second: some(second) }
+    let (slab, offset, values) = (head.chunk.slab, head.chunk.offset, &mut values[..]);
+    Want { slab, offset, values, first: some(first), second: some(second), counted: some(counted) }
 }
 
 fn numbers(bytes: &[u8]) -> Vec<f32> {

@@ -2,23 +2,20 @@
 
 use super::{POINT_BYTES, tell, tensors};
 use crate::ask::Ask;
-use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tfcoord_checkpoint::{Error, PartName, PartWriter};
-use tfcoord_ps_core::Head;
-use tfcoord_ps_core::optimizer::Slots;
+use tfcoord_ps_core::{Content, Head};
 use tfcoord_types::checkpoint::{Checkpoint, CutOutcome, PartFile};
-use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{CheckpointId, Incarnation};
 use tokio::sync::mpsc::WeakSender;
 
 /// What the thread is asked to do.
 pub(super) enum Order {
-    Begin { checkpoint: Checkpoint, parts: Vec<Head> },
-    Chunk { id: CheckpointId, chunk: u32, values: Bytes, slots: Slots, curve: Vec<CurvePoint> },
+    Begin { checkpoint: Checkpoint, parts: Vec<Head>, points: u64 },
+    Chunk { id: CheckpointId, chunk: u32, content: Content },
     Drop { id: CheckpointId },
 }
 
@@ -37,6 +34,8 @@ struct Part {
     writer: PartWriter,
     // The first tensor of each chunk that is to come.
     waiting: BTreeMap<u32, usize>,
+    // Of the curve.
+    points: u64,
     began: Instant,
 }
 
@@ -48,16 +47,16 @@ impl Writer {
     pub fn run(mut self, orders: &Receiver<Order>) {
         while let Ok(order) = orders.recv() {
             match order {
-                Order::Begin { checkpoint, parts } => {
+                Order::Begin { checkpoint, parts, points } => {
                     let id = checkpoint.id;
-                    match self.begin(&checkpoint, &parts) {
+                    match self.begin(&checkpoint, &parts, points) {
                         Ok(part) => self.present = Some(part),
                         Err(error) => self.failed(id, &error),
                     }
                 }
-                Order::Chunk { id, chunk, values, slots, curve } => {
+                Order::Chunk { id, chunk, content } => {
                     let Some(mut part) = self.present.take_if(|part| part.id == id) else { continue };
-                    match self.write(&mut part, chunk, &values, &slots, &curve) {
+                    match self.write(&mut part, chunk, &content) {
                         Ok(()) if part.waiting.is_empty() => self.finish(part),
                         Ok(()) => self.present = Some(part),
                         Err(error) => self.failed(id, &error),
@@ -69,19 +68,20 @@ impl Writer {
         }
     }
 
-    fn begin(&self, checkpoint: &Checkpoint, parts: &[Head]) -> Result<Part, Error> {
+    fn begin(&self, checkpoint: &Checkpoint, parts: &[Head], points: u64) -> Result<Part, Error> {
         let id = checkpoint.id;
         let name = PartName { id, slot: self.slot, incarnation: self.incarnation };
         let (mut layout, mut waiting) = (Vec::new(), BTreeMap::new());
         for head in parts {
             waiting.insert(head.id, layout.len());
-            layout.extend(tensors(head, id));
+            layout.extend(tensors(head, points));
         }
         let writer = PartWriter::begin(Path::new(&checkpoint.dir), name, &layout)?;
-        Ok(Part { id, writer, waiting, began: Instant::now() })
+        Ok(Part { id, writer, waiting, points, began: Instant::now() })
     }
 
-    fn write(&mut self, part: &mut Part, chunk: u32, values: &Bytes, slots: &Slots, curve: &[CurvePoint]) -> Result<(), Error> {
+    fn write(&mut self, part: &mut Part, chunk: u32, content: &Content) -> Result<(), Error> {
+        let Content { values, slots, curve, counted } = content;
         let Some(first) = part.waiting.remove(&chunk) else { return Ok(()) };
         part.writer.write(first, values)?;
         let mut next = first + 1;
@@ -93,8 +93,15 @@ impl Writer {
         }
         if !curve.is_empty() {
             let numbers = curve.iter().flat_map(|point| [point.loss_sum, point.records, point.correct]);
-            let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
-            debug_assert_eq!(bytes.len() as u64, part.id.step * POINT_BYTES, "a point for each step");
+            let mut bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
+            debug_assert!(bytes.len() as u64 <= part.points * POINT_BYTES, "no more points than there is room for");
+            // Outside of `bsp` the number of points is known only now.
+            bytes.resize(usize::try_from(part.points * POINT_BYTES).unwrap_or(bytes.len()), 0);
+            part.writer.write(next, &bytes)?;
+            next += 1;
+        }
+        if !counted.is_empty() {
+            let bytes: Vec<u8> = counted.iter().flat_map(|steps| steps.to_le_bytes()).collect();
             part.writer.write(next, &bytes)?;
         }
         Ok(())

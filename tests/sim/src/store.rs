@@ -340,7 +340,7 @@ mod tests {
     use tfcoord_ps_core::optimizer::Slots;
 
     fn content() -> Content {
-        Content { values: vec![7; 16].into(), slots: Slots::default(), curve: Vec::new() }
+        Content { values: vec![7; 16].into(), slots: Slots::default(), curve: Vec::new(), counted: Vec::new() }
     }
 
     #[test]

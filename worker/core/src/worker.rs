@@ -1,7 +1,7 @@
 //! The driver that a job's mode asks for.
 
 use crate::{Arrival, Driver, Effect, Input};
-use tfcoord_types::id::Incarnation;
+use tfcoord_types::id::{Generation, Incarnation};
 use tfcoord_types::job::Sync;
 
 /// A driver of either kind.
@@ -27,6 +27,14 @@ impl Worker {
         match self {
             Self::Together(driver) => driver.apply(input, effects),
             Self::Alone(driver) => driver.apply(input, effects),
+        }
+    }
+
+    /// The newest view's generation; 0 before the first one.
+    pub fn generation(&self) -> Generation {
+        match self {
+            Self::Together(driver) => driver.generation(),
+            Self::Alone(driver) => driver.generation(),
         }
     }
 

@@ -161,7 +161,12 @@ fn a_job_goes_on_from_what_an_earlier_one_has_left() {
     let resumed = |checkpoints: Vec<Checkpoint>| {
         let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file(2, 2, 4, true)) else { unreachable!() };
         let evaluation = |epoch: u32| Evaluation { epoch, step: u64::from(epoch) * 4, counts: counts(2500, 0.5) };
-        let resume = Some(Resume { checkpoints, evaluations: (1..4).map(evaluation).collect(), passed_over: "3-8-9 is damaged".into() });
+        let resume = Some(Resume {
+            checkpoints,
+            evaluations: (1..4).map(evaluation).collect(),
+            passed_over: "3-8-9 is damaged".into(),
+            chunk_elements: None,
+        });
         Command::SubmitJob { request_id, file, manifest, resume }
     };
     let mut world = World::empty();

@@ -112,32 +112,67 @@ fn a_server_says_what_is_done_when_a_worker_has_little_left() {
 }
 
 #[test]
-fn checkpoints_are_cut_where_an_epoch_ends() {
-    let world = world(1);
+fn checkpoints_are_cut_within_an_epoch_too() {
+    let mut world = world(1);
     let due = |world: &World, reached| crate::checkpoint::next_cut(world.job(), u64::MAX, reached, 1);
-    assert_eq!(due(&world, 0), Some(63));
-    assert_eq!(due(&world, 62), Some(63));
-    let mut world = world;
+    assert_eq!((due(&world, 0), due(&world, 62), due(&world, 63)), (Some(1), Some(63), Some(63)), "where all wait nobody is beyond it");
     world.done(world.reach(PS, 63));
-    assert_eq!(due(&world, 64), None, "the last one is not asked for");
+    assert_eq!((due(&world, 63), due(&world, 125)), (Some(64), None), "the last one is not asked for");
 }
 
 #[test]
-fn a_job_goes_on_from_the_end_of_an_epoch_only() {
-    let resumed = |step| {
+fn after_a_checkpoint_within_an_epoch_all_its_shards_are_leased_and_those_that_are_done_told_at_once() {
+    let mut world = world(1);
+    world.done(world.reach(PS, 63));
+    let finish = |world: &World, shards: &[u32]| {
+        let (done, generation) = (ShardsDone { epoch: 1, shards: shards.to_vec() }, world.job().generation);
+        Command::FinishShards { job: world.job.clone(), generation, incarnation: world.incarnation(PS), done }
+    };
+    let id = world.cut(70);
+    world.done(world.written(PS, id));
+    world.done(Command::CommitCheckpoint { job: world.job.clone(), id });
+    world.done(finish(&world, &[0, 1, 2]));
+    world.done(world.lost(PS, 1));
+    assert_eq!((world.job().step, world.job().run_until, world.job().leased_epoch()), (70, 126, 1));
+    assert_eq!(owners(&world), "0a 1a 2a 3a 4b 5b 6b 7b");
+    world.register(PS, 2);
+    let said = |world: &World, shards: &[u32]| {
+        let done = ShardsDone { epoch: 1, shards: shards.to_vec() };
+        let body = Body::Server(ServerReport { reached: Some(71), done, ..ServerReport::default() });
+        let Job { generation, .. } = *world.job();
+        let report = Report { incarnation: world.incarnation(PS), applied: Revision(1), generation, body, fault: None };
+        proposals(&world.cluster, &world.job, PS, &report)
+            .into_iter()
+            .filter(|c| matches!(c, Command::FinishShards { .. }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said(&world, &[1]), [finish(&world, &[1])], "though no worker has little left");
+    for shard in (0..32).step_by(2) {
+        world.done(finish(&world, &[shard, shard + 1]));
+        let left = world.job().leases.open.keys().next_back().copied();
+        if let Some(last) = left.filter(|_| world.job().leases.next == 32) {
+            assert_eq!(said(&world, &[last]), [finish(&world, &[last])], "though there is none that could be leased");
+        }
+    }
+    world.done(world.reach_now(PS, 126));
+    assert_eq!(world.job().state, JobState::Finalizing);
+}
+
+#[test]
+fn a_job_goes_on_from_the_midst_of_an_epoch_with_the_chunks_of_its_checkpoint() {
+    let resumed = |step, chunk_elements| {
         let mut file = file(1, 2, 3, false);
         (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
         let id = CheckpointId { generation: Generation(1), step, attempt: 9 };
-        let resume = Resume { checkpoints: vec![Checkpoint { id, dir: "/c".into() }], evaluations: Vec::new(), passed_over: String::new() };
+        let checkpoints = vec![Checkpoint { id, dir: "/c".into() }];
+        let resume = Resume { checkpoints, evaluations: Vec::new(), passed_over: String::new(), chunk_elements };
         let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file) else { unreachable!() };
         let mut world = World::empty();
-        let outcome = world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) }).outcome;
-        (world, outcome)
+        world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) });
+        world.start();
+        world.done(world.join(W0));
+        assert_eq!((world.job().run_until, world.job().leased_epoch(), !owners(&world).is_empty()), (126, 1, true));
+        world.job().placement.as_ref().unwrap().chunk_elements
     };
-    let (_, refused) = resumed(64);
-    assert!(refused.to_string().contains("train.sync: async goes on from the end of an epoch only"), "{refused}");
-    let (mut world, _) = resumed(63);
-    world.start();
-    world.done(world.join(W0));
-    assert_eq!((world.job().run_until, world.job().leased_epoch(), !owners(&world).is_empty()), (126, 1, true));
+    assert_eq!((resumed(63, None), resumed(64, Some(8192))), (65_536, 8192));
 }

@@ -83,7 +83,7 @@ pub(super) fn submit_job(
 
 // The generations after those of the checkpoints.
 fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
-    let Resume { mut checkpoints, evaluations, passed_over } = resume;
+    let Resume { mut checkpoints, evaluations, passed_over, chunk_elements } = resume;
     let ascending = checkpoints.windows(2).all(|pair| pair[0].id < pair[1].id);
     let Some(newest) = checkpoints.last().cloned().filter(|_| ascending) else {
         return Err(refuse("the checkpoints to go on from are none, or not in order".into()));
@@ -94,9 +94,6 @@ fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
             "train.epochs: the checkpoint to go on from has {step} steps already, and this job only {all}: use more epochs"
         )));
     }
-    if job.shards().is_some() && checkpoints.iter().any(|checkpoint| !checkpoint.id.step.is_multiple_of(job.plan.steps_per_epoch())) {
-        return Err(refuse(format!("train.sync: {} goes on from the end of an epoch only", job.file.train.sync.name())));
-    }
     let before = |(number, evaluation): (u64, &Evaluation)| evaluation.step == (number + 1) * job.plan.steps_per_epoch();
     job.evaluations = (0..).zip(&evaluations).take_while(|e| before(*e)).map(|(_, evaluation)| evaluation.clone()).collect();
     job.evaluations.retain(|evaluation| job.file.data.eval.is_some() && evaluation.step <= step);
@@ -104,7 +101,8 @@ fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
     checkpoints.drain(..spare);
     job.generation = Generation(newest.id.generation.0.saturating_add(1));
     let failure = Some(clipped(passed_over)).filter(|text| !text.is_empty());
-    job.checkpoints = Checkpoints { committed: checkpoints, restored: Some(newest), resumed: true, failure, ..Checkpoints::default() };
+    let restored = Some(newest);
+    job.checkpoints = Checkpoints { committed: checkpoints, restored, resumed: true, failure, chunk_elements, ..Checkpoints::default() };
     Ok(())
 }
 

@@ -82,7 +82,8 @@ fn lay_out(job: &Job, workers: u32, variables: Vec<Variable>, machine_bytes: Opt
     }
     let servers = job.file.parameter_server.count;
     let bytes = job.file.parameter_server.chunk_bytes;
-    let chunk_elements = bytes.map_or_else(|| Layout::chunk_elements_default(&variables, servers), |bytes| bytes / 4);
+    let named = job.checkpoints.chunk_elements.or(bytes.map(|bytes| bytes / 4));
+    let chunk_elements = named.unwrap_or_else(|| Layout::chunk_elements_default(&variables, servers));
     // Before anything is laid out: the sizes are only claims.
     let elements = variables.iter().filter_map(Variable::elements).fold(0, u64::saturating_add);
     let chunks = elements.checked_div(chunk_elements).unwrap_or(0).saturating_add(variables.len() as u64);

@@ -10,8 +10,10 @@ use tfcoord_types::report::{Report, ServerReport, ShardsDone};
 pub(super) fn finish(job: &Job, slot: u32, report: &Report, server: &ServerReport) -> Option<Command> {
     let shards = job.shards()?;
     let current = report.generation == job.generation && server.done.epoch == job.leased_epoch();
+    // What was done before a checkpoint is not to be computed again.
+    let anew = job.began_within();
     // Without any that could be leased the epoch's end is soon enough.
-    if !current || job.leases.next >= shards.count() {
+    if !current || (job.leases.next >= shards.count() && !anew) {
         return None;
     }
     let holds = job.placement.as_ref().is_some_and(|placement| placement.servers.contains(&slot));
@@ -22,7 +24,7 @@ pub(super) fn finish(job: &Job, slot: u32, report: &Report, server: &ServerRepor
         mine.filter(|(_, lease)| !lease.done.contains(&slot)).count()
     };
     let short = |worker: &Incarnation| left(*worker) <= AHEAD_MAX as usize / 2;
-    let due = holds && !news.is_empty() && job.leases.workers.iter().any(short);
+    let due = holds && !news.is_empty() && (anew || job.leases.workers.iter().any(short));
     let done = ShardsDone { epoch: server.done.epoch, shards: news };
     due.then(|| Command::FinishShards { job: job.id.clone(), generation: report.generation, incarnation: report.incarnation, done })
 }

@@ -22,6 +22,7 @@ use tfcoord_types::checkpoint::{CutOutcome, CutReport, PartFile, RestoreFault};
 use tfcoord_types::id::{Attempt, CheckpointId, Incarnation, JobId, Role, TaskId};
 use tfcoord_types::job::{Checkpointing, JobFile, Sync};
 use tfcoord_types::report::{Body, EvaluatedShard, Report, ServerReport, ShardsDone, WorkerReport};
+use tfcoord_types::shard::Shards;
 use tfcoord_types::view::{Directive, TaskView};
 
 struct Process {
@@ -32,11 +33,17 @@ struct Process {
     cursor: u64,
     // Outside of bsp: the shards that all its chunks have done of an epoch.
     done: ShardsDone,
+    // What it has written of checkpoints.
+    saved: BTreeMap<CheckpointId, Saved>,
+    shards: Option<Shards>,
     cut: Option<CutReport>,
     restore_fault: Option<RestoreFault>,
     evaluated: Vec<EvaluatedShard>,
     dead: bool,
 }
+
+// The cursor of a server, and what it has done of the epoch.
+type Saved = (u64, ShardsDone);
 
 struct Driver {
     cluster: Cluster,
@@ -51,14 +58,13 @@ struct Driver {
 
 impl Process {
     // A new generation begins where its checkpoint says.
-    fn follow(&mut self, view: TaskView, damaged: &BTreeSet<CheckpointId>) {
+    fn follow(&mut self, view: TaskView, saved: Option<Saved>, damaged: &BTreeSet<CheckpointId>) {
         if self.view.as_ref().is_none_or(|old| old.generation < view.generation) {
             let restore = view.restore.as_ref().map(|restore| restore.id);
-            self.cursor = restore.map_or(0, |id| id.step);
+            (self.cursor, self.done) = saved.unwrap_or_default();
             let damaged = restore.filter(|id| damaged.contains(id));
             self.restore_fault = damaged.map(|id| RestoreFault { id, reason: "damaged".into() });
             self.evaluated.clear();
-            self.done = ShardsDone::default();
         }
         let epoch = u32::try_from(view.run_until.saturating_sub(1) / view.plan.steps_per_epoch()).unwrap();
         if self.done.epoch != epoch {
@@ -82,7 +88,15 @@ impl Process {
             return;
         }
         let part = PartFile { file: format!("{id}.{}", self.task), length: 1, crc32c: 2 };
-        let outcome = if self.cursor == step { CutOutcome::Written(part) } else { CutOutcome::Missed };
+        let within = self.shards.and_then(|shards| Some((shards, shards.within(step)?)));
+        let most = within.map_or(step, |(shards, epoch)| shards.end(epoch));
+        let outcome = if self.cursor <= most { CutOutcome::Written(part) } else { CutOutcome::Missed };
+        let done = match within {
+            Some((shards, epoch)) if self.cursor == most => ShardsDone { epoch, shards: (0..shards.count()).collect() },
+            Some(_) => self.done.clone(),
+            None => ShardsDone::default(),
+        };
+        self.saved.insert(id, (self.cursor, done));
         self.cut = Some(CutReport { id, outcome });
     }
 }
@@ -121,6 +135,8 @@ impl Driver {
                 view: None,
                 cursor: 0,
                 done: ShardsDone::default(),
+                saved: BTreeMap::new(),
+                shards: self.job().shards(),
                 cut: None,
                 restore_fault: None,
                 evaluated: Vec::new(),
@@ -148,7 +164,10 @@ impl Driver {
             return self.apply(Command::RegisterTask { job: self.job.clone(), task, attempt, process });
         }
         let view = view(&self.cluster, &self.job, task);
-        self.processes.get_mut(&key).unwrap().follow(view.unwrap(), &self.damaged);
+        let view = view.unwrap();
+        let of_task = || self.processes.values().filter(|process| process.task == task);
+        let saved = view.restore.as_ref().and_then(|restore| of_task().find_map(|process| process.saved.get(&restore.id)).cloned());
+        self.processes.get_mut(&key).unwrap().follow(view, saved, &self.damaged);
         self.check_fence();
     }
 

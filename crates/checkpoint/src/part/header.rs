@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-const DTYPE: &str = "F32";
 /// Tensors begin at multiples of so many bytes; the header is filled up with spaces.
 const ALIGNMENT: u64 = 8;
 
@@ -97,7 +96,7 @@ impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for Tensor { head, at } in self.0.iter() {
-            let info = Info { dtype: DTYPE.into(), shape: (head.bytes / ELEMENT,), data_offsets: (*at, at + head.bytes) };
+            let info = Info { dtype: head.kind.dtype().into(), shape: (head.bytes / ELEMENT,), data_offsets: (*at, at + head.bytes) };
             map.serialize_entry(&head.name(), &info)?;
         }
         map.end()
@@ -126,10 +125,11 @@ impl<'de> Visitor<'de> for Tensors {
             let strange = || serde::de::Error::custom(format!("{:?} is no tensor of a checkpoint", shortened(&name)));
             let (at, end) = info.data_offsets;
             let bytes = end.checked_sub(at).ok_or_else(strange)?;
-            if info.dtype != DTYPE || info.shape.0.checked_mul(ELEMENT) != Some(bytes) {
+            let head = TensorHead::parse(&name, bytes).ok_or_else(strange)?;
+            if info.dtype != head.kind.dtype() || info.shape.0.checked_mul(ELEMENT) != Some(bytes) {
                 return Err(strange());
             }
-            tensors.push(Tensor { head: TensorHead::parse(&name, bytes).ok_or_else(strange)?, at });
+            tensors.push(Tensor { head, at });
         }
         Ok(tensors)
     }
@@ -150,13 +150,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let heads = [head(1, 8, Kind::Second, 3), head(0, 0, Kind::Values, 4), head(0, 4, Kind::Values, 1), head(2, 0, Kind::Curve, 6)];
+        // What counts is longer than the chunk that it is said of.
+        let counted = [head(0, 0, Kind::Counted, 9), head(0, 4, Kind::Counted, 9)];
+        let values = [head(0, 0, Kind::Values, 4), head(0, 4, Kind::Values, 1)];
+        let heads = [&[head(1, 8, Kind::Second, 3)], &values[..], &[head(2, 0, Kind::Curve, 6)], &counted[..]].concat();
         let (bytes, tensors) = encode(&heads).unwrap();
-        assert_eq!(tensors.iter().map(|tensor| tensor.at).collect::<Vec<_>>(), [0, 12, 28, 32]);
+        assert_eq!(tensors.iter().map(|tensor| tensor.at).collect::<Vec<_>>(), [0, 12, 28, 32, 56, 92]);
         let (prefix, header) = bytes.split_first_chunk().unwrap();
         assert_eq!(length(*prefix, 1 << 20), Ok(header.len() as u64));
         assert!(bytes.len().is_multiple_of(8));
-        assert_eq!(decode(header, 56).unwrap(), tensors);
+        assert_eq!(decode(header, 128).unwrap(), tensors);
         assert!(length(*prefix, header.len() as u64 + 7).is_err(), "it would go beyond the file");
         assert!(length(u64::MAX.to_le_bytes(), u64::MAX).is_err());
     }
@@ -188,6 +191,7 @@ mod tests {
         check("[]", 0, "no list of tensors");
         check(&one("dense/kernel", "F32", "[1]", "[0, 4]"), 4, "\"dense/kernel\" is no tensor of a checkpoint");
         check(&one("0/0/values", "F16", "[2]", "[0, 4]"), 4, "no tensor of a checkpoint");
+        check(&one("0/0/counted", "F32", "[1]", "[0, 4]"), 4, "no tensor of a checkpoint");
         check(&one("0/0/values", "F32", "[1, 1]", "[0, 4]"), 4, "no list of tensors");
         check(&one("0/0/values", "F32", "[1]", "[4, 0]"), 4, "no tensor of a checkpoint");
         check(&one("0/0/values", "F32", "[4611686018427387904]", "[0, 0]"), 0, "no tensor of a checkpoint");

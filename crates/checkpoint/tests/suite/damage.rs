@@ -87,7 +87,7 @@ proptest! {
         // Neither panics; values may be others.
         let _ = tfcoord_checkpoint::curve(dir.path(), &manifest);
         let mut values = vec![0; 4 * 22_000];
-        let _ = restore(dir.path(), &manifest, &mut [tfcoord_checkpoint::Want { slab: 0, offset: 0, values: &mut values, first: None, second: None }]);
+        let _ = restore(dir.path(), &manifest, &mut [tfcoord_checkpoint::Want { slab: 0, offset: 0, values: &mut values, first: None, second: None, counted: None }]);
     }
 
     #[test]

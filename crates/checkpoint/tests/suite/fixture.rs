@@ -123,6 +123,7 @@ pub fn restored(dir: &Path, manifest: &Manifest, runs: &[(u32, u64, u64)]) -> Re
         values,
         first: trained(*slab).then_some(first),
         second: trained(*slab).then_some(second),
+        counted: None,
     });
     restore(dir, manifest, &mut wants.collect::<Vec<_>>())?;
     for ([values, first, second], (slab, offset, elements)) in buffers.iter().zip(runs) {

@@ -1,6 +1,6 @@
 //! Restoring on other servers, in other chunks.
 
-use crate::fixture::{everything, heads, id, manifest, restored, saved, variables, write_part};
+use crate::fixture::{content, everything, heads, id, manifest, restored, saved, variables, write_part};
 use proptest::prelude::*;
 use tfcoord_checkpoint::{Error, Kind, TensorHead, Want, curve, restore};
 use tfcoord_types::layout::{Layout, SEGMENT};
@@ -93,12 +93,33 @@ fn wants_that_make_no_sense_are_refused() {
     let manifest = saved(dir.path(), id(500), 1, 1);
     let (mut a, mut b, mut short) = (vec![0; 40], vec![0; 40], vec![0; 36]);
     let mut wants = [
-        Want { slab: 0, offset: 0, values: &mut a, first: None, second: None },
-        Want { slab: 0, offset: 9, values: &mut b, first: None, second: None },
+        Want { slab: 0, offset: 0, values: &mut a, first: None, second: None, counted: None },
+        Want { slab: 0, offset: 9, values: &mut b, first: None, second: None, counted: None },
     ];
     assert!(restore(dir.path(), &manifest, &mut wants).unwrap_err().to_string().contains("element 9: it is wanted twice"));
-    let mut wants = [Want { slab: 0, offset: 0, values: &mut a, first: Some(&mut short), second: None }];
+    let mut wants = [Want { slab: 0, offset: 0, values: &mut a, first: Some(&mut short), second: None, counted: None }];
     assert!(matches!(restore(dir.path(), &manifest, &mut wants), Err(Error::Place { .. })));
-    let mut wants = [Want { slab: 0, offset: 0, values: &mut a[..3], first: None, second: None }];
+    let mut wants = [Want { slab: 0, offset: 0, values: &mut a[..3], first: None, second: None, counted: None }];
     assert!(matches!(restore(dir.path(), &manifest, &mut wants), Err(Error::Place { .. })));
+}
+
+#[test]
+fn what_counts_for_a_chunk_is_restored_for_the_same_chunk_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = |offset, kind, elements: u64| TensorHead { slab: 0, kind, offset, bytes: elements * 4 };
+    let chunk = |offset| [head(offset, Kind::Values, SEGMENT), head(offset, Kind::Counted, 9000)];
+    let heads = [chunk(0), chunk(SEGMENT)].concat();
+    let manifest = manifest(id(500), 1, vec![write_part(dir.path(), id(500), 0, &heads).unwrap()]);
+    let read = |offset: u64, shards: usize| {
+        let (mut values, mut counted) = (vec![0; SEGMENT as usize * 4], vec![0; shards * 4]);
+        let want = Want { slab: 0, offset, values: &mut values, first: None, second: None, counted: Some(&mut counted) };
+        restore(dir.path(), &manifest, &mut [want]).map(|()| (values, counted)).map_err(|error| error.to_string())
+    };
+    for offset in [0, SEGMENT] {
+        let saved = |kind, elements| content(id(500), 0, kind, offset, elements);
+        assert!(read(offset, 9000) == Ok((saved(Kind::Values, SEGMENT), saved(Kind::Counted, 9000))), "chunk at {offset}");
+    }
+    for wrong in [read(SEGMENT / 2, 9000), read(0, 8999)] {
+        assert!(wrong.clone().unwrap_err().contains("no part holds its counted"), "{wrong:?}");
+    }
 }

@@ -169,7 +169,7 @@ fn what_is_too_early_or_malformed_is_not_taken() {
         assert!(bed.push(bad.clone()).contains(reason), "{}", bed.push(bad));
     }
     assert!(bed.push(Push { generation: Generation(2), ..good.clone() }).starts_with("NotYet"));
-    assert!(bed.push(Push { generation: Generation(0), ..good }).contains("generation 0 is over"));
+    assert_eq!(bed.push(Push { generation: Generation(0), ..good }), "NotOwner");
     assert_eq!(bed.0.held_blocks(), 0);
 }
 

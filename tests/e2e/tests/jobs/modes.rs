@@ -1,5 +1,6 @@
 //! `ssp`, `async` and `local`: every record counts exactly once an epoch, whatever dies, and models learn.
 
+use crate::jobs::checkpoints::wait_for_newer;
 use crate::jobs::exactly_once::{check, check_epochs, counting, disturb, lab};
 use crate::jobs::scaling::Asked;
 use rustix::process::Signal;
@@ -28,11 +29,23 @@ fn finish(submit: Child, lab: &Lab) -> String {
     text
 }
 
+/// Chunks of 4,096 records, and checkpoints that are all within an epoch, but for the last one.
+fn saved(name: &str, sync: &Value) -> Value {
+    let mut job = in_mode(name, sync, 12);
+    job["checkpoint"] = json!({"every_steps": 40});
+    job["parameter_server"]["chunk_bytes"] = json!(16384);
+    job
+}
+
 fn wait_for_checkpoint(lab: &Lab) {
-    let is_manifest = |path: std::path::PathBuf| path.extension().is_some_and(|extension| extension == "json");
-    wait_for(60, "a checkpoint", || {
+    let step = |path: std::path::PathBuf| {
+        let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        id.split('-').nth(1)?.parse::<u64>().ok()
+    };
+    wait_for(60, "a checkpoint within an epoch", || {
         let jobs = std::fs::read_dir(lab.path().join("out")).ok()?.flatten().map(|entry| entry.path().join("checkpoints"));
-        jobs.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten().any(|entry| is_manifest(entry.path())).then_some(())
+        let mut files = jobs.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+        files.any(|entry| step(entry.path()).is_some_and(|step| step % 282 > 0)).then_some(())
     });
 }
 
@@ -64,7 +77,7 @@ fn while_both_workers_are_killed() {
 }
 
 #[test]
-fn while_a_server_is_killed_without_a_checkpoint_and_with_one() {
+fn while_a_server_is_killed_without_a_checkpoint() {
     for (name, sync) in modes() {
         let lab = lab();
         let submit = lab.spawn_submit(&in_mode(name, &sync, 6));
@@ -73,15 +86,23 @@ fn while_a_server_is_killed_without_a_checkpoint_and_with_one() {
         let text = finish(submit, &lab);
         assert!(text.contains("went back to the beginning"), "{text}");
         check_epochs(&lab, name, 6);
-        let saved = format!("{name}-saved");
-        let mut job = in_mode(&saved, &sync, 12);
-        job["checkpoint"] = json!({"every_steps": 1});
-        let submit = lab.spawn_submit(&job);
-        wait_for_checkpoint(&lab);
-        lab.wait_for_task("ps-0").signal(Signal::KILL);
+    }
+}
+
+#[test]
+fn while_servers_are_killed_and_all_goes_back_to_the_midst_of_an_epoch() {
+    for (name, sync) in modes() {
+        let lab = lab();
+        let submit = lab.spawn_submit(&saved(name, &sync));
+        for server in ["ps-0", "ps-1"] {
+            wait_for_newer(&lab);
+            lab.wait_for_task(server).signal(Signal::KILL);
+        }
         let text = finish(submit, &lab);
-        assert!(text.contains("went back to the checkpoint at step"), "{text}");
-        check_epochs(&lab, &saved, 12);
+        let steps = text.split("went back to the checkpoint at step ").skip(1);
+        let steps: Vec<u64> = steps.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect();
+        assert!(!steps.is_empty() && steps.iter().all(|step| step % 282 > 0), "{name}: {steps:?}: {text}");
+        check_epochs(&lab, name, 12);
     }
 }
 
@@ -139,28 +160,42 @@ fn fashion_mnist_learns_in_every_mode() {
 }
 
 #[test]
-fn everything_is_killed_and_another_coordinator_resumes() {
-    let (name, sync) = &modes()[0];
-    let lab = lab();
-    let mut job = in_mode(name, sync, 12);
-    job["checkpoint"] = json!({"every_steps": 1});
-    let mut submit = lab.spawn_submit(&job);
-    wait_for_checkpoint(&lab);
-    // The client first: it would start another coordinator.
-    submit.kill().unwrap();
-    submit.wait().unwrap();
-    lab.kill_coordinator();
-    let tasks = ["ps-0", "ps-1", "worker-0", "worker-1"];
-    tasks.iter().flat_map(|task| lab.task(task)).for_each(|process| process.signal(Signal::KILL));
-    wait_for(15, "no task stays", || tasks.iter().all(|task| lab.task(task).is_empty()).then_some(()));
-    let left = std::fs::read_dir(lab.path().join("out")).unwrap().next().unwrap().unwrap().path();
-    std::fs::remove_dir_all(lab.state_dir()).unwrap();
-    (job["parameter_server"]["count"], job["worker"]["count"]) = (json!(1), json!(3));
-    let path = lab.write_job(&job);
-    let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("goes on from step"), "{text}\n{}", lab.logs());
-    // Only one job's outputs are looked at.
-    std::fs::remove_dir_all(left).unwrap();
-    check_epochs(&lab, name, 12);
+fn everything_is_killed_and_another_coordinator_resumes_in_the_midst_of_an_epoch() {
+    for (name, sync) in modes() {
+        let lab = lab();
+        let mut job = saved(name, &sync);
+        let mut submit = lab.spawn_submit(&job);
+        wait_for_checkpoint(&lab);
+        // The client first: it would start another coordinator.
+        submit.kill().unwrap();
+        submit.wait().unwrap();
+        lab.kill_coordinator();
+        let tasks = ["ps-0", "ps-1", "worker-0", "worker-1"];
+        tasks.iter().flat_map(|task| lab.task(task)).for_each(|process| process.signal(Signal::KILL));
+        wait_for(15, "no task stays", || tasks.iter().all(|task| lab.task(task).is_empty()).then_some(()));
+        let left = std::fs::read_dir(lab.path().join("out")).unwrap().next().unwrap().unwrap().path();
+        std::fs::remove_dir_all(lab.state_dir()).unwrap();
+        let resume = |job: &Value| {
+            let path = lab.write_job(job);
+            let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            (output.status.code(), text)
+        };
+        // What counts is said of these chunks, and of these shards.
+        job["parameter_server"] = json!({"count": 1, "chunk_bytes": 32768});
+        let (code, text) = resume(&job);
+        assert!(code == Some(2) && text.contains("parameter_server.chunk_bytes: ") && text.contains("leave it out"), "{text}");
+        (job["parameter_server"], job["worker"]["count"]) = (json!({"count": 1}), json!(3));
+        if name == "local" {
+            job["train"]["sync"] = json!({"local": {"every": 7}});
+            let (code, text) = resume(&job);
+            assert!(code == Some(2) && text.contains("train.sync.local.every: ") && text.contains("it was 5, and is 7"), "{text}");
+            job["train"]["sync"] = sync.clone();
+        }
+        let (code, text) = resume(&job);
+        assert!(code == Some(0) && text.contains("goes on from step"), "{text}\n{}", lab.logs());
+        // Only one job's outputs are looked at.
+        std::fs::remove_dir_all(left).unwrap();
+        check_epochs(&lab, name, 12);
+    }
 }

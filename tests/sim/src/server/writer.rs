@@ -49,8 +49,10 @@ impl Writer {
     /// Takes an effect that is about checkpoints; gives back any other one.
     pub fn carry_out(&mut self, nature: &mut Nature, effect: Effect) -> Option<Effect> {
         let order = match effect {
-            Effect::BeginCut { checkpoint, parts } => Order::Begin { checkpoint, chunks: parts.iter().map(|head| head.id).collect() },
-            Effect::CutChunk { id, chunk, values, slots, curve } => Order::Chunk { id, chunk, content: Content { values, slots, curve } },
+            Effect::BeginCut { checkpoint, parts, .. } => Order::Begin { checkpoint, chunks: parts.iter().map(|head| head.id).collect() },
+            Effect::CutChunk { id, chunk, values, slots, curve, counted } => {
+                Order::Chunk { id, chunk, content: Content { values, slots, curve, counted } }
+            }
             Effect::DropCut { id } => Order::Drop { id },
             Effect::Restore { checkpoint, parts } => {
                 self.reads_begun += 1;

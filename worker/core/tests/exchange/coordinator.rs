@@ -3,7 +3,8 @@
 use crate::chance::Chance;
 use crate::model::Model;
 use std::collections::{BTreeMap, BTreeSet};
-use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
+use tfcoord_types::checkpoint::Checkpoint;
+use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision, TaskId};
 use tfcoord_types::lane::Block;
 use tfcoord_types::report::ShardsDone;
 use tfcoord_types::shard::Shards;
@@ -21,6 +22,8 @@ pub enum Fact {
     Done { slot: u32, done: ShardsDone },
     Evaluated { evaluation: u32, shard: u32, digest: u64 },
     Exported { digest: u64 },
+    Part { slot: u32, id: CheckpointId },
+    Missed { id: CheckpointId },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +61,11 @@ pub struct Coordinator {
     reached: Vec<u64>,
     epoch: u32,
     phase: Phase,
+    generation: Generation,
+    // What the generation began from, what it may go back to, and what is cut, with the servers whose parts are there.
+    restored: Option<Checkpoint>,
+    committed: Option<Checkpoint>,
+    cutting: Option<(Checkpoint, BTreeSet<u32>)>,
     /// Digests of the parameters that were evaluated, by (evaluation, shard), and at last of those exported.
     pub digests: BTreeMap<(u32, u32), BTreeSet<u64>>,
 }
@@ -89,6 +97,10 @@ impl Coordinator {
             reached: vec![0; servers as usize],
             epoch: 0,
             phase: Phase::Train,
+            generation: Generation(1),
+            restored: None,
+            committed: None,
+            cutting: None,
             digests: BTreeMap::new(),
         }
     }
@@ -105,9 +117,55 @@ impl Coordinator {
         self.model.plan.steps_per_epoch() * u64::from(self.epoch + 1)
     }
 
-    /// Takes what a task tells.
-    pub fn hear(&mut self, fact: Fact) {
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// A checkpoint is to be cut; whether that is news.
+    pub fn cut(&mut self, step: u64) -> bool {
+        let newest = self.committed.as_ref().map_or(0, |checkpoint| checkpoint.id.step);
+        let cuts = self.phase == Phase::Train && self.cutting.is_none() && step > newest && step <= self.model.plan.steps();
+        if cuts {
+            self.revision += 1;
+            let id = CheckpointId { generation: self.generation, step, attempt: self.revision };
+            self.cutting = Some((Checkpoint { id, dir: String::new() }, BTreeSet::new()));
+        }
+        cuts
+    }
+
+    /// A server is lost: all go back to the newest checkpoint, and what was evaluated since is evaluated again.
+    pub fn fall_back(&mut self, slot: u32) {
+        (self.revision, self.generation) = (self.revision + 1, Generation(self.generation.0 + 1));
+        (self.restored, self.cutting) = (self.committed.clone(), None);
+        self.applied[slot as usize] = Revision(0);
+        self.reached.fill(0);
+        (self.leases, self.next_shard, self.phase) = (BTreeMap::new(), 0, Phase::Train);
+        let step = self.restored.as_ref().map_or(0, |restored| restored.id.step);
+        // Where an epoch ends it is evaluated first.
+        self.epoch = u32::try_from(step.saturating_sub(1) / self.model.plan.steps_per_epoch()).unwrap();
+        self.digests.retain(|(evaluation, _), _| *evaluation < self.epoch);
+    }
+
+    /// Takes what a task tells of a generation.
+    pub fn hear(&mut self, generation: Generation, fact: Fact) {
+        let always = matches!(fact, Fact::Applied { .. } | Fact::Lost { .. } | Fact::Left { .. });
+        if !always && generation != self.generation {
+            return;
+        }
         match fact {
+            Fact::Part { slot, id } => {
+                let Some((checkpoint, parts)) = self.cutting.as_mut().filter(|(checkpoint, _)| checkpoint.id == id) else { return };
+                parts.insert(slot);
+                if *parts == self.placement.servers.iter().copied().collect() {
+                    (self.committed, self.revision) = (Some(checkpoint.clone()), self.revision + 1);
+                    self.cutting = None;
+                }
+            }
+            Fact::Missed { id } => {
+                if self.cutting.take_if(|(checkpoint, _)| checkpoint.id == id).is_some() {
+                    self.revision += 1;
+                }
+            }
             Fact::Applied { slot, revision } => {
                 let applied = &mut self.applied[slot as usize];
                 *applied = revision.max(*applied);
@@ -327,7 +385,7 @@ impl Coordinator {
             revision: Revision(self.revision),
             incarnation,
             directive,
-            generation: Generation(1),
+            generation: self.generation,
             plan: self.model.plan,
             placement: Some(self.placement.clone()),
             servers: (0..u32::try_from(self.applied.len()).unwrap()).map(server).collect(),
@@ -338,8 +396,8 @@ impl Coordinator {
             evaluate,
             export,
             evaluations: vec![],
-            restore: None,
-            cut: None,
+            restore: self.restored.clone(),
+            cut: self.cutting.as_ref().map(|(checkpoint, _)| checkpoint.clone()),
         }
     }
 }

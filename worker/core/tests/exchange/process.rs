@@ -19,6 +19,8 @@ pub struct Process {
     pub sums: BTreeMap<(u32, u64, Block), Bytes>,
     // The versions and the values.
     parameters: Option<(Vec<u64>, ByChunk)>,
+    // Whether what is evaluated or exported is of an earlier generation.
+    outdated: bool,
     work: Option<Work>,
 }
 
@@ -40,6 +42,7 @@ impl Process {
             kept: BTreeMap::new(),
             sums: BTreeMap::new(),
             parameters: None,
+            outdated: false,
             work: None,
         }
     }
@@ -77,12 +80,15 @@ impl Process {
         }
     }
 
-    /// A digest of the bits of the model's parameters.
-    pub fn digest(&self) -> u64 {
+    /// A digest of the bits of the parameters that were evaluated or exported, if that is still wanted.
+    pub fn digest(&mut self) -> Option<u64> {
+        if std::mem::take(&mut self.outdated) {
+            return None;
+        }
         let mut hash = DefaultHasher::new();
         let (_, values) = self.parameters.as_ref().expect("there are parameters");
         values.iter().flatten().for_each(|value| value.to_bits().hash(&mut hash));
-        hash.finish()
+        Some(hash.finish())
     }
 
     /// Sums of other steps than the present one were forgotten.
@@ -125,6 +131,12 @@ impl Process {
             },
             Effect::Forget { chunk, step, block } => {
                 self.sums.remove(&(*chunk, *step, *block)).expect("only what is there is forgotten");
+            }
+            Effect::ForgetAll => {
+                self.kept.clear();
+                self.sums.clear();
+                self.parameters = None;
+                self.outdated = matches!(self.work, Some(Work::Evaluate { .. } | Work::Export { .. }));
             }
             Effect::Evaluate { evaluation, step, shard, .. } => {
                 self.check(*step);

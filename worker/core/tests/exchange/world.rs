@@ -8,14 +8,14 @@ use crate::process::Process;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use tfcoord_ps_core as ps;
+use tfcoord_types::checkpoint::{CutOutcome, CutReport};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
-use tfcoord_types::id::{Generation, Incarnation};
+use tfcoord_types::id::{CheckpointId, Generation, Incarnation};
 use tfcoord_types::job::Sync;
 use tfcoord_types::view::TaskView;
 use tfcoord_worker_core::{Effect, Input};
 
-const GENERATION: Generation = Generation(1);
 const EVENTS_MAX: usize = 400_000;
 
 /// What a run is like.
@@ -45,10 +45,11 @@ enum Flight {
     ViewToWorker { worker: Incarnation, view: Box<TaskView> },
     Open { slot: u32, stream: u64 },
     ToServer { slot: u32, stream: Option<u64>, input: ps::Input },
-    Pull { slot: u32, stream: u64, chunks: Vec<u32>, version: u64 },
+    Pull { slot: u32, stream: u64, generation: Generation, chunks: Vec<u32>, version: u64 },
     ToWorker { stream: u64, input: Input, values: Option<Bytes> },
     Broken { stream: u64 },
-    Told(Fact),
+    // Of which generation.
+    Told(Generation, Fact),
 }
 
 #[derive(Debug)]
@@ -66,6 +67,9 @@ pub struct World<'a> {
     // Every push ever sent.
     sent: Vec<(u32, ps::Push)>,
     lost: BTreeSet<Incarnation>,
+    // What servers have written of checkpoints, by chunk; chunks that are to come of a part, and points of its curve.
+    saved: BTreeMap<CheckpointId, BTreeMap<u32, ps::Content>>,
+    begun: BTreeMap<(CheckpointId, u32), (BTreeSet<u32>, u64)>,
     faults_left: usize,
 }
 
@@ -86,6 +90,8 @@ impl<'a> World<'a> {
             wire: Vec::new(),
             sent: Vec::new(),
             lost: BTreeSet::new(),
+            saved: BTreeMap::new(),
+            begun: BTreeMap::new(),
             faults_left: conditions.faults,
         };
         for _ in 0..EVENTS_MAX {
@@ -151,7 +157,7 @@ impl<'a> World<'a> {
                 self.wire.push(Flight::ToWorker { stream, input, values: None });
             }
             Flight::ToServer { slot, input, .. } => self.server(slot, input),
-            Flight::Pull { slot, stream, chunks, version } => self.pull((slot, stream), &chunks, version),
+            Flight::Pull { slot, stream, generation, chunks, version } => self.pull((slot, stream), generation, &chunks, version),
             Flight::ToWorker { stream, input, values } => {
                 if let Some(worker) = self.reads(stream) {
                     self.worker(worker, input, values);
@@ -164,7 +170,7 @@ impl<'a> World<'a> {
                     self.worker(worker, Input::Disconnected { slot }, None);
                 }
             }
-            Flight::Told(fact) => self.coordinator.hear(fact),
+            Flight::Told(generation, fact) => self.coordinator.hear(generation, fact),
         }
     }
 
@@ -179,15 +185,13 @@ impl<'a> World<'a> {
         let busy: Vec<Incarnation> = self.workers.values().filter(|process| process.busy()).map(|process| process.incarnation).collect();
         if let Some(worker) = self.chance.pick(&busy) {
             let process = self.workers.get_mut(&worker).unwrap();
-            let input = process.progress();
-            let digest = |process: &Process| process.digest();
-            match input {
-                Input::Evaluated { evaluation, shard } => {
-                    self.wire.push(Flight::Told(Fact::Evaluated { evaluation, shard, digest: digest(process) }));
-                }
-                Input::Exported { .. } => self.wire.push(Flight::Told(Fact::Exported { digest: digest(process) })),
-                _ => {}
-            }
+            let (generation, input) = (process.driver.generation(), process.progress());
+            let fact = match input {
+                Input::Evaluated { evaluation, shard } => process.digest().map(|digest| Fact::Evaluated { evaluation, shard, digest }),
+                Input::Exported { .. } => process.digest().map(|digest| Fact::Exported { digest }),
+                _ => None,
+            };
+            self.wire.extend(fact.map(|fact| Flight::Told(generation, fact)));
             self.worker(worker, input, None);
         }
     }
@@ -216,20 +220,20 @@ impl<'a> World<'a> {
                     self.cut(stream);
                 }
                 Effect::Pull { slot, chunks, version } => {
-                    let stream = process.streams[&slot];
-                    self.wire.push(Flight::Pull { slot, stream, chunks, version });
+                    let (stream, generation) = (process.streams[&slot], process.driver.generation());
+                    self.wire.push(Flight::Pull { slot, stream, generation, chunks, version });
                 }
                 Effect::Push { slot, chunk, step, block, records, view_revision } => {
                     let payload = process.sums[&(chunk, step, block)].clone();
                     let from = process.streams[&slot];
-                    let incarnation = worker;
-                    let push = ps::Push { from, incarnation, view_revision, generation: GENERATION, step, chunk, block, records, payload };
+                    let (incarnation, generation) = (worker, process.driver.generation());
+                    let push = ps::Push { from, incarnation, view_revision, generation, step, chunk, block, records, payload };
                     self.push(slot, push);
                 }
                 Effect::Stop { .. } => {
                     let process = self.workers.remove(&worker).unwrap();
                     process.streams.into_values().for_each(|stream| self.cut(stream));
-                    self.wire.push(Flight::Told(Fact::Left { worker }));
+                    self.tell(Fact::Left { worker });
                     return;
                 }
                 Effect::Fenced => {
@@ -260,10 +264,10 @@ impl<'a> World<'a> {
     }
 
     // As a server's shell answers one call: the first chunk that is gone ends it.
-    fn pull(&mut self, (slot, from): (u32, u64), chunks: &[u32], step: u64) {
+    fn pull(&mut self, (slot, from): (u32, u64), generation: Generation, chunks: &[u32], step: u64) {
         for &chunk in chunks {
             let mut effects = Vec::new();
-            self.servers[slot as usize].apply(ps::Input::Pull { from, generation: GENERATION, chunk, step }, &mut effects);
+            self.servers[slot as usize].apply(ps::Input::Pull { from, generation, chunk, step }, &mut effects);
             let gone = matches!(effects[..], [ps::Effect::Gone { .. }]);
             self.perform(slot, effects);
             if gone {
@@ -277,8 +281,15 @@ impl<'a> World<'a> {
         let pushed = if let ps::Input::Push(push) = &input { Some((push.incarnation, push.block, push.step)) } else { None };
         let counted = |server: &ps::Server| server.cursors().iter().map(|(_, step)| step).sum::<u64>();
         let before = counted(&self.servers[slot as usize]);
+        let seen = matches!(input, ps::Input::View(_));
         self.servers[slot as usize].apply(input, &mut effects);
-        if let Some((worker, block, step)) = pushed {
+        let server = &self.servers[slot as usize];
+        if let Some(CutReport { id, outcome: CutOutcome::Missed }) = server.report().cut.filter(|_| seen) {
+            self.wire.push(Flight::Told(server.generation(), Fact::Missed { id }));
+        }
+        // What one counts that does not know yet that the parameters have gone back is lost.
+        let present = self.servers[slot as usize].generation() == self.coordinator.generation();
+        if let Some((worker, block, step)) = pushed.filter(|_| present) {
             if !self.model.train.sync.is_bsp() {
                 if counted(&self.servers[slot as usize]) > before {
                     self.coordinator.check_counted(worker, step);
@@ -301,8 +312,14 @@ impl<'a> World<'a> {
         }
     }
 
+    fn tell(&mut self, fact: Fact) {
+        self.wire.push(Flight::Told(self.coordinator.generation(), fact));
+    }
+
     // What a server wants done.
     fn perform(&mut self, slot: u32, effects: Vec<ps::Effect>) {
+        let generation = self.servers[slot as usize].generation();
+        let told = |fact| Flight::Told(generation, fact);
         for effect in effects {
             match effect {
                 ps::Effect::Answer { to, generation, chunk, step, block, answer } => {
@@ -324,18 +341,76 @@ impl<'a> World<'a> {
                     self.link(0, ps::Input::Norms { from: slot, generation, step, segments });
                 }
                 ps::Effect::SendScale { to, generation, step, scale } => self.link(to, ps::Input::Scale { generation, step, scale }),
-                ps::Effect::Reached { step } => self.wire.push(Flight::Told(Fact::Reached { slot, step })),
-                ps::Effect::Applied { revision } => self.wire.push(Flight::Told(Fact::Applied { slot, revision })),
+                ps::Effect::Reached { step } => self.wire.push(told(Fact::Reached { slot, step })),
+                ps::Effect::Applied { revision } => {
+                    self.wire.push(told(Fact::Applied { slot, revision }));
+                    // As a report says it: shards may be done that a view has only just leased.
+                    let report = self.servers[slot as usize].report();
+                    self.wire.push(told(Fact::Done { slot, done: report.done }));
+                    self.wire.extend(report.reached.map(|step| told(Fact::Reached { slot, step })));
+                }
                 ps::Effect::CurveGrew { .. } => {}
-                ps::Effect::BeginCut { .. } | ps::Effect::CutChunk { .. } | ps::Effect::DropCut { .. } | ps::Effect::Restore { .. } => {
-                    panic!("no view names a checkpoint")
+                ps::Effect::BeginCut { checkpoint, parts, points } => {
+                    let chunks = parts.iter().map(|head| head.id).collect();
+                    self.begun.insert((checkpoint.id, slot), (chunks, points));
+                }
+                ps::Effect::CutChunk { id, chunk, values, slots, curve, counted } => {
+                    self.write((id, slot), chunk, ps::Content { values, slots, curve, counted })
+                }
+                ps::Effect::DropCut { id } => drop(self.begun.remove(&(id, slot))),
+                ps::Effect::Restore { checkpoint, parts } => {
+                    let (id, saved) = (checkpoint.id, &self.saved[&checkpoint.id]);
+                    let contents: BTreeMap<u32, ps::Content> = parts.iter().map(|head| (head.id, saved[&head.id].clone())).collect();
+                    assert!(parts.iter().all(|head| head.shards as usize == contents[&head.id].counted.len()), "{parts:?}");
+                    self.wire.push(Flight::ToServer { slot, stream: None, input: ps::Input::Restored { id, contents } });
                 }
                 ps::Effect::Report => {
                     let done = self.servers[slot as usize].report().done;
-                    self.wire.push(Flight::Told(Fact::Done { slot, done }));
+                    self.wire.push(told(Fact::Done { slot, done }));
                 }
                 ps::Effect::Fail { fault } => panic!("{fault:?}"),
             }
+        }
+    }
+
+    // As a server's shell does: a file has room for as many points as were foretold.
+    fn write(&mut self, (id, slot): (CheckpointId, u32), chunk: u32, mut content: ps::Content) {
+        let Some((waiting, points)) = self.begun.get_mut(&(id, slot)) else { return };
+        let points = usize::try_from(*points).unwrap();
+        assert!(content.curve.len() <= points, "{id}: {} points of {points}", content.curve.len());
+        if !content.curve.is_empty() {
+            content.curve.resize(points, CurvePoint { step: 0, loss_sum: 0.0, records: 0.0, correct: 0.0 });
+        }
+        assert!(waiting.remove(&chunk), "{id}: chunk {chunk} is written twice");
+        let whole = waiting.is_empty();
+        self.saved.entry(id).or_default().insert(chunk, content);
+        if whole {
+            self.wire.push(Flight::Told(id.generation, Fact::Part { slot, id }));
+        }
+    }
+
+    // A server dies, and all parameters go back with it.
+    fn lose_server(&mut self) {
+        let slot = u32::try_from(self.chance.below(self.servers.len())).unwrap();
+        let streams: Vec<u64> = self.workers.values().filter_map(|process| process.streams.get(&slot)).copied().collect();
+        streams.into_iter().for_each(|stream| self.cut(stream));
+        self.servers[slot as usize] = ps::Server::new(ps::Config { slot, train: self.model.train.clone() });
+        self.begun.retain(|(_, of), _| *of != slot);
+        self.wire.retain(|flight| match flight {
+            Flight::ViewToServer { slot: of, .. } | Flight::ToServer { slot: of, .. } => *of != slot,
+            Flight::Told(_, Fact::Applied { slot: of, .. }) => *of != slot,
+            _ => true,
+        });
+        self.coordinator.fall_back(slot);
+        self.send_views();
+    }
+
+    // A checkpoint at a step that servers are about to reach, or have reached.
+    fn save(&mut self) {
+        let reached = self.servers.iter().flat_map(ps::Server::cursors).map(|(_, step)| step).max().unwrap_or(0);
+        let step = (reached + self.chance.below(6) as u64).saturating_sub(self.chance.below(4) as u64);
+        if self.coordinator.cut(step) {
+            self.send_views();
         }
     }
 
@@ -371,7 +446,7 @@ impl<'a> World<'a> {
         }
         self.faults_left -= 1;
         let live: Vec<Incarnation> = self.coordinator.workers.iter().copied().filter(|worker| self.workers.contains_key(worker)).collect();
-        match self.chance.below(12) {
+        match self.chance.below(16) {
             // A stream breaks.
             0..3 => {
                 let open: Vec<u64> = self.workers.values().flat_map(|process| process.streams.values().copied()).collect();
@@ -390,7 +465,7 @@ impl<'a> World<'a> {
             6..8 => {
                 if let Some(worker) = self.chance.pick(&live).filter(|_| !self.coordinator.done()) {
                     self.lost.insert(worker);
-                    self.wire.push(Flight::Told(Fact::Lost { worker }));
+                    self.tell(Fact::Lost { worker });
                     if self.chance.percent(60) {
                         let process = self.workers.remove(&worker).unwrap();
                         process.streams.into_values().for_each(|stream| self.cut(stream));
@@ -408,6 +483,8 @@ impl<'a> World<'a> {
                 self.coordinator.scale(workers, &mut self.chance);
                 self.send_views();
             }
+            11 if !self.coordinator.done() => self.lose_server(),
+            12..15 => self.save(),
             // The stream between two servers breaks.
             _ => {
                 let slot = u32::try_from(self.chance.below(self.servers.len())).unwrap();
@@ -427,7 +504,7 @@ impl<'a> World<'a> {
         let mut parameters = Vec::new();
         for (chunk, slot) in placed {
             let mut effects = Vec::new();
-            let pull = ps::Input::Pull { from: 0, generation: GENERATION, chunk, step: last };
+            let pull = ps::Input::Pull { from: 0, generation: self.coordinator.generation(), chunk, step: last };
             self.servers[slot as usize].apply(pull, &mut effects);
             let [ps::Effect::Pulled { values, .. }] = &effects[..] else { panic!("{effects:?}") };
             parameters.push(to_values(values).into_iter().map(f32::to_bits).collect());

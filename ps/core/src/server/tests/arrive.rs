@@ -7,7 +7,7 @@ use tfcoord_types::view::Lease;
 
 /// Two steps of 8 and 5 records an epoch, each a shard; A holds the first one, B the second. In `local` every 2 they are one
 /// shard and round, which A holds.
-fn bed(sync: &str) -> Bed {
+pub(super) fn bed(sync: &str) -> Bed {
     let train = format!(r#"{{"batch_size": 8, "epochs": 3, "optimizer": {{"sgd": {{"learning_rate": 0.5}}}}, "sync": {sync}}}"#);
     let mut bed = Bed(Server::new(Config { slot: 0, train: serde_json::from_str(&train).unwrap() }));
     bed.see(5, &[Some(A), Some(B)]);
@@ -19,19 +19,19 @@ impl Bed {
         self.see_until(revision, 2, owners)
     }
 
-    fn see_until(&mut self, revision: u64, run_until: u64, owners: &[Option<Incarnation>]) -> Vec<Effect> {
+    pub(super) fn see_until(&mut self, revision: u64, run_until: u64, owners: &[Option<Incarnation>]) -> Vec<Effect> {
         let leases = (0..).zip(owners).map(|(shard, owner)| Lease { shard, owner: *owner }).collect();
         let view = TaskView { revision: Revision(revision), owners: vec![None; 4], leases, run_until, ..view() };
         self.apply(Input::View(Box::new(view)))
     }
 }
 
-fn batch(who: Incarnation, chunk: u32, step: u64, value: f32) -> Push {
+pub(super) fn batch(who: Incarnation, chunk: u32, step: u64, value: f32) -> Push {
     push(who, chunk, step, (0, 4), value)
 }
 
 // What a push led to, without the values' bytes.
-fn said(bed: &mut Bed, push: Push) -> String {
+pub(super) fn said(bed: &mut Bed, push: Push) -> String {
     let said = |effect: Effect| match effect {
         Effect::Pulled { to, chunk, version, values, .. } => {
             format!("{to} gets chunk {chunk} version {version}: {}", f32::from_le_bytes(values[..4].try_into().unwrap()))

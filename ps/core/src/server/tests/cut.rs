@@ -1,5 +1,6 @@
 //! Checkpoints: cut while training goes on, and begun from.
 
+use super::arrive::{batch, bed, said};
 use super::*;
 use std::collections::BTreeMap;
 use tfcoord_types::checkpoint::{CutOutcome, PartFile};
@@ -35,7 +36,7 @@ fn step(bed: &mut Bed, step: u64) -> Vec<Effect> {
 // What was cut, by chunk.
 fn contents(effects: Vec<Effect>) -> BTreeMap<u32, Content> {
     let content = |effect| match effect {
-        Effect::CutChunk { chunk, values, slots, curve, .. } => Some((chunk, Content { values, slots, curve })),
+        Effect::CutChunk { chunk, values, slots, curve, counted, .. } => Some((chunk, Content { values, slots, curve, counted })),
         _ => None,
     };
     effects.into_iter().filter_map(content).collect()
@@ -153,4 +154,94 @@ fn a_checkpoint_that_does_not_fit_is_reported_and_not_used() {
     // The coordinator takes the one before, in a generation of its own.
     bed.apply(Input::View(Box::new(TaskView { generation: Generation(3), revision: Revision(12), ..view() })));
     assert_eq!((bed.0.report().restore_fault, bed.0.report().reached), (None, Some(0)));
+}
+
+// A cut at step 1 of a server whose epoch has two, each a shard: what it has cut, and the points that its curve may have.
+fn within(bed: &mut Bed, revision: u64) -> (Vec<Effect>, u64) {
+    let leases = [A, B].into_iter().zip(0..).map(|(owner, shard)| tfcoord_types::view::Lease { shard, owner: Some(owner) }).collect();
+    let view = TaskView {
+        revision: Revision(revision),
+        cut: Some(checkpoint(1, revision)),
+        owners: vec![None; 4],
+        leases,
+        run_until: 2,
+        ..view()
+    };
+    let effects = bed.apply(Input::View(Box::new(view)));
+    let points = effects.iter().find_map(|effect| if let Effect::BeginCut { points, .. } = effect { Some(*points) } else { None });
+    (effects, points.unwrap_or(0))
+}
+
+fn restored_in(sync: &str, contents: BTreeMap<u32, Content>) -> Bed {
+    let mut bed = Bed(Server::new(bed(sync).0.config.clone()));
+    let view = TaskView { generation: Generation(2), restore: Some(checkpoint(1, 6)), owners: vec![None; 4], run_until: 2, ..view() };
+    let leases = vec![tfcoord_types::view::Lease { shard: 0, owner: Some(A) }, tfcoord_types::view::Lease { shard: 1, owner: Some(A) }];
+    let effects = bed.apply(Input::View(Box::new(TaskView { revision: Revision(9), leases, ..view })));
+    let shards = |effect: &Effect| if let Effect::Restore { parts, .. } = effect { Some(parts[0].shards) } else { None };
+    assert_eq!(effects.iter().find_map(shards), contents.values().next().map(|content| content.counted.len() as u32));
+    bed.apply(Input::Restored { id: checkpoint(1, 6).id, contents });
+    bed
+}
+
+#[test]
+fn within_an_epoch_each_chunk_is_cut_with_what_counts_for_it() {
+    let sync = r#"{"async": {}}"#;
+    let mut first = bed(sync);
+    said(&mut first, batch(B, 0, 1, 5.0));
+    let (mut cut, points) = within(&mut first, 6);
+    said(&mut first, batch(A, 0, 0, 8.0));
+    cut.extend(first.apply(Input::Push(batch(A, 2, 0, 8.0))));
+    let contents = contents(cut);
+    let counted = |chunk: u32| contents[&chunk].counted.clone();
+    assert_eq!((counted(0), counted(2), contents[&2].curve.len(), points), (vec![0, 1], vec![1, 0], 1, 1));
+    let mut second = restored_in(sync, contents);
+    assert_eq!((second.0.cursors(), second.0.report().reached), (vec![(0, 1), (2, 1)], Some(1)));
+    let push = |chunk, step| Push { generation: Generation(2), ..batch(A, chunk, step, if step == 0 { 8.0 } else { 5.0 }) };
+    assert_eq!(said(&mut second, push(0, 1)), "7 gets chunk 0 version 1: 0.5, 7: Counted { next: 2 }", "it has that one");
+    assert!(said(&mut second, push(0, 0)).ends_with("7 gets chunk 0 version 2: 0, 7: Counted { next: 1 }"));
+    assert!(said(&mut second, push(2, 0)).ends_with("Counted { next: 1 }") && second.0.curve(0).len() == 1);
+    said(&mut second, push(2, 1));
+    assert_eq!((second.0.cursors(), second.0.curve(0).len()), (vec![(0, 2), (2, 2)], 2));
+}
+
+#[test]
+fn a_cut_within_an_epoch_is_missed_only_behind_the_epoch() {
+    let sync = r#"{"async": {}}"#;
+    let mut first = bed(sync);
+    for push in [batch(A, 0, 0, 8.0), batch(B, 0, 1, 5.0), batch(A, 2, 0, 8.0)] {
+        said(&mut first, push);
+    }
+    let contents = contents(within(&mut first, 6).0);
+    assert_eq!([0, 2].map(|chunk| contents[&chunk].counted.clone()), [vec![1, 1], vec![1, 0]]);
+    let second = restored_in(sync, contents.clone());
+    assert_eq!((second.0.cursors(), second.0.report().done.shards), (vec![(0, 2), (2, 1)], vec![0]), "done before, and told at once");
+    for wrong in [vec![2, 0], vec![0, 0], vec![1]] {
+        let wrong = contents.iter().map(|(chunk, content)| (*chunk, Content { counted: wrong.clone(), ..content.clone() })).collect();
+        let mut bed = Bed(Server::new(first.0.config.clone()));
+        let restore = TaskView { generation: Generation(2), revision: Revision(9), restore: Some(checkpoint(1, 6)), ..view() };
+        bed.apply(Input::View(Box::new(restore)));
+        bed.apply(Input::Restored { id: checkpoint(1, 6).id, contents: wrong });
+        assert!(bed.0.report().restore_fault.unwrap().reason.contains("counts steps that the job's shards do not have"));
+    }
+    said(&mut first, batch(B, 2, 1, 5.0));
+    first.see_until(7, 4, &[Some(A), Some(B)]);
+    said(&mut first, batch(A, 0, 2, 8.0));
+    let (effects, _) = within(&mut first, 8);
+    assert!(begun(&effects).is_empty() && first.0.report().cut.unwrap().outcome == CutOutcome::Missed);
+}
+
+#[test]
+fn rounds_are_cut_whole() {
+    let sync = r#"{"local": {"every": 2}}"#;
+    let mut first = bed(sync);
+    let (mut cut, points) = within(&mut first, 6);
+    for chunk in [0, 2] {
+        cut.extend(first.apply(Input::Push(Push { records: 13, ..batch(A, chunk, 0, 13.0) })));
+    }
+    let mut contents = contents(cut);
+    assert_eq!([0, 2].map(|chunk| (contents[&chunk].counted.clone(), points)), [(vec![2], 2), (vec![2], 2)]);
+    // The file had room for more.
+    contents.get_mut(&2).unwrap().curve.push(CurvePoint { step: 2, loss_sum: 0.0, records: 0.0, correct: 0.0 });
+    let second = restored_in(sync, contents);
+    assert_eq!((second.0.cursors(), second.0.curve(0), second.0.report().done.shards), (vec![(0, 2), (2, 2)], first.0.curve(0), vec![0]));
 }
