@@ -45,8 +45,12 @@ pub fn failure(job: &Job, program: &str) -> String {
     let mut lines = vec![format!("{} {}{reason}", job.id, job.state)];
     let faulty = job.tasks.iter().filter(|task| !task.last_exit.is_empty() && task.last_exit != "exited with code 0");
     lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.attempt, task.last_exit)));
-    let blamed = job.tasks.iter().find(|task| names(&job.reason, &task.task)).map(|task| format!(" --task {}", task.task));
+    let blamed = blamed(job).map(|task| format!(" --task {task}"));
     lines.push(format!("  help: `{program} logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
+    if let Some(newest) = job.checkpoints.as_ref().and_then(|checkpoints| checkpoints.committed.last()) {
+        let file = if job.file.is_empty() { "FILE".to_owned() } else { quoted(&job.file) };
+        lines.push(format!("  help: `{program} submit {file} --resume` goes on from the checkpoint at step {}", newest.step));
+    }
     plain(&lines.join("\n")).into_owned()
 }
 
@@ -108,10 +112,12 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-// `worker-1` is not named by `worker-10`.
-fn names(text: &str, task: &str) -> bool {
-    let beyond = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
-    text.match_indices(task).any(|(at, _)| !beyond(&text[at + task.len()..]))
+// The task that the reason begins with, or else names first. Log lines that it quotes below name others, and the job's own
+// name, or a path, may have a task's name in it.
+fn blamed(job: &Job) -> Option<&str> {
+    let first = job.reason.lines().next()?.replace(&format!("{}/", job.id), "");
+    let mut words = first.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.find_map(|word| job.tasks.iter().map(|task| task.task.as_str()).find(|task| *task == word))
 }
 
 #[cfg(test)]

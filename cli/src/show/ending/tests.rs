@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Outputs, State};
+use crate::job::{Checkpoint, Checkpoints, Outputs, State};
 use crate::sample;
 
 fn succeeded() -> Job {
@@ -84,7 +84,31 @@ fashion-mnist-7 failed: worker-1 failed 9 times
 }
 
 #[test]
-fn a_task_is_named_by_its_whole_name() {
-    assert!(names("worker-1: disk full", "worker-1") && names("lost worker-1", "worker-1"));
-    assert!(!names("worker-10: disk full", "worker-1"));
+fn the_task_that_failed_is_blamed_and_not_those_that_its_log_names() {
+    let mut job = sample::job(State::Failed);
+    let mut blames = |id: &str, reason: &str| {
+        (job.id, job.reason) = (id.into(), reason.into());
+        blamed(&job).map(str::to_owned)
+    };
+    let killed = "s-2/worker-0 was killed by signal 9 (SIGKILL)\nlast lines of s-2/worker-0:\n  connected to ps-0";
+    assert_eq!(blames("s-2", killed).unwrap(), "worker-0");
+    assert_eq!(blames("s-2", "worker-1: cannot reach ps-0").unwrap(), "worker-1");
+    assert_eq!(blames("s-2", "it did not start: waiting for worker-0, worker-1 to register").unwrap(), "worker-0");
+    // Names of jobs may look like those of tasks.
+    assert_eq!(blames("ps-0-7", "ps-0-7/worker-0 was lost").unwrap(), "worker-0");
+    assert_eq!(blames("worker-1", "worker-1/ps-0 was lost").unwrap(), "ps-0");
+    for reason in ["", "worker-10: disk full", "cannot read /data/worker-1/a.csv", "the coordinator ended\nps-0"] {
+        assert_eq!(blames("s-2", reason), None, "{reason}");
+    }
+}
+
+#[test]
+fn a_failed_job_with_checkpoints_can_go_on() {
+    let mut job = sample::job(State::Failed);
+    let checkpoint = |step| Checkpoint { id: format!("1-{step}-1"), step, dir: "/out/fashion-mnist-7/checkpoints".into() };
+    job.checkpoints = Some(Checkpoints { committed: vec![checkpoint(100), checkpoint(150)], ..Checkpoints::default() });
+    let text = failure(&job, "tfcoord");
+    assert!(text.ends_with("\n  help: `tfcoord submit /srv/ann/job.json --resume` goes on from the checkpoint at step 150"), "{text}");
+    job.checkpoints = Some(Checkpoints::default());
+    assert!(!failure(&job, "tfcoord").contains("--resume"));
 }
