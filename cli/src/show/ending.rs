@@ -44,7 +44,7 @@ pub fn failure(job: &Job, program: &str) -> String {
     let reason = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
     let mut lines = vec![format!("{} {}{reason}", job.id, job.state)];
     let faulty = job.tasks.iter().filter(|task| !task.last_exit.is_empty() && task.last_exit != "exited with code 0");
-    lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.attempt, task.last_exit)));
+    lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.last_exit_attempt, task.last_exit)));
     let blamed = blamed(job).map(|task| format!(" --task {task}"));
     lines.push(format!("  help: `{program} logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
     if let Some(newest) = job.checkpoints.as_ref().and_then(|checkpoints| checkpoints.committed.last()) {

@@ -74,8 +74,8 @@ fn a_failure_names_the_task() {
     let mut job = sample::job(State::Failed);
     job.reason = "worker-1 failed 9 times".into();
     job.tasks[1].last_exit = "exited with code 0".into();
-    job.tasks[2].attempt = 9;
-    job.tasks[2].last_exit = "exited with code 101".into();
+    job.tasks[2].attempt = 10;
+    (job.tasks[2].last_exit, job.tasks[2].last_exit_attempt) = ("exited with code 101".into(), 9);
     let expected = "\
 fashion-mnist-7 failed: worker-1 failed 9 times
   worker-1 (attempt 9) exited with code 101
