@@ -215,7 +215,7 @@ pub struct Evaluation {
 pub struct Outputs {
     /// The model's directory.
     pub model_dir: String,
-    /// TensorBoard's log directory.
+    /// TensorBoard's log directory; empty if the job has none.
     pub tensorboard_dir: String,
     /// The model's files.
     pub files: Vec<OutputFile>,

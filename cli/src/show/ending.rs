@@ -6,7 +6,7 @@ use super::plain;
 use super::table::{Align, table};
 use crate::job::{Evaluation, Job};
 use std::path::{Component, Path, PathBuf};
-use tfcoord_types::job::{JobFile, OneOrMany};
+use tfcoord_types::job::{JobFile, ModelKind, OneOrMany};
 
 /// What a job that succeeded has found and made.
 pub fn result(job: &Job) -> String {
@@ -31,8 +31,13 @@ pub fn result(job: &Job) -> String {
 pub fn next_commands(job: &Job, program: &str) -> String {
     let mut commands = Vec::new();
     if let Some(outputs) = &job.outputs {
-        commands.push(format!("{program} predict {} {}", short(&outputs.model_dir), evaluation_data(job)));
-        commands.push(format!("tensorboard --logdir {}", short(&outputs.tensorboard_dir)));
+        let file = job_file(job);
+        if file.as_ref().is_none_or(|file| file.model.kind != ModelKind::Counting) {
+            commands.push(format!("{program} predict {} {}", short(&outputs.model_dir), evaluation_data(file)));
+        }
+        if !outputs.tensorboard_dir.is_empty() {
+            commands.push(format!("tensorboard --logdir {}", short(&outputs.tensorboard_dir)));
+        }
     }
     commands.push(format!("{program} list --all"));
     commands.push(format!("{program} logs {}", job.id));
@@ -55,8 +60,7 @@ pub fn failure(job: &Job, program: &str) -> String {
 }
 
 // The arguments that give the job's own figures again.
-fn evaluation_data(job: &Job) -> String {
-    let file: Option<JobFile> = job.job_file.clone().and_then(|json| serde_json::from_value(json).ok());
+fn evaluation_data(file: Option<JobFile>) -> String {
     let Some(source) = file.and_then(|file| file.data.eval) else { return "--data FILE".into() };
     let list = |option: &str, paths: &Option<OneOrMany>| {
         let paths: Vec<String> = paths.iter().flat_map(OneOrMany::iter).map(|path| short(path)).collect();
@@ -65,6 +69,10 @@ fn evaluation_data(job: &Job) -> String {
     let records = source.records.map(|[from, to]| format!("--records {from}..{to}"));
     let data = list("--data", &source.images).or_else(|| list("--data", &source.files));
     data.into_iter().chain(list("--labels", &source.labels)).chain(records).collect::<Vec<_>>().join(" ")
+}
+
+fn job_file(job: &Job) -> Option<JobFile> {
+    job.job_file.clone().and_then(|json| serde_json::from_value(json).ok())
 }
 
 fn took(job: &Job) -> String {

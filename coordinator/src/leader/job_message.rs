@@ -156,7 +156,8 @@ fn outputs(job: &Job) -> Option<v1::Outputs> {
         |(name, length, sha256): &(String, u64, String)| v1::OutputFile { name: name.clone(), length: *length, sha256: sha256.clone() };
     Some(v1::Outputs {
         model_dir: exported.dir.clone(),
-        tensorboard_dir: format!("{}/tensorboard", job.output_dir()),
+        // Without a loss there are no events.
+        tensorboard_dir: job.file.model.loss.map(|_| format!("{}/tensorboard", job.output_dir())).unwrap_or_default(),
         files: exported.files.iter().map(file).collect(),
     })
 }
@@ -168,6 +169,7 @@ mod tests {
     use tfcoord_coordinator_core::cause::{Cause, Exit};
     use tfcoord_types::figures::Counts;
     use tfcoord_types::id::Attempt;
+    use tfcoord_types::report::Exported;
 
     #[test]
     fn a_list_has_the_last_evaluation_and_no_matrix() {
@@ -197,6 +199,16 @@ mod tests {
         assert_eq!(exit(&job), (2, 1, "was lost".into()));
         job.tasks.get_mut(&TaskId::worker(0)).unwrap().exit = Some(Exit::Code(0));
         assert_eq!(exit(&job), (2, 2, "exited with code 0".into()));
+    }
+
+    #[test]
+    fn a_job_without_a_loss_has_no_events() {
+        let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
+        job.outputs = Some(Exported { dir: "/out/model".into(), files: Vec::new() });
+        let dir = |job: &Job| outputs(job).unwrap().tensorboard_dir;
+        assert!(dir(&job).ends_with("/fashion-1/tensorboard"), "{}", dir(&job));
+        job.file.model.loss = None;
+        assert_eq!(dir(&job), "");
     }
 
     #[test]

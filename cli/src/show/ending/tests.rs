@@ -70,6 +70,19 @@ fn predict_is_shown_with_the_jobs_own_evaluation_data() {
 }
 
 #[test]
+fn a_counting_job_has_nothing_to_predict_with_nor_to_plot() {
+    let mut job = succeeded();
+    job.outputs.as_mut().unwrap().tensorboard_dir.clear();
+    job.job_file = Some(serde_json::json!({
+        "name": "m", "model": {"kind": "counting"}, "output": {"dir": "/out"},
+        "data": {"format": "idx", "train": {"images": "/d/i.gz", "labels": "/d/l.gz"}},
+        "train": {"batch_size": 1, "epochs": 1, "optimizer": {"add": {}}},
+    }));
+    assert_eq!(next_commands(&job, "tfcoord"), "next:\n  tfcoord list --all\n  tfcoord logs fashion-mnist-7");
+    assert!(!result(&job).contains("TensorBoard"), "{}", result(&job));
+}
+
+#[test]
 fn a_failure_names_the_task() {
     let mut job = sample::job(State::Failed);
     job.reason = "worker-1 failed 9 times".into();
