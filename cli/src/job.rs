@@ -183,6 +183,8 @@ pub struct Task {
     pub restarts: u32,
     /// How the last attempt that ended did so; may be empty.
     pub last_exit: String,
+    /// Which attempt that was; 0 if none has ended.
+    pub last_exit_attempt: u32,
     /// That it is a straggler, and how late, or that its lanes have moved for it; else empty.
     pub late: String,
 }
@@ -213,7 +215,7 @@ pub struct Evaluation {
 pub struct Outputs {
     /// The model's directory.
     pub model_dir: String,
-    /// TensorBoard's log directory.
+    /// TensorBoard's log directory; empty if the job has none.
     pub tensorboard_dir: String,
     /// The model's files.
     pub files: Vec<OutputFile>,
@@ -325,8 +327,8 @@ impl Progress {
 
 impl From<v1::Task> for Task {
     fn from(task: v1::Task) -> Self {
-        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit, late } = task;
-        Self { task, state, attempt, incarnation, lanes, restarts, last_exit, late }
+        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late } = task;
+        Self { task, state, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late }
     }
 }
 

@@ -61,6 +61,7 @@ pub fn task(task: &str, lanes: u32) -> Task {
         lanes,
         restarts: 0,
         last_exit: String::new(),
+        last_exit_attempt: 0,
         late: String::new(),
     }
 }

@@ -32,15 +32,19 @@ pub struct Outputs {
 pub enum Error {
     /// Somebody else's results may be there.
     #[error(
-        "output.dir: {dir} is there already, and its content is not this job's\n  help: name another output.dir or give the job another name, or move that folder away"
+        "{field}: {dir} is there already, and its content is not this job's\n  help: name another {field} or give the job another name, or move that folder away"
     )]
     Taken {
+        /// The job file's field that names where it is.
+        field: &'static str,
         /// The folder.
         dir: PathBuf,
     },
     /// It cannot be made.
-    #[error("output.dir: cannot make {path}: {cause}\n  help: name a directory that the coordinator may write to, and that has room")]
+    #[error("{field}: cannot make {path}: {cause}\n  help: name a directory that the coordinator may write to, and that has room")]
     File {
+        /// The job file's field that names where it is.
+        field: &'static str,
         /// The folder, or the mark in it.
         path: PathBuf,
         /// Why not.
@@ -57,12 +61,13 @@ impl Outputs {
         Ok(Self { coordinator: state.identity()? })
     }
 
-    /// Makes `dir` the job's. Again for the same job it stays as it is, as long as nothing was written there.
+    /// Makes `dir` the job's, which `field` of its job file names. Again for the same job it stays as it is, as long as
+    /// nothing was written there.
     ///
     /// # Errors
     /// It is another one's, or it cannot be made; then it is as it was.
-    pub fn reserve(&self, dir: &Path, job: &JobId) -> Result<(), Error> {
-        let failed = |path: &Path, cause| Error::File { path: path.to_owned(), cause };
+    pub fn reserve(&self, field: &'static str, dir: &Path, job: &JobId) -> Result<(), Error> {
+        let failed = |path: &Path, cause| Error::File { field, path: path.to_owned(), cause };
         match fs::create_dir(dir) {
             Ok(()) => self.mark(dir, job).map_err(|cause| {
                 let _made_here = fs::remove_file(dir.join(MARK)).and(fs::remove_dir(dir));
@@ -71,7 +76,7 @@ impl Outputs {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // An earlier life of this coordinator may have died before it had admitted the job.
                 let ours = self.owns(dir, job) && fs::read_dir(dir).is_ok_and(|entries| entries.count() == 1);
-                if ours { Ok(()) } else { Err(Error::Taken { dir: dir.to_owned() }) }
+                if ours { Ok(()) } else { Err(Error::Taken { field, dir: dir.to_owned() }) }
             }
             Err(error) => Err(failed(dir, error)),
         }
@@ -147,24 +152,24 @@ mod tests {
     fn a_folder_is_one_jobs() {
         let place = Place::new();
         let (ours, theirs) = (place.outputs("ours"), place.outputs("theirs"));
-        ours.reserve(&place.folder(), &place.job).unwrap();
-        place.outputs("ours").reserve(&place.folder(), &place.job).unwrap();
-        let taken = theirs.reserve(&place.folder(), &place.job).unwrap_err().to_string();
+        ours.reserve("output.dir", &place.folder(), &place.job).unwrap();
+        place.outputs("ours").reserve("output.dir", &place.folder(), &place.job).unwrap();
+        let taken = theirs.reserve("output.dir", &place.folder(), &place.job).unwrap_err().to_string();
         assert!(taken.contains("demo-2 is there already") && taken.contains("help: "), "{taken}");
         theirs.tidy(&place.folder(), &place.job).unwrap();
         assert_eq!(place.names(), [MARK], "it is not theirs");
         fs::write(place.folder().join("curve.csv"), "1").unwrap();
-        assert!(matches!(ours.reserve(&place.folder(), &place.job), Err(Error::Taken { .. })), "results are not overwritten");
+        assert!(matches!(ours.reserve("output.dir", &place.folder(), &place.job), Err(Error::Taken { .. })), "results are not overwritten");
         ours.tidy(&place.folder(), &place.job).unwrap();
         assert_eq!(place.names(), ["curve.csv"]);
-        assert!(matches!(theirs.reserve(&place.folder(), &place.job), Err(Error::Taken { .. })));
+        assert!(matches!(theirs.reserve("output.dir", &place.folder(), &place.job), Err(Error::Taken { .. })));
     }
 
     #[test]
     fn what_was_not_finished_goes_and_results_stay() {
         let place = Place::new();
         let ours = place.outputs("ours");
-        ours.reserve(&place.folder(), &place.job).unwrap();
+        ours.reserve("output.dir", &place.folder(), &place.job).unwrap();
         for name in [".model-7/model.safetensors", "model/model.json", "tensorboard/events"] {
             let path = place.folder().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -183,12 +188,14 @@ mod tests {
     fn an_empty_folder_goes_and_one_that_cannot_be_made_is_named() {
         let place = Place::new();
         let ours = place.outputs("ours");
-        ours.reserve(&place.folder(), &place.job).unwrap();
+        ours.reserve("output.dir", &place.folder(), &place.job).unwrap();
         ours.tidy(&place.folder(), &place.job).unwrap();
         assert!(!place.folder().exists());
         ours.tidy(&place.folder(), &place.job).unwrap();
         fs::write(place.dir.path().join("file"), "").unwrap();
-        let error = ours.reserve(&place.dir.path().join("file/demo-2"), &place.job).unwrap_err().to_string();
-        assert!(error.starts_with("output.dir: cannot make ") && error.contains("help: "), "{error}");
+        for field in ["output.dir", "checkpoint.dir"] {
+            let error = ours.reserve(field, &place.dir.path().join("file/demo-2"), &place.job).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{field}: cannot make ")) && error.contains("help: "), "{error}");
+        }
     }
 }

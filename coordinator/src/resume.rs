@@ -5,11 +5,11 @@
 
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Manifest, find as find_in};
+use tfcoord_checkpoint::{Manifest, Origin, find as find_in};
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
-use tfcoord_types::job::{Graph, JobFile, ModelKind, Sync};
+use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Sync};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::shard::Shards;
@@ -93,7 +93,7 @@ pub fn choose(
 }
 
 // Where jobs of this file have a folder each, and where in it their checkpoints are.
-fn root(file: &JobFile) -> (&Path, &'static str) {
+pub(crate) fn root(file: &JobFile) -> (&Path, &'static str) {
     match file.checkpoint.as_ref().and_then(|checkpoint| checkpoint.dir.as_ref()) {
         Some(dir) => (Path::new(dir), ""),
         None => (Path::new(&file.output.dir), "checkpoints"),
@@ -160,6 +160,16 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
         let problem = format!("it has {} training records, and there were {}: use the same data", summary.train_records, plan.records);
         return Some(("data.train", problem));
     }
+    if let Some(Origin { records_digest, shuffle, .. }) = &manifest.origin {
+        if *shuffle != file.data.shuffle {
+            return Some("data.shuffle").zip(told(shuffle, &file.data.shuffle));
+        }
+        // A log of an earlier version does not know it.
+        if *records_digest != summary.records_digest && !summary.records_digest.is_empty() {
+            let problem = "the records are not those that it was trained on: use files of the same names and contents, the same ranges of records, columns and label, for training and evaluation, or submit without --resume";
+            return Some(("data", problem.to_owned()));
+        }
+    }
     if plan.batch_size != file.train.batch_size {
         return Some("train.batch_size").zip(told(&plan.batch_size, &file.train.batch_size));
     }
@@ -198,5 +208,23 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
             None => return Some(("model", format!("it has {name}, which was not there: use the same model"))),
         }
     }
-    theirs.next().map(|variable| ("model", format!("it lacks {}: use the same model", variable.name)))
+    if let Some(variable) = theirs.next() {
+        return Some(("model", format!("it lacks {}: use the same model", variable.name)));
+    }
+    manifest.origin.as_ref().and_then(|origin| another_model(&origin.model, &file.model))
+}
+
+// What a model of the same variables computes otherwise. Metrics may change: they are looked at, nothing more.
+fn another_model(was: &Model, is: &Model) -> Option<(&'static str, String)> {
+    let told = |was: String, is: String| format!("it was {was}, and is {is}: set it back, or submit without --resume");
+    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
+    if was.loss != is.loss {
+        return Some(("model.loss", told(json(serde_json::to_string(&was.loss)), json(serde_json::to_string(&is.loss)))));
+    }
+    if was.preset != is.preset {
+        return Some(("model.preset", told(json(serde_json::to_string(&was.preset)), json(serde_json::to_string(&is.preset)))));
+    }
+    let (number, (was, is)) = (0..).zip(was.layers.iter().zip(&is.layers)).find(|(_, (was, is))| was != is)?;
+    let layers = told(json(serde_json::to_string(was)), json(serde_json::to_string(is)));
+    Some(("model.layers", format!("of layer {number}, counted from 0: {layers}")))
 }

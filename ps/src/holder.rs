@@ -45,6 +45,8 @@ pub struct Holder {
     applied: Revision,
     known: Option<Known>,
     lateness: Lateness,
+    // Times that `lateness` is told count from here.
+    begun: Instant,
     effects: Vec<Effect>,
     /// Workers' streams by number.
     streams: BTreeMap<u64, Outbox<v1::PushPullReply>>,
@@ -77,6 +79,7 @@ impl Holder {
             applied: Revision(0),
             known: None,
             lateness: Lateness::default(),
+            begun: Instant::now(),
             effects: Vec::new(),
             streams: BTreeMap::new(),
             scales: BTreeMap::new(),
@@ -128,7 +131,7 @@ impl Holder {
 
     fn view(&mut self, view: &TaskView) {
         if view.revision >= self.server.revision() {
-            self.lateness.see(view, Instant::now());
+            self.lateness.see(view, self.begun.elapsed());
         }
         self.apply(Input::View(Box::new(view.clone())));
         tfcoord_fault::point!("ps.view.applied");
@@ -162,7 +165,7 @@ impl Holder {
             _ => None,
         });
         if let (Some((worker, step)), None | Some("held")) = (pushed, outcome) {
-            self.lateness.took(worker, step, Instant::now());
+            self.lateness.took(worker, step, self.begun.elapsed());
         }
         metrics::counter!("tfcoord_pushes_total", "outcome" => outcome.unwrap_or("completed")).increment(1);
         tfcoord_fault::point!("ps.push.taken");

@@ -6,7 +6,7 @@ use super::plain;
 use super::table::{Align, table};
 use crate::job::{Evaluation, Job};
 use std::path::{Component, Path, PathBuf};
-use tfcoord_types::job::{JobFile, OneOrMany};
+use tfcoord_types::job::{JobFile, ModelKind, OneOrMany};
 
 /// What a job that succeeded has found and made.
 pub fn result(job: &Job) -> String {
@@ -31,8 +31,13 @@ pub fn result(job: &Job) -> String {
 pub fn next_commands(job: &Job, program: &str) -> String {
     let mut commands = Vec::new();
     if let Some(outputs) = &job.outputs {
-        commands.push(format!("{program} predict {} {}", short(&outputs.model_dir), evaluation_data(job)));
-        commands.push(format!("tensorboard --logdir {}", short(&outputs.tensorboard_dir)));
+        let file = job_file(job);
+        if file.as_ref().is_none_or(|file| file.model.kind != ModelKind::Counting) {
+            commands.push(format!("{program} predict {} {}", short(&outputs.model_dir), evaluation_data(file)));
+        }
+        if !outputs.tensorboard_dir.is_empty() {
+            commands.push(format!("tensorboard --logdir {}", short(&outputs.tensorboard_dir)));
+        }
     }
     commands.push(format!("{program} list --all"));
     commands.push(format!("{program} logs {}", job.id));
@@ -44,15 +49,18 @@ pub fn failure(job: &Job, program: &str) -> String {
     let reason = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
     let mut lines = vec![format!("{} {}{reason}", job.id, job.state)];
     let faulty = job.tasks.iter().filter(|task| !task.last_exit.is_empty() && task.last_exit != "exited with code 0");
-    lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.attempt, task.last_exit)));
-    let blamed = job.tasks.iter().find(|task| names(&job.reason, &task.task)).map(|task| format!(" --task {}", task.task));
+    lines.extend(faulty.map(|task| format!("  {} (attempt {}) {}", task.task, task.last_exit_attempt, task.last_exit)));
+    let blamed = blamed(job).map(|task| format!(" --task {task}"));
     lines.push(format!("  help: `{program} logs {}{}` shows what was printed", job.id, blamed.unwrap_or_default()));
+    if let Some(newest) = job.checkpoints.as_ref().and_then(|checkpoints| checkpoints.committed.last()) {
+        let file = if job.file.is_empty() { "FILE".to_owned() } else { quoted(&job.file) };
+        lines.push(format!("  help: `{program} submit {file} --resume` goes on from the checkpoint at step {}", newest.step));
+    }
     plain(&lines.join("\n")).into_owned()
 }
 
 // The arguments that give the job's own figures again.
-fn evaluation_data(job: &Job) -> String {
-    let file: Option<JobFile> = job.job_file.clone().and_then(|json| serde_json::from_value(json).ok());
+fn evaluation_data(file: Option<JobFile>) -> String {
     let Some(source) = file.and_then(|file| file.data.eval) else { return "--data FILE".into() };
     let list = |option: &str, paths: &Option<OneOrMany>| {
         let paths: Vec<String> = paths.iter().flat_map(OneOrMany::iter).map(|path| short(path)).collect();
@@ -61,6 +69,10 @@ fn evaluation_data(job: &Job) -> String {
     let records = source.records.map(|[from, to]| format!("--records {from}..{to}"));
     let data = list("--data", &source.images).or_else(|| list("--data", &source.files));
     data.into_iter().chain(list("--labels", &source.labels)).chain(records).collect::<Vec<_>>().join(" ")
+}
+
+fn job_file(job: &Job) -> Option<JobFile> {
+    job.job_file.clone().and_then(|json| serde_json::from_value(json).ok())
 }
 
 fn took(job: &Job) -> String {
@@ -108,10 +120,12 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-// `worker-1` is not named by `worker-10`.
-fn names(text: &str, task: &str) -> bool {
-    let beyond = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
-    text.match_indices(task).any(|(at, _)| !beyond(&text[at + task.len()..]))
+// The task that the reason begins with, or else names first. Log lines that it quotes below name others, and the job's own
+// name, or a path, may have a task's name in it.
+fn blamed(job: &Job) -> Option<&str> {
+    let first = job.reason.lines().next()?.replace(&format!("{}/", job.id), "");
+    let mut words = first.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.find_map(|word| job.tasks.iter().map(|task| task.task.as_str()).find(|task| *task == word))
 }
 
 #[cfg(test)]

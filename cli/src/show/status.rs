@@ -47,7 +47,9 @@ fn head(job: &Job, now_ms: u64) -> String {
     row("file", job.file.clone());
     if let Some(outputs) = &job.outputs {
         row("model", outputs.model_dir.clone());
-        row("events", outputs.tensorboard_dir.clone());
+        if !outputs.tensorboard_dir.is_empty() {
+            row("events", outputs.tensorboard_dir.clone());
+        }
     }
     format!("{}\n{}", job.id, table(&[Align::Left, Align::Left], &rows))
 }

@@ -42,6 +42,7 @@ fn is_field(text: &str) -> bool {
         "worker",
         "parameter_server",
         "output",
+        "checkpoint",
         "start_timeout",
         "lease_seconds",
         "orphan_grace_seconds",
@@ -90,7 +91,7 @@ mod tests {
   "name": "m", "model": {"layers": [{"dense": {"units": 1}}], "loss": "mse"},
   "data": {"format": "csv", "train": {"files": "a.csv"}, "label": "y"},
   "train": {"batch_size": 32, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}},
-  "output": {"dir": "../out"}
+  "output": {"dir": "../out"}, "checkpoint": {"dir": "../kept"}
 }"#;
 
     fn written(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -133,6 +134,7 @@ mod tests {
             "job.json:3:39: data.train.files: a.csv is not there\n  help: x"
         );
         assert_eq!(placed(Code::File, "train.micro_batches: 2 records"), "job.json:4:3: train.micro_batches: 2 records");
+        assert_eq!(placed(Code::File, "checkpoint.dir: cannot make x"), "job.json:5:47: checkpoint.dir: cannot make x");
         for text in ["data.csv: is empty", "/data/a.csv:3: no number", "no colon"] {
             assert!(placed(Code::File, text).ends_with(text));
         }

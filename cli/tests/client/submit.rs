@@ -82,7 +82,7 @@ fn a_failed_job_tells_why_and_exits_1() {
     client.out.wait_for("2 workers");
     fake.shared.change(|job| {
         fake::end(job, JobState::Failed, "worker-1 was lost 9 times");
-        job.tasks[2].last_exit = "exited with code 101".into();
+        (job.tasks[2].last_exit, job.tasks[2].last_exit_attempt) = ("exited with code 101".into(), 1);
     });
     let ended = client.end();
     let expected = "\

@@ -53,6 +53,9 @@ pub struct Task {
     pub lost_at: Advance,
     /// How the attempt before the newest ended, or the newest one if the job is over.
     pub lost: Option<Cause>,
+    /// Which attempt that was.
+    #[serde(default)]
+    pub lost_attempt: Option<Attempt>,
     /// Why its lanes went to others, if it was a straggler; until the job is scaled or it is replaced.
     #[serde(default)]
     pub relieved: Option<String>,
@@ -110,6 +113,7 @@ impl Task {
             restarts_in_vain: 0,
             lost_at: Advance::default(),
             lost: None,
+            lost_attempt: None,
             relieved: None,
             exit: None,
         }

@@ -31,6 +31,7 @@ pub(crate) fn job_file() -> JobFile {
 pub(crate) fn summary() -> ManifestSummary {
     ManifestSummary {
         digest: "a".repeat(64),
+        records_digest: "b".repeat(64),
         train_records: 1000,
         eval_records: 0,
         input: Input::plain(&[8], 4),

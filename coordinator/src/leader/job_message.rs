@@ -78,10 +78,10 @@ fn task_message(job: &Job, id: TaskId, task: &Task, late: &[Late]) -> v1::Task {
         TaskState::Stopping { .. } => "stopping",
         TaskState::Ended { .. } => "ended",
     };
-    let last_exit = match (&task.exit, &task.lost) {
-        (Some(exit), _) => exit.to_string(),
-        (None, Some(cause)) => cause.to_string(),
-        (None, None) => String::new(),
+    let (last_exit, last_exit_attempt) = match (&task.exit, &task.lost) {
+        (Some(exit), _) => (exit.to_string(), task.attempt.0),
+        (None, Some(cause)) => (cause.to_string(), task.lost_attempt.unwrap_or(task.attempt).0),
+        (None, None) => (String::new(), 0),
     };
     v1::Task {
         task: id.to_string(),
@@ -91,6 +91,7 @@ fn task_message(job: &Job, id: TaskId, task: &Task, late: &[Late]) -> v1::Task {
         lanes: u32::try_from(lanes).unwrap_or(u32::MAX),
         restarts: task.restarts,
         last_exit,
+        last_exit_attempt,
         late: lateness(task, late.iter().find(|late| Some(late.worker) == incarnation)),
     }
 }
@@ -155,7 +156,8 @@ fn outputs(job: &Job) -> Option<v1::Outputs> {
         |(name, length, sha256): &(String, u64, String)| v1::OutputFile { name: name.clone(), length: *length, sha256: sha256.clone() };
     Some(v1::Outputs {
         model_dir: exported.dir.clone(),
-        tensorboard_dir: format!("{}/tensorboard", job.output_dir()),
+        // Without a loss there are no events.
+        tensorboard_dir: job.file.model.loss.map(|_| format!("{}/tensorboard", job.output_dir())).unwrap_or_default(),
         files: exported.files.iter().map(file).collect(),
     })
 }
@@ -164,7 +166,10 @@ fn outputs(job: &Job) -> Option<v1::Outputs> {
 mod tests {
     use super::*;
     use crate::leader::fixture;
+    use tfcoord_coordinator_core::cause::{Cause, Exit};
     use tfcoord_types::figures::Counts;
+    use tfcoord_types::id::Attempt;
+    use tfcoord_types::report::Exported;
 
     #[test]
     fn a_list_has_the_last_evaluation_and_no_matrix() {
@@ -177,6 +182,33 @@ mod tests {
         assert!(evaluations[0].confusion.is_empty());
         let all = whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new() }).evaluations;
         assert_eq!((all.len(), all[0].confusion.len(), all[1].confusion.len()), (2, 0, 4));
+    }
+
+    #[test]
+    fn an_end_is_of_the_attempt_that_ended_so() {
+        let cluster = fixture::registered();
+        let mut job = cluster.job(&fixture::job()).unwrap().clone();
+        let exit = |job: &Job| {
+            let task = brief(job, String::new(), None, &[]).tasks.remove(1);
+            (task.attempt, task.last_exit_attempt, task.last_exit)
+        };
+        assert_eq!(exit(&job), (1, 0, String::new()));
+        let task = job.tasks.get_mut(&TaskId::worker(0)).unwrap();
+        task.attempt = Attempt(2);
+        (task.lost, task.lost_attempt) = (Some(Cause::because("was lost")), Some(Attempt(1)));
+        assert_eq!(exit(&job), (2, 1, "was lost".into()));
+        job.tasks.get_mut(&TaskId::worker(0)).unwrap().exit = Some(Exit::Code(0));
+        assert_eq!(exit(&job), (2, 2, "exited with code 0".into()));
+    }
+
+    #[test]
+    fn a_job_without_a_loss_has_no_events() {
+        let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
+        job.outputs = Some(Exported { dir: "/out/model".into(), files: Vec::new() });
+        let dir = |job: &Job| outputs(job).unwrap().tensorboard_dir;
+        assert!(dir(&job).ends_with("/fashion-1/tensorboard"), "{}", dir(&job));
+        job.file.model.loss = None;
+        assert_eq!(dir(&job), "");
     }
 
     #[test]

@@ -48,6 +48,13 @@ pub enum Request {
         /// The job and its revision.
         reply: Reply<Option<(JobId, Revision)>>,
     },
+    /// The newest job of a file's name that saves where the file does and is not over.
+    Going {
+        /// The file.
+        file: Box<JobFile>,
+        /// The job and its revision, and whether it is of the same file.
+        reply: Reply<Option<(JobId, Revision, bool)>>,
+    },
     /// Admit a job.
     Submit {
         /// The client's id of the submission.

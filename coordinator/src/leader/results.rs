@@ -36,17 +36,17 @@ impl Results {
         }
         let job = id(file, index);
         let dir = output_dir(file, &job);
-        self.reserve_one(&job, dir)?;
+        self.reserve_one("output.dir", &job, dir)?;
         if let Some(dir) = own_dir(file, &job) {
             // Those above it are nobody's; where they cannot be made, neither can it.
             let _made = Path::new(&dir).parent().map(std::fs::create_dir_all);
-            self.reserve_one(&job, dir)?;
+            self.reserve_one("checkpoint.dir", &job, dir)?;
         }
         Ok(())
     }
 
-    fn reserve_one(&mut self, job: &JobId, dir: String) -> Result<(), Denied> {
-        self.outputs.reserve(Path::new(&dir), job).map_err(|error| {
+    fn reserve_one(&mut self, field: &'static str, job: &JobId, dir: String) -> Result<(), Denied> {
+        self.outputs.reserve(field, Path::new(&dir), job).map_err(|error| {
             let refusal = Refusal::Job { problem: error.to_string() };
             if matches!(error, Error::Taken { .. }) { Denied::Here(refusal) } else { Denied::Anywhere(refusal) }
         })?;

@@ -13,7 +13,7 @@ pub(super) use files::{Threads, sweep};
 use super::progress::Pace;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
-use tfcoord_checkpoint::{FORMAT, Manifest};
+use tfcoord_checkpoint::{FORMAT, Manifest, Origin};
 use tfcoord_coordinator_core::checkpoint::{Cutting, next_cut};
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::{Cluster, Command};
@@ -135,6 +135,11 @@ fn manifest(job: &Job, cutting: &Cutting) -> Option<Manifest> {
         saved_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         plan: job.plan,
         train: job.file.train.clone(),
+        origin: Some(Origin {
+            model: job.file.model.clone(),
+            records_digest: job.manifest.records_digest.clone(),
+            shuffle: job.file.data.shuffle,
+        }),
         variables: placement.variables.clone(),
         chunk_elements: placement.chunk_elements,
         kernel_path: job.kernel_path.clone().unwrap_or_default(),

@@ -12,6 +12,7 @@ use super::results::Results;
 use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
+use crate::resume;
 use crate::state_dir::{Claim, StateDir, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -164,6 +165,11 @@ impl Office {
             Request::Find { request_id, reply } => {
                 let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
                 answer(reply, job.map(|job| (job.id.clone(), job.revision)));
+            }
+            Request::Going { file, reply } => {
+                let of_file = |job: &&Job| !job.is_over() && job.file.name == file.name && resume::root(&job.file) == resume::root(&file);
+                let going = self.cluster.jobs().filter(of_file).max_by_key(|job| job.id.number);
+                answer(reply, going.map(|job| (job.id.clone(), job.revision, job.file == *file)));
             }
             Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
                 self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));

@@ -37,6 +37,9 @@ impl Coordinator for Services {
             return Ok(reply(&job, revision));
         }
         let file = job_file_of(&file_name, &job_file)?;
+        if resume && let Some((job, revision)) = self.going(&file).await? {
+            return Ok(reply(&job, revision));
+        }
         // What is found stays until the job that needs it is known.
         let claim = self.state.claim().await;
         let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
@@ -106,6 +109,17 @@ impl Coordinator for Services {
 }
 
 impl Services {
+    // The job that would be gone on from, where nothing has ended it: a coordinator that starts takes up what it finds in its log.
+    async fn going(&self, file: &JobFile) -> Result<Option<(JobId, Revision)>, Status> {
+        let found = self.leader.ask(|reply| Ask::Going { file: Box::new(file.clone()), reply }).await.map_err(of_gone)?;
+        match found {
+            Some((job, _, false)) => Err(Status::invalid_argument(format!(
+                "--resume: {job} is not over: it goes on by itself, as it was submitted\n  help: watch it, or cancel it first to go on from its checkpoints with another job file"
+            ))),
+            found => Ok(found.map(|(job, revision, _)| (job, revision))),
+        }
+    }
+
     async fn job(&self, job: JobId) -> Result<v1::Job, Status> {
         let found = self.leader.ask(|reply| Ask::Get { job: job.clone(), reply }).await.map_err(of_gone)?;
         found.ok_or_else(|| of_refusal(&Refusal::UnknownJob { job }))

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use tfcoord_types::checkpoint::PartFile;
 use tfcoord_types::id::{CheckpointId, JobId};
-use tfcoord_types::job::Train;
+use tfcoord_types::job::{Model, Train};
 use tfcoord_types::layout::Layout;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::Variable;
@@ -47,6 +47,9 @@ pub struct Manifest {
     pub plan: TrainPlan,
     /// How the job trains: seed, optimizer, schedule.
     pub train: Train,
+    /// What was trained on what: whoever goes on must train the same. Checkpoints of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The model's variables, in order.
     pub variables: Vec<Variable>,
     /// The largest chunk, in elements, when it was cut. Another job may cut otherwise.
@@ -57,6 +60,18 @@ pub struct Manifest {
     pub evaluations: Vec<Evaluation>,
     /// The servers' files.
     pub parts: Vec<PartFile>,
+}
+
+/// What a checkpoint's job trained, as far as the plan and the variables do not tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// As the job file has it.
+    pub model: Model,
+    /// As [`ManifestSummary`](tfcoord_types::manifest::ManifestSummary) has it.
+    pub records_digest: String,
+    /// Whether each epoch had an order of its own.
+    pub shuffle: bool,
 }
 
 #[derive(Deserialize)]

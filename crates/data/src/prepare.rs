@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::identity::hex;
 use crate::scratch::Scratch;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 use tfcoord_types::job::{Format, JobFile};
 use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
 
@@ -33,12 +34,24 @@ pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
     let json = serde_json::to_vec(manifest).expect("a manifest has no maps and no numbers that JSON lacks");
     let summary = ManifestSummary {
         digest: hex(&Sha256::digest(&json)),
+        records_digest: records_digest(manifest),
         train_records: manifest.train.records,
         eval_records: manifest.eval.as_ref().map_or(0, |eval| eval.records),
         input: manifest.into(),
         beside: Beside::default(),
     };
     (json, summary)
+}
+
+// A copy of the files, elsewhere and from another time, has the same records.
+fn records_digest(manifest: &Manifest) -> String {
+    let mut anywhere = manifest.clone();
+    let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for file in anywhere.train.files.iter_mut().chain(anywhere.eval.iter_mut().flat_map(|eval| &mut eval.files)) {
+        (file.path, file.labels) = (name(&file.path), file.labels.as_deref().map(name));
+        (file.modified_ns, file.labels_modified_ns) = (0, 0);
+    }
+    hex(&Sha256::digest(serde_json::to_vec(&anywhere).expect("as the manifest itself")))
 }
 
 #[cfg(test)]

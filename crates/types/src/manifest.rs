@@ -164,6 +164,10 @@ impl Input {
 pub struct ManifestSummary {
     /// SHA-256 of the manifest's JSON, in hexadecimal: its name in the coordinator's state directory.
     pub digest: String,
+    /// SHA-256, in hexadecimal, of all that decides what the records are, but not of where their files lie and when they were
+    /// written: the same for a copy. Logs of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub records_digest: String,
     /// Training records.
     pub train_records: u64,
     /// Evaluation records; 0 without any.

@@ -1,11 +1,12 @@
-//! Who is late: when each worker's last sum of a step came. What the clock shows comes from outside.
+//! Who is late: when each worker's last sum of a step came. What a clock shows comes from
+//! outside, as the time since some beginning.
 //!
 //! A worker is late in a step if its last sum comes after all others', by more than [`BEHIND_MIN`], and it took more than
 //! twice as long for a lane as the slowest of the others. With k lanes, where an other has m: it came at time t of the
 //! step, behind by more than t (1 - m / 2k), which for equal numbers of lanes is half of the step.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::report::{LATE_STEPS, Late};
 use tfcoord_types::view::TaskView;
@@ -19,15 +20,15 @@ pub struct Lateness {
     owners: Vec<Option<Incarnation>>,
     run_until: u64,
     // Since when the present step may be computed.
-    began: Option<Instant>,
+    began: Option<Duration>,
     // The last sum taken of each worker, for the steps that are not done.
-    came: BTreeMap<u64, BTreeMap<Incarnation, Instant>>,
+    came: BTreeMap<u64, BTreeMap<Incarnation, Duration>>,
     late: Option<Late>,
 }
 
 impl Lateness {
     /// Another dealing begins anew; a step that nobody was allowed to compute before begins now.
-    pub fn see(&mut self, view: &TaskView, now: Instant) {
+    pub fn see(&mut self, view: &TaskView, now: Duration) {
         if self.owners != view.owners {
             *self = Self { owners: view.owners.clone(), ..Self::default() };
         }
@@ -37,12 +38,12 @@ impl Lateness {
     }
 
     /// A sum was taken.
-    pub fn took(&mut self, worker: Incarnation, step: u64, now: Instant) {
+    pub fn took(&mut self, worker: Incarnation, step: u64, now: Duration) {
         self.came.entry(step).or_default().insert(worker, now);
     }
 
     /// All chunks here have done the steps below this one.
-    pub fn reached(&mut self, step: u64, now: Instant) {
+    pub fn reached(&mut self, step: u64, now: Duration) {
         let began = self.began.replace(now);
         let done = step.checked_sub(1).and_then(|step| self.came.remove(&step)).unwrap_or_default();
         self.came.retain(|of, _| *of >= step);
@@ -53,15 +54,15 @@ impl Lateness {
         });
     }
 
-    fn latecomer(&self, came: &BTreeMap<Incarnation, Instant>, began: Instant) -> Option<(Incarnation, Duration)> {
+    fn latecomer(&self, came: &BTreeMap<Incarnation, Duration>, began: Duration) -> Option<(Incarnation, Duration)> {
         let (worker, at) = came.iter().max_by_key(|(_, at)| **at)?;
         let others = came.iter().filter(|(other, _)| *other != worker);
         let (other, before) = others.max_by_key(|(_, at)| **at)?;
         let lanes = |worker: &Incarnation| self.owners.iter().filter(|owner| **owner == Some(*worker)).count().max(1);
         let (mine, others) = (lanes(worker), lanes(other).min(lanes(worker)));
-        let behind = at.saturating_duration_since(*before);
+        let behind = at.saturating_sub(*before);
         let fair = 1.0 - others as f64 / (2 * mine) as f64;
-        let limit = at.saturating_duration_since(began).mul_f64(fair).max(BEHIND_MIN);
+        let limit = at.saturating_sub(began).mul_f64(fair).max(BEHIND_MIN);
         (behind > limit).then_some((*worker, behind))
     }
 
@@ -101,13 +102,13 @@ mod tests {
 
     struct Bed {
         lateness: Lateness,
-        now: Instant,
+        now: Duration,
         step: u64,
     }
 
     impl Bed {
         fn new(owners: &[u64]) -> Self {
-            let mut bed = Bed { lateness: Lateness::default(), now: Instant::now(), step: 0 };
+            let mut bed = Bed { lateness: Lateness::default(), now: Duration::from_secs(1), step: 0 };
             bed.lateness.see(&view(owners, 50), bed.now);
             bed
         }

@@ -2,7 +2,6 @@
 
 use super::{Holder, OUTBOX_BYTES, answer_message};
 use crate::outbox::Refused;
-use std::time::Instant;
 use tfcoord_exchange::Chunk;
 use tfcoord_proto::v1;
 use tfcoord_ps_core::{Effect, SegmentNorm};
@@ -37,7 +36,7 @@ impl Holder {
                 Effect::Reached { step } => {
                     #[expect(clippy::cast_precision_loss, reason = "for a graph")]
                     metrics::gauge!("tfcoord_step").set(step as f64);
-                    self.lateness.reached(step, Instant::now());
+                    self.lateness.reached(step, self.begun.elapsed());
                     news = true;
                 }
                 Effect::CurveGrew { point } => {

@@ -122,6 +122,7 @@ pub fn manifest(file: &JobFile) -> ManifestSummary {
     let counting = file.model.kind == ModelKind::Counting;
     ManifestSummary {
         digest: "ab".repeat(32),
+        records_digest: "cd".repeat(32),
         train_records: if counting { u64::from(COUNTED) } else { FIT_RECORDS },
         eval_records: if file.data.eval.is_some() { EVAL_RECORDS } else { 0 },
         input: Input::plain(&[8], 4),

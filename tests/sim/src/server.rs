@@ -9,6 +9,7 @@ use crate::session::{News, Session};
 use crate::store::Store;
 use crate::worker::address;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tfcoord_coordinator_core::Exit;
 use tfcoord_ps_core::{Config, Effect, Input, Lateness, Server as Core};
 use tfcoord_types::exchange::Answer;
@@ -218,13 +219,13 @@ impl Server {
         if let (Input::View(view), Some(lateness)) = (&input, &mut self.lateness)
             && view.revision >= core.revision()
         {
-            lateness.see(view, nature.instant());
+            lateness.see(view, Duration::from_micros(nature.now));
         }
         core.apply(input, &mut effects);
         nature.laws.after(&self.session, &who, core, &effects);
         let answer = effects.iter().find_map(|effect| if let Effect::Answer { answer, .. } = effect { Some(answer) } else { None });
         if let (Some((worker, step)), None | Some(Answer::Held), Some(lateness)) = (pushed, answer, &mut self.lateness) {
-            lateness.took(worker, step, nature.instant());
+            lateness.took(worker, step, Duration::from_micros(nature.now));
         }
         let mut news = false;
         for effect in effects {
@@ -271,7 +272,7 @@ impl Server {
                 }
             }
             Effect::Reached { step } => {
-                self.lateness.iter_mut().for_each(|lateness| lateness.reached(step, nature.instant()));
+                self.lateness.iter_mut().for_each(|lateness| lateness.reached(step, Duration::from_micros(nature.now)));
                 return true;
             }
             Effect::CurveGrew { .. } | Effect::Report => return true,

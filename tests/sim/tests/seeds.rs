@@ -73,7 +73,6 @@ const MUST_HAPPEN: &[&str] = &[
     "push held",
     "push not owner",
     "push not yet",
-    "push refused",
     "shards granted again",
     "stream broken",
     "worker lost at another time",

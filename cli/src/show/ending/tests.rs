@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Outputs, State};
+use crate::job::{Checkpoint, Checkpoints, Outputs, State};
 use crate::sample;
 
 fn succeeded() -> Job {
@@ -70,12 +70,25 @@ fn predict_is_shown_with_the_jobs_own_evaluation_data() {
 }
 
 #[test]
+fn a_counting_job_has_nothing_to_predict_with_nor_to_plot() {
+    let mut job = succeeded();
+    job.outputs.as_mut().unwrap().tensorboard_dir.clear();
+    job.job_file = Some(serde_json::json!({
+        "name": "m", "model": {"kind": "counting"}, "output": {"dir": "/out"},
+        "data": {"format": "idx", "train": {"images": "/d/i.gz", "labels": "/d/l.gz"}},
+        "train": {"batch_size": 1, "epochs": 1, "optimizer": {"add": {}}},
+    }));
+    assert_eq!(next_commands(&job, "tfcoord"), "next:\n  tfcoord list --all\n  tfcoord logs fashion-mnist-7");
+    assert!(!result(&job).contains("TensorBoard"), "{}", result(&job));
+}
+
+#[test]
 fn a_failure_names_the_task() {
     let mut job = sample::job(State::Failed);
     job.reason = "worker-1 failed 9 times".into();
     job.tasks[1].last_exit = "exited with code 0".into();
-    job.tasks[2].attempt = 9;
-    job.tasks[2].last_exit = "exited with code 101".into();
+    job.tasks[2].attempt = 10;
+    (job.tasks[2].last_exit, job.tasks[2].last_exit_attempt) = ("exited with code 101".into(), 9);
     let expected = "\
 fashion-mnist-7 failed: worker-1 failed 9 times
   worker-1 (attempt 9) exited with code 101
@@ -84,7 +97,31 @@ fashion-mnist-7 failed: worker-1 failed 9 times
 }
 
 #[test]
-fn a_task_is_named_by_its_whole_name() {
-    assert!(names("worker-1: disk full", "worker-1") && names("lost worker-1", "worker-1"));
-    assert!(!names("worker-10: disk full", "worker-1"));
+fn the_task_that_failed_is_blamed_and_not_those_that_its_log_names() {
+    let mut job = sample::job(State::Failed);
+    let mut blames = |id: &str, reason: &str| {
+        (job.id, job.reason) = (id.into(), reason.into());
+        blamed(&job).map(str::to_owned)
+    };
+    let killed = "s-2/worker-0 was killed by signal 9 (SIGKILL)\nlast lines of s-2/worker-0:\n  connected to ps-0";
+    assert_eq!(blames("s-2", killed).unwrap(), "worker-0");
+    assert_eq!(blames("s-2", "worker-1: cannot reach ps-0").unwrap(), "worker-1");
+    assert_eq!(blames("s-2", "it did not start: waiting for worker-0, worker-1 to register").unwrap(), "worker-0");
+    // Names of jobs may look like those of tasks.
+    assert_eq!(blames("ps-0-7", "ps-0-7/worker-0 was lost").unwrap(), "worker-0");
+    assert_eq!(blames("worker-1", "worker-1/ps-0 was lost").unwrap(), "ps-0");
+    for reason in ["", "worker-10: disk full", "cannot read /data/worker-1/a.csv", "the coordinator ended\nps-0"] {
+        assert_eq!(blames("s-2", reason), None, "{reason}");
+    }
+}
+
+#[test]
+fn a_failed_job_with_checkpoints_can_go_on() {
+    let mut job = sample::job(State::Failed);
+    let checkpoint = |step| Checkpoint { id: format!("1-{step}-1"), step, dir: "/out/fashion-mnist-7/checkpoints".into() };
+    job.checkpoints = Some(Checkpoints { committed: vec![checkpoint(100), checkpoint(150)], ..Checkpoints::default() });
+    let text = failure(&job, "tfcoord");
+    assert!(text.ends_with("\n  help: `tfcoord submit /srv/ann/job.json --resume` goes on from the checkpoint at step 150"), "{text}");
+    job.checkpoints = Some(Checkpoints::default());
+    assert!(!failure(&job, "tfcoord").contains("--resume"));
 }

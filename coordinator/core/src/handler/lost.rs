@@ -47,7 +47,8 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
         state.restarts_in_vain = 0;
     }
     let in_vain = state.restarts_in_vain;
-    (state.lost, state.lost_at, state.relieved) = (Some(cause.clone()), advance, None);
+    (state.lost, state.lost_attempt) = (Some(cause.clone()), Some(state.attempt));
+    (state.lost_at, state.relieved) = (advance, None);
     let name = format!("{}/{task}", job.id);
     let ends = in_vain >= restarts_max;
     if ends && cause.exit.is_some() {

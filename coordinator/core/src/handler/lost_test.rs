@@ -45,6 +45,23 @@ fn a_worker_lost_too_often_fails_the_job_with_its_last_cause() {
 }
 
 #[test]
+fn a_cause_is_of_the_attempt_that_was_lost_also_after_the_next_one_was_launched() {
+    let mut world = World::running(1, 2, 2, true);
+    let lost = |world: &World| (world.job().tasks[&PS].attempt, world.job().tasks[&PS].lost_attempt);
+    assert_eq!(lost(&world), (Attempt(1), None));
+    world.done(world.lost(PS, 1));
+    world.done(world.cancel());
+    assert_eq!(lost(&world), (Attempt(2), Some(Attempt(1))));
+}
+
+#[test]
+fn a_claim_never_says_that_the_limit_is_reached() {
+    let mut world = World::running(1, 2, 2, true);
+    world.done(world.lost_at(W0, 1, 999));
+    assert_eq!(world.job().step, world.job().run_until - 1);
+}
+
+#[test]
 fn a_job_that_advances_never_runs_out_of_restarts() {
     // Each attempt gets one step further, as the leader knows from the servers' reports.
     let mut world = World::running(1, 2, 8, false);

@@ -116,7 +116,7 @@ pub(super) fn leave(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause
         entry.effects.push(Effect::StopTask { job: job.id.clone(), task, attempt: state.attempt });
         state.state = TaskState::Stopping { incarnation };
     }
-    state.lost = Some(cause);
+    (state.lost, state.lost_attempt) = (Some(cause), Some(state.attempt));
     if let Some(incarnation) = incarnation {
         finish::release(job, incarnation);
     }

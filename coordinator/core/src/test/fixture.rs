@@ -60,6 +60,7 @@ pub(crate) fn manifest(eval: bool) -> ManifestSummary {
     let eval_records = if eval { 2500 } else { 0 };
     ManifestSummary {
         digest: "ab".repeat(32),
+        records_digest: "cd".repeat(32),
         train_records: 250,
         eval_records,
         input: Input::plain(&[1, 28, 28], 10),

@@ -103,6 +103,7 @@ impl Place {
         };
         let summary = ManifestSummary {
             digest: String::new(),
+            records_digest: String::new(),
             train_records: 1000,
             eval_records: 0,
             input: Input::plain(&[8], 4),

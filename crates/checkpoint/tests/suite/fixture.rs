@@ -84,6 +84,7 @@ pub fn manifest(id: CheckpointId, segments: u64, parts: Vec<PartFile>) -> Manife
         saved_at_ms: 1_700_000_000_000,
         plan: TrainPlan { records: 1000, batch_size: 32, micro_batches: 2, epochs: 3 },
         train,
+        origin: None,
         variables: variables(),
         chunk_elements: segments * SEGMENT,
         kernel_path: "chains".into(),

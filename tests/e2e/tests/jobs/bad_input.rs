@@ -59,7 +59,10 @@ fn a_place_for_results_that_cannot_be_written() {
     let (lab, mut job) = lab();
     std::fs::write(lab.path().join("file"), "").unwrap();
     job["output"]["dir"] = json!("file/out");
-    has(&refused(&lab, &job, 2), &["output.dir", "file/out", "help:"]);
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": output.dir: ", "file/out", "help:"]);
+    job["output"]["dir"] = json!("results");
+    job["checkpoint"] = json!({"dir": "file/kept"});
+    has(&refused(&lab, &job, 2), &["/bad.json:1:", ": checkpoint.dir: ", "file/kept", "help:"]);
 }
 
 #[test]

@@ -107,7 +107,8 @@ fn everything_is_killed_and_another_coordinator_resumes_with_other_numbers_of_ta
         lab.task(task).iter().for_each(|process| process.signal(Signal::KILL));
     }
     wait_for(15, "no task stays", || ["ps-0", "ps-1", "worker-0"].iter().all(|task| lab.task(task).is_empty()).then_some(()));
-    fs::remove_dir_all(lab.state_dir()).unwrap();
+    // Supervisors write how their tasks ended.
+    wait_for(15, "the state is gone", || fs::remove_dir_all(lab.state_dir()).ok());
     job["parameter_server"] = json!({"count": 3, "chunk_bytes": 32768});
     job["worker"]["count"] = json!(4);
     let path = lab.write_job(&job);
@@ -183,6 +184,40 @@ fn what_does_not_fit_is_not_resumed_and_the_reason_is_told() {
     refused(&with(&["train", "optimizer"], json!({"sgd": {"learning_rate": 0.1}})), "train.optimizer: ");
     refused(&with(&["model", "layers"], json!([{"flatten": {}}, {"dense": {"units": 4}}])), "use the same model");
     refused(&with(&["data", "train", "records"], json!([0, 700])), "it has 700 training records, and there were 803");
+    refused(&with(&["data", "train", "records"], json!([1, 804])), "the records are not those that it was trained on");
+    refused(&with(&["data", "shuffle"], json!(false)), "data.shuffle: ");
+    let mut layers = job["model"]["layers"].clone();
+    layers[1]["dense"]["activation"] = json!("tanh");
+    refused(&with(&["model", "layers"], layers), "model.layers: the checkpoint ");
+}
+
+#[test]
+fn what_goes_on_by_itself_is_not_done_twice() {
+    let lab = lab();
+    let mut job = long_job("going", Some(50));
+    let mut submit = lab.spawn_submit(&job);
+    wait_for_checkpoint(&lab, 50);
+    submit.kill().unwrap();
+    submit.wait().unwrap();
+    lab.coordinator().expect("it runs").signal(Signal::KILL);
+    for task in ["ps-0", "ps-1", "worker-0", "worker-1"] {
+        lab.task(task).iter().for_each(|process| process.signal(Signal::KILL));
+    }
+    // The state is there: the next coordinator takes the job up, whoever asks it for what.
+    let resume = |job: &Value| {
+        let path = lab.write_job(job);
+        let output = lab.run(&["submit", path.to_str().unwrap(), "--resume"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    };
+    job["worker"]["count"] = json!(4);
+    let (code, text) = resume(&job);
+    assert!(code == Some(2) && text.contains("is not over: it goes on by itself"), "{text}");
+    job["worker"]["count"] = json!(2);
+    let (code, text) = resume(&job);
+    assert!(code == Some(0), "{text}\n{}", lab.logs());
+    let jobs: Value = serde_json::from_slice(&lab.run(&["list", "--all", "-o", "json"]).stdout).unwrap();
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1, "{jobs}");
+    assert!(lab.bits("going") == quiet_bits(), "the bits differ");
 }
 
 #[test]

@@ -79,7 +79,9 @@ fn commands_of_the_pages_run() {
     }
     let job = std::fs::read_to_string(example.join("job.json")).unwrap();
     std::fs::write(lab.path().join("job.json"), job.replace("\"epochs\": 20", "\"epochs\": 1")).unwrap();
-    std::fs::write(lab.path().join("long.json"), job.replace("\"epochs\": 20", "\"epochs\": 40")).unwrap();
+    // Its server is killed now and then: as the page says, it needs checkpoints more often than that.
+    let long = job.replace("\"epochs\": 20", "\"epochs\": 40").replace("\"output\"", "\"checkpoint\": {\"every_steps\": 20}, \"output\"");
+    std::fs::write(lab.path().join("long.json"), long).unwrap();
     std::fs::write(lab.path().join("bad.json"), job.replace("\"batch_size\"", "\"batch_sise\"")).unwrap();
     let (readme, commands) = (page("README.md"), page("docs/commands.md"));
     let console = blocks(&commands, "console");
