@@ -11,6 +11,8 @@ use crate::tree::assert_none;
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("fault", &[]),
+    ("kerberos", &[]),
+    ("hadoop-rpc", &["kerberos"]),
     ("fs", &["fault"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
