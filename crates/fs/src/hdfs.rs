@@ -14,6 +14,7 @@ mod cause;
 mod protection;
 mod read;
 mod site;
+mod tokens;
 mod write;
 
 pub use site::Site;
@@ -75,6 +76,8 @@ struct Link {
     access: Access,
     // Scheme and authority of its locations.
     root: Location,
+    // It may be replaced by another at any time.
+    token_file: Option<PathBuf>,
 }
 
 impl Hdfs {
@@ -92,19 +95,20 @@ impl Hdfs {
         if let Some(path) = &identity.keytab {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
+        let count = service.namenodes.len();
         call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes))
             .and_then(|met| met)
             .map_err(failed)?;
-        let client = client(&service.url, site, identity).map_err(|error| failed(cause::problem(error)))?;
-        let root = site::root(at);
-        Ok(Self { link: Arc::new(Link { client, limits, access, root }) })
+        let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
+        let link = Link { client, limits, access, root: site::root(at), token_file: tokens::file() };
+        Ok(Self { link: Arc::new(link) })
     }
 }
 
-fn client(url: &str, site: &Site, identity: &Identity) -> Result<Client, hdfs_native::HdfsError> {
+fn client(url: &str, values: Vec<(String, String)>, identity: &Identity) -> Result<Client, hdfs_native::HdfsError> {
     let runtime = call::runtime().map_err(|error| std::io::Error::other(error.to_string()))?;
     // A folder that is none: all that the client is to know comes from the site, as it was read here.
-    let mut builder = ClientBuilder::new().with_url(url).with_config_dir("/dev/null").with_config(site.for_client());
+    let mut builder = ClientBuilder::new().with_url(url).with_config_dir("/dev/null").with_config(values);
     builder = builder.with_io_runtime(runtime.handle().clone());
     if let Some(user) = &identity.user {
         builder = builder.with_user(user);
@@ -158,8 +162,7 @@ impl FileSystem for Hdfs {
     }
 
     fn rename(&self, from: &Location, to: &Location) -> Result<(), Error> {
-        let (old, new) = (self.link.path("rename", from)?, self.link.path("rename to", to)?);
-        write::rename(&self.link, to, old, new, storage::Placement::New)
+        write::rename(&self.link, from, to, storage::Placement::New)
     }
 
     fn delete(&self, at: &Location) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! From a caller's thread to the threads on which the client works, and back by a deadline.
 
-use super::Link;
+use super::{Link, tokens};
 use crate::storage::{Error, Location, Problem};
 use futures_util::FutureExt;
 use hdfs_native::Client;
@@ -92,6 +92,7 @@ where
 {
     let mut patience = Patience::new(&link, operation, &at);
     loop {
+        tokens::check(link.token_file.as_ref()).map_err(|problem| link.error(operation, &at, problem))?;
         let problem = match answer(link.limits.answer, attempt(link.client.clone(), patience.tried)).await {
             Ok(done) => return Ok(done),
             Err(problem) => problem,

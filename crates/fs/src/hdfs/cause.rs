@@ -39,7 +39,7 @@ pub(super) fn problem(error: HdfsError) -> Problem {
         HdfsError::IsADirectoryError(_) => Problem::NotAFile,
         HdfsError::RPCError(class, detail) | HdfsError::FatalRPCError(class, detail) => of_class(&class, &detail),
         HdfsError::GSSAPIError(major, minor, detail) => Problem::Login { problem: of_gssapi(major.raw(), minor, cut(&detail)) },
-        HdfsError::NoSASLMechanism => Problem::Login { problem: Login::None("the NameNode takes neither what is here".to_owned()) },
+        HdfsError::NoSASLMechanism => Problem::Login { problem: Login::None("nothing that is here is taken by the NameNode".to_owned()) },
         // Its only error of this kind that comes from the library.
         HdfsError::OperationFailed(detail) if detail.contains("libgssapi") => {
             Problem::Login { problem: Login::Library("it is not installed".to_owned()) }
@@ -100,6 +100,8 @@ fn of_class(class: &str, detail: &str) -> Problem {
         | "ObserverRetryOnActiveException"
         | "NotReplicatedYetException"
         | "RpcNoSuchProtocolException" => Problem::Busy { detail: text },
+        // No DataNode takes a block: all that are known are full, or have just died.
+        "IOException" if detail.contains("could only be written to") => Problem::Busy { detail: text },
         "InvalidToken" => Problem::Token { detail: text },
         "SaslException" | "GSSException" => Problem::Login { problem: Login::Other(text) },
         // The file under construction is not ours any more, or gone.

@@ -17,6 +17,8 @@ const AUTHENTICATION: &str = "hadoop.security.authentication";
 const RPC_PROTECTION: &str = "hadoop.rpc.protection";
 const DATA_PROTECTION: &str = "dfs.data.transfer.protection";
 const BEST_EFFORT: &str = "dfs.client.block.write.replace-datanode-on-failure.best-effort";
+const FAILOVERS: &str = "dfs.client.failover.max.attempts";
+const FAILOVERS_EACH: u64 = 4;
 // As in Hadoop's Configuration.
 const EXPANSIONS_MAX: usize = 20;
 
@@ -95,7 +97,7 @@ impl Site {
     }
 
     /// All of it, in the form in which the client takes it.
-    pub(super) fn for_client(&self) -> Vec<(String, String)> {
+    pub(super) fn for_client(&self, namenodes: usize) -> Vec<(String, String)> {
         let mut values = self.values.clone();
         values.retain(|_, value| !value.is_empty());
         for (name, value) in &mut values {
@@ -108,6 +110,10 @@ impl Site {
         }
         // A file goes on with fewer DataNodes where no other can take the place of one that died.
         values.entry(BEST_EFFORT.to_owned()).or_insert_with(|| "true".to_owned());
+        // By then it has waited about 15 s, and says what is wrong; with its own 15 rounds only our deadline would.
+        let rounds = u64::try_from(namenodes).unwrap_or(1) * FAILOVERS_EACH;
+        let wanted = self.get(FAILOVERS).and_then(|value| value.parse().ok()).unwrap_or(rounds);
+        values.insert(FAILOVERS.to_owned(), wanted.min(rounds).to_string());
         values.into_iter().collect()
     }
 

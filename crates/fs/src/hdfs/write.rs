@@ -14,17 +14,16 @@ const PIECE: usize = 4 << 20;
 
 /// Begins to write `at`.
 pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Writer, Error> {
-    let path = link.path("write", at)?;
-    let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    if name.is_empty() {
-        return Err(link.error("write", at, Problem::NotAFile));
-    }
-    let stem = format!("{dir}/.{name}.{}", std::process::id());
-    let (file, temp, replicas) = call::call(link, "write", at, Repeat::Always, move |client, _| begin(client, stem.clone(), how))?;
-    Ok(Writer { link: Arc::clone(link), at: at.clone(), path, temp, replicas, file: Some(file), named: false })
+    link.path("write", at)?;
+    let Some((dir, name)) = at.parent().zip(at.name()) else { return Err(link.error("write", at, Problem::NotAFile)) };
+    let stem = dir.join(&format!(".{name}.{}", std::process::id()));
+    let path = link.path("write", &stem)?;
+    let (file, ending, replicas) = call::call(link, "write", at, Repeat::Always, move |client, _| begin(client, path.clone(), how))?;
+    let temp = dir.join(&format!(".{name}.{}{ending}", std::process::id()));
+    Ok(Writer { link: Arc::clone(link), at: at.clone(), temp, replicas, file: Some(file), named: false })
 }
 
-// How many replicas it is to have at last, where it begins with fewer.
+// With what its temporary name ends, and how many replicas it is to have at last, where it begins with fewer.
 type Begun = (FileWriter, String, Option<u32>);
 
 async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Problem> {
@@ -35,18 +34,19 @@ async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Probl
     let mut options = WriteOptions::default().permission(how.mode).create_parent(false);
     loop {
         // Process ids repeat on other machines: a name is tried until it is new.
-        let temp = format!("{stem}-{}.tmp", NEXT.fetch_add(1, Ordering::Relaxed));
+        let ending = format!("-{}.tmp", NEXT.fetch_add(1, Ordering::Relaxed));
+        let temp = format!("{stem}{ending}");
         let file = match client.create(&temp, &options).await {
             Err(HdfsError::AlreadyExists(_)) => continue,
             created => created?,
         };
         if how.begun == 0 || options.replication.is_some() {
-            return Ok((file, temp, options.replication.map(|fewer| fewer + how.begun)));
+            return Ok((file, ending, options.replication.map(|fewer| fewer + how.begun)));
         }
         let usual = client.get_file_info(&temp).await?.replication.unwrap_or(1);
         let fewer = usual.saturating_sub(how.begun).max(1);
         if fewer == usual {
-            return Ok((file, temp, None));
+            return Ok((file, ending, None));
         }
         drop(file);
         client.delete(&temp, false).await?;
@@ -57,8 +57,7 @@ async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Probl
 pub(super) struct Writer {
     link: Arc<Link>,
     at: Location,
-    path: String,
-    temp: String,
+    temp: Location,
     replicas: Option<u32>,
     // None once something failed.
     file: Option<FileWriter>,
@@ -82,7 +81,7 @@ impl storage::Writer for Writer {
 
     fn commit(mut self: Box<Self>, placement: Placement) -> Result<(), Error> {
         let mut file = self.file()?;
-        let (client, temp, replicas) = (self.link.client.clone(), self.temp.clone(), self.replicas);
+        let (client, temp, replicas) = (self.link.client.clone(), self.link.path("write", &self.temp)?, self.replicas);
         let work = async move {
             file.close().await?;
             if let Some(replicas) = replicas {
@@ -91,7 +90,7 @@ impl storage::Writer for Writer {
             Ok(())
         };
         call::wait(self.link.limits.answer, work).and_then(|closed| closed).map_err(|problem| self.failed(problem))?;
-        rename(&self.link, &self.at, self.temp.clone(), self.path.clone(), placement)?;
+        rename(&self.link, &self.temp, &self.at, placement)?;
         self.named = true;
         Ok(())
     }
@@ -114,8 +113,8 @@ impl Drop for Writer {
             return;
         }
         // Nobody looks at the temporary name; where it cannot be removed it only takes room. Nobody waits for it either.
-        if let Ok(runtime) = call::runtime() {
-            let (client, temp, limit, file) = (self.link.client.clone(), self.temp.clone(), self.link.limits.answer, self.file.take());
+        if let (Ok(runtime), Ok(temp)) = (call::runtime(), self.link.path("remove", &self.temp)) {
+            let (client, limit, file) = (self.link.client.clone(), self.link.limits.answer, self.file.take());
             runtime.spawn(async move {
                 drop(file);
                 let _ = tokio::time::timeout(limit, client.delete(&temp, false)).await;
@@ -124,51 +123,47 @@ impl Drop for Writer {
     }
 }
 
-/// Gives `from` the name `to`, and where the answer was lost finds out whether it has it.
-pub(super) fn rename(link: &Arc<Link>, at: &Location, from: String, to: String, placement: Placement) -> Result<(), Error> {
-    let replace = placement == Placement::Replace;
-    let before = {
-        let from = from.clone();
-        call::call(link, "rename to", at, Repeat::Always, move |client, _| {
-            let from = from.clone();
-            async move { Ok(status(&client.get_file_info(&from).await?)) }
-        })?
-    };
+/// Gives `old` the name `new`, and where the answer was lost finds out whether it has it.
+pub(super) fn rename(link: &Arc<Link>, old: &Location, new: &Location, placement: Placement) -> Result<(), Error> {
+    let (from, to) = (link.path("rename", old)?, link.path("rename to", new)?);
+    let looked = from.clone();
+    let before = call::call(link, "rename", old, Repeat::Always, move |client, _| {
+        let looked = looked.clone();
+        async move { Ok(status(&client.get_file_info(&looked).await?)) }
+    })?;
     let limits = link.limits;
     let longest = limits.safe_mode.max(limits.broken) + 3 * limits.answer;
-    let work = {
-        let (link, at) = (Arc::clone(link), at.clone());
-        async move {
-            let mut patience = Patience::new(&link, "rename to", &at);
-            loop {
-                let renaming = async { Ok(link.client.rename(&from, &to, replace).await?) };
-                let problem = match call::answer(limits.answer, renaming).await {
-                    Ok(()) => return Ok(()),
-                    Err(problem) => problem,
-                };
-                let lost = matches!(problem, Problem::Broken { .. } | Problem::Deadline { .. });
-                patience.pause(problem).await.map_err(|last| if lost { undecided(&last) } else { last })?;
-                if lost && renamed(&link, &from, &to, before).await.map_err(|problem| undecided(&problem))? {
-                    return Ok(());
-                }
-            }
+    let renaming = renaming(Arc::clone(link), new.clone(), from, to, before, placement);
+    call::wait(longest, renaming).and_then(|renamed| renamed).map_err(|problem| link.error("rename to", new, problem))
+}
+
+async fn renaming(link: Arc<Link>, at: Location, from: String, to: String, before: Status, placement: Placement) -> Result<(), Problem> {
+    let replace = placement == Placement::Replace;
+    let mut patience = Patience::new(&link, "rename to", &at);
+    loop {
+        let renamed = call::answer(link.limits.answer, async { Ok(link.client.rename(&from, &to, replace).await?) }).await;
+        let Err(problem) = renamed else { return Ok(()) };
+        let lost = matches!(problem, Problem::Broken { .. } | Problem::Deadline { .. });
+        patience.pause(problem).await.map_err(|last| if lost { undecided(&last) } else { last })?;
+        if lost && is_renamed(&link, &from, &to, before).await.map_err(|problem| undecided(&problem))? {
+            return Ok(());
         }
-    };
-    call::wait(longest, work).and_then(|renamed| renamed).map_err(|problem| link.error("rename to", at, problem))
+    }
 }
 
 fn undecided(problem: &Problem) -> Problem {
     Problem::Undecided { detail: problem.to_string() }
 }
 
-// The name `from` is nobody else's: once it is gone and `to` is what it was, it was renamed.
-async fn renamed(link: &Arc<Link>, from: &str, to: &str, before: Status) -> Result<bool, Problem> {
-    let look = |path: String| async move {
-        match call::answer(link.limits.answer, async { Ok(link.client.get_file_info(&path).await?) }).await {
-            Ok(found) => Ok(Some(status(&found))),
-            Err(Problem::Missing) => Ok(None),
-            Err(problem) => Err(problem),
-        }
-    };
-    Ok(look(from.to_owned()).await?.is_none() && look(to.to_owned()).await? == Some(before))
+// Nobody else knows the name `from`: once it is gone, and `to` is what it was, it was renamed.
+async fn is_renamed(link: &Link, from: &str, to: &str, before: Status) -> Result<bool, Problem> {
+    Ok(look(link, from).await?.is_none() && look(link, to).await? == Some(before))
+}
+
+async fn look(link: &Link, path: &str) -> Result<Option<Status>, Problem> {
+    match call::answer(link.limits.answer, async { Ok(link.client.get_file_info(path).await?) }).await {
+        Ok(found) => Ok(Some(status(&found))),
+        Err(Problem::Missing) => Ok(None),
+        Err(problem) => Err(problem),
+    }
 }

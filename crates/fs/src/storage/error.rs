@@ -101,6 +101,12 @@ pub enum Problem {
         /// As the NameNode says it.
         detail: String,
     },
+    /// The file with delegation tokens cannot be used.
+    #[error("{detail}")]
+    TokenFile {
+        /// Which file, and what is wrong with it.
+        detail: String,
+    },
     /// A server protects less than the site's configuration demands.
     #[error("{server} offers {offered}, but {key} demands {demanded}")]
     Protection {
@@ -215,12 +221,7 @@ impl Error {
 impl Problem {
     /// Whether it may go well if it is tried again.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::SafeMode { .. } | Self::Busy { .. } | Self::Refused { .. } | Self::Broken { .. } | Self::Deadline { .. } => true,
-            // What it throws where no DataNode takes a block.
-            Self::Server { class, .. } => class == "java.io.IOException",
-            _ => false,
-        }
+        matches!(self, Self::SafeMode { .. } | Self::Busy { .. } | Self::Refused { .. } | Self::Broken { .. } | Self::Deadline { .. })
     }
 
     /// What helps.
@@ -239,6 +240,7 @@ impl Problem {
             Self::SafeMode { .. } => "wait until it has left it, or see why it does not (hdfs dfsadmin -safemode get)",
             Self::Busy { .. } => "try again in a while",
             Self::Login { problem } => problem.remedy(),
+            Self::TokenFile { .. } => "HADOOP_TOKEN_FILE_LOCATION names it: log in again, or set that anew",
             Self::Token { .. } => "get a new one: submit again, or log in with a ticket or a keytab",
             Self::Protection { .. } => "correct the server's configuration, or the client's where it demands too much",
             Self::Refused { .. } => "check that the NameNode and the DataNodes run, and their addresses in the configuration",

@@ -93,7 +93,10 @@ fn an_address_leads_to_its_namenodes() {
     assert_eq!(served(&site, "viewfs://v/data"), Ok(("viewfs://v".to_owned(), all)));
     assert!(served(&site, "viewfs://w/data").unwrap_err().contains("no mounts for viewfs://w"));
     assert!(served(&site, "hdfs://half/x").unwrap_err().contains("has no dfs.namenode.rpc-address.half.one"));
-    assert!(site.for_client().contains(&("dfs.ha.namenodes.ns".to_owned(), "one,two".to_owned())));
+    let client = site.for_client(2);
+    for (name, value) in [("dfs.ha.namenodes.ns", "one,two"), (FAILOVERS, "8"), (BEST_EFFORT, "true")] {
+        assert!(client.contains(&(name.to_owned(), value.to_owned())), "{name}: {client:?}");
+    }
 }
 
 #[test]
