@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests judge by into target/tools: a Python environment (TensorBoard's reader, scikit-learn, numpy) and
-# promtool; and iproute2, for the tests between network namespaces, where it is missing. Runs again in no time when all is
-# there. What cannot be installed is named at the end; without it some tests print SKIP, or fail where CI is set. Data of the
+# Installs what the tests judge by into target/tools: a Python environment (TensorBoard's reader, scikit-learn, numpy),
+# promtool, and HDFS where a JDK and Maven are; and of the system what is missing of iproute2, for the tests between network
+# namespaces, and of MIT's Kerberos and faketime, for those of HDFS. Runs again in no time when all is there. What cannot be installed is named at the end; without it some tests print SKIP, or fail where CI is set. Data of the
 # examples that are not shipped are fetched into data/; without them it fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -57,6 +57,42 @@ need_promtool() {
     rm -rf "$fetch"
 }
 
+# A real KDC, and clocks that go wrong.
+need_kerberos() {
+    local path=$PATH:/usr/sbin:/sbin
+    PATH=$path command -v krb5kdc >/dev/null || apt_install krb5-kdc || return 1
+    PATH=$path command -v kadmin.local >/dev/null || apt_install krb5-admin-server || return 1
+    command -v kinit >/dev/null || apt_install krb5-user || return 1
+    command -v curl >/dev/null || apt_install curl || return 1
+    command -v faketime >/dev/null || apt_install faketime || return 1
+    # What clients open at run time; there already, unless somebody took it away.
+    local libraries
+    libraries=$(PATH=$path ldconfig -p)
+    [[ $libraries == *libkrb5.so.3* ]] || apt_install libkrb5-3 || return 1
+    [[ $libraries == *libgssapi_krb5.so.2* ]] || apt_install libgssapi-krb5-2
+}
+
+# Hadoop's jars, ours, and an archive of their classes that saves a third of a start. The stamp is written last.
+need_hadoop() {
+    local hadoop=$tools/hadoop new stamp
+    if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
+        say "SKIPPING HDFS: it takes a JDK (17 or later) and Maven, and they are yours to install"
+        return 1
+    fi
+    stamp="$(find tests/hadoop/bed -type f -print0 | sort -z | xargs -0 cat | sha256sum | cut -d' ' -f1) $(java --version | head -1)"
+    if [ -f "$hadoop/bed.jsa" ] && [ "$(cat "$hadoop/stamp" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    say "fetching Hadoop and building the bed"
+    new=$(mktemp -d "$(realpath "$tools")/hadoop.XXXXXX")
+    chmod 755 "$new"
+    if ! mvn -q -B -f tests/hadoop/bed package dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$new/lib"; then
+        rm -rf "$new"
+        return 1
+    fi
+    cp target/hadoop-bed/bed.jar "$new/"
+    rm -rf "$hadoop" && mv "$new" "$hadoop" && tests/hadoop/archive.sh "$hadoop" || return 1
+    printf '%s\n' "$stamp" >"$hadoop/stamp"
+}
+
 # The environment is made anew whenever the pins or the interpreter change; the stamp is written last.
 need_venv() {
     local venv=$tools/venv stamp
@@ -83,6 +119,8 @@ need_data() {
 need_ip || missing+=("iproute2 (tests between network namespaces)")
 need_promtool || missing+=("promtool (checks of the metrics endpoints)")
 need_venv || missing+=("Python environment (TensorBoard's reader, scikit-learn)")
+need_kerberos || missing+=("MIT Kerberos, faketime (tests of secured HDFS)")
+need_hadoop || missing+=("HDFS (tests of hdfs://)")
 
 if [ ${#missing[@]} -gt 0 ]; then
     say "NOT INSTALLED:"

@@ -264,7 +264,10 @@ impl Drop for Lab {
 }
 
 /// Where cargo puts the programs of the profile that the running test was built with.
-fn programs_dir() -> PathBuf {
+///
+/// # Panics
+/// If the test has no path.
+pub fn programs_dir() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let deps = test.parent().expect("a test lies in a directory");
     if deps.ends_with("deps") { deps.parent().expect("deps lies in a directory").to_owned() } else { deps.to_owned() }

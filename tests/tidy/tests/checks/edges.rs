@@ -36,7 +36,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
 ];
 
 /// Tests and benchmarks: they see anything, nothing sees them.
-const SEE_ANYTHING: &[&str] = &["benches", "e2e", "sim", "tidy"];
+const SEE_ANYTHING: &[&str] = &["benches", "e2e", "hadoop-tests", "sim", "tidy"];
 
 const PREFIX: &str = "tfcoord-";
 

@@ -1,0 +1,1 @@
+//! Tests against a real Hadoop: see `tests/`, and `README.md` for what they run on.
