@@ -78,6 +78,7 @@ struct Link {
     root: Location,
     // It may be replaced by another at any time.
     token_file: Option<PathBuf>,
+    keytab: Option<PathBuf>,
 }
 
 impl Hdfs {
@@ -88,10 +89,10 @@ impl Hdfs {
     pub fn connect(at: &Location, site: &Site, identity: &Identity, limits: Limits) -> Result<Self, Error> {
         let user = identity.user.clone().or_else(|| identity.principal.clone()).unwrap_or_else(|| "this process's user".to_owned());
         let access = Access { user, namenode: "not known yet".to_owned() };
-        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(access.clone()), problem };
+        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
         let service = site.service(at).map_err(failed)?;
         let access = Access { namenode: service.namenodes.join(", "), ..access.clone() };
-        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(access.clone()), problem };
+        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
         if let Some(path) = &identity.keytab {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
@@ -100,7 +101,7 @@ impl Hdfs {
             .and_then(|met| met)
             .map_err(failed)?;
         let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
-        let link = Link { client, limits, access, root: site::root(at), token_file: tokens::file() };
+        let link = Link { client, limits, access, root: site::root(at), token_file: tokens::file(), keytab: identity.keytab.clone() };
         Ok(Self { link: Arc::new(link) })
     }
 }
@@ -135,7 +136,14 @@ impl Link {
     }
 
     fn error(&self, operation: &'static str, at: &Location, problem: Problem) -> Error {
-        Error { operation, location: at.to_string(), access: Some(self.access.clone()), problem }
+        // The library says that there is no ticket also where it got none for the keytab.
+        let problem = match (problem, &self.keytab) {
+            (Problem::Login { problem: Login::None(detail) }, Some(keytab)) => {
+                Problem::Login { problem: Login::Key(format!("{} gives {} no ticket ({detail})", keytab.display(), self.access.user)) }
+            }
+            (problem, _) => problem,
+        };
+        Error { operation, location: at.to_string(), access: Some(Box::new(self.access.clone())), problem }
     }
 }
 

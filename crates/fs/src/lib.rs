@@ -1,7 +1,8 @@
 //! Files: durable writes on this machine, and one interface ([`storage`]) to files here ([`local`]) and in HDFS ([`hdfs`]).
 //!
-//! What is visible under its final name is complete and survives a power cut. Everything is written under a temporary name in the same directory, synced, renamed, and the directory is
-//! synced. Readers never see half a file, and several writers of one name may race: one of them wins whole.
+//! What is visible under its final name is complete and survives a power cut. Everything is written under a temporary name in
+//! the same directory, synced, renamed, and the directory is synced. Readers never see half a file, and several writers of one
+//! name may race: one of them wins whole.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -19,7 +19,7 @@ use std::ops::Range;
 pub const ENTRIES_MAX: usize = 1_000_000;
 
 /// How often a file is begun anew before its writing is given up.
-const BEGUN_MAX: u32 = 5;
+const BEGUN_MAX: u32 = 10;
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub struct Entry {
 pub struct Create {
     /// Permission bits, whatever the umask.
     pub mode: u32,
-    /// How often it was begun before and failed. HDFS waits longer each time and starts with fewer replicas, so that it need
-    /// not meet the same dead DataNode again; the NameNode makes them up.
+    /// How often it was begun before and failed. HDFS waits longer each time, and takes fewer replicas and larger
+    /// blocks, so that it need not meet the same dead DataNode again; the NameNode makes the replicas up.
     pub begun: u32,
 }
 
@@ -149,7 +149,7 @@ pub trait Writer: Send {
 }
 
 /// Writes the file `at` with what `fill` writes. Where a DataNode dies the file cannot go on: it is begun anew, up to
-/// five times, and `fill` is called again, which must write the same.
+/// nine times, and `fill` is called again, which must write the same.
 ///
 /// # Errors
 /// As those of [`FileSystem::create`] and of [`Writer`].

@@ -85,16 +85,14 @@ pub(super) async fn check(policy: Policy, namenodes: Vec<String>) -> Result<(), 
 
 impl Policy {
     fn accept(&self, server: &str, offer: &Negotiation) -> Result<(), Problem> {
-        let weaker = |offered: String, key, demanded: &str| {
-            Err(Problem::Protection { server: server.to_owned(), offered, key, demanded: demanded.to_owned() })
-        };
+        let weaker = |offered, key, demanded| Err(Problem::Protection { server: server.into(), offered, key, demanded });
         if offer.ways.iter().any(|way| way.method == "SIMPLE") {
-            return weaker("a login without Kerberos".to_owned(), "hadoop.security.authentication", "kerberos");
+            return weaker("a login without Kerberos", "hadoop.security.authentication", "kerberos");
         }
         let strongest = offer.ways.iter().filter_map(|way| way.challenge.as_deref()).flat_map(levels).max();
         match strongest {
-            Some(level) if level < self.rpc => weaker(level.name().to_owned(), self.key, self.rpc.name()),
-            None if self.rpc > Level::Authentication => weaker("no protection that it names".to_owned(), self.key, self.rpc.name()),
+            Some(level) if level < self.rpc => weaker(level.name(), self.key, self.rpc.name()),
+            None if self.rpc > Level::Authentication => weaker("no protection that it names", self.key, self.rpc.name()),
             _ => Ok(()),
         }
     }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 // At most so much is handed over at a time, so that the deadline is one for progress.
 const PIECE: usize = 4 << 20;
+// Of a file that is begun anew.
+const BLOCK_MAX: u64 = 64 << 30;
 
 /// Begins to write `at`.
 pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Writer, Error> {
@@ -23,6 +25,9 @@ pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Wri
     Ok(Writer { link: Arc::clone(link), at: at.clone(), temp, replicas, file: Some(file), named: false })
 }
 
+// The client gives a file up where the first DataNode of a new block is dead, and the NameNode goes on to name it for ten
+// minutes. So a file that is begun anew gets fewer replicas, until it is whole, and larger blocks: it meets fewer DataNodes.
+//
 // With what its temporary name ends, and how many replicas it is to have at last, where it begins with fewer.
 type Begun = (FileWriter, String, Option<u32>);
 
@@ -32,6 +37,7 @@ async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Probl
         tokio::time::sleep(call::pause(how.begun + 1)).await;
     }
     let mut options = WriteOptions::default().permission(how.mode).create_parent(false);
+    let mut replicas = None;
     loop {
         // Process ids repeat on other machines: a name is tried until it is new.
         let ending = format!("-{}.tmp", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -40,17 +46,17 @@ async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Probl
             Err(HdfsError::AlreadyExists(_)) => continue,
             created => created?,
         };
-        if how.begun == 0 || options.replication.is_some() {
-            return Ok((file, ending, options.replication.map(|fewer| fewer + how.begun)));
+        if how.begun == 0 || replicas.is_some() {
+            return Ok((file, ending, replicas));
         }
-        let usual = client.get_file_info(&temp).await?.replication.unwrap_or(1);
-        let fewer = usual.saturating_sub(how.begun).max(1);
-        if fewer == usual {
-            return Ok((file, ending, None));
-        }
+        // The first tells what is usual.
+        let usual = client.get_file_info(&temp).await?;
         drop(file);
         client.delete(&temp, false).await?;
-        options.replication = Some(fewer);
+        let usual_replicas = usual.replication.unwrap_or(1).max(1);
+        replicas = Some(usual_replicas);
+        options = options.replication(usual_replicas.saturating_sub(how.begun).max(1));
+        options.block_size = usual.blocksize.map(|bytes| bytes.saturating_mul(1 << (2 + 2 * how.begun).min(12)).min(BLOCK_MAX));
     }
 }
 

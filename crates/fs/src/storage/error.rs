@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// An operation that failed: which one, on what, as whom and through whom, why, and what helps.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {location}{}: {problem}: {}", Through(.access.as_ref()), .problem.remedy())]
+#[error("cannot {operation} {location}{}: {problem}: {}", Through(.access.as_deref()), .problem.remedy())]
 pub struct Error {
     /// What was tried: `read`, `list`, …
     pub operation: &'static str,
     /// On what.
     pub location: String,
     /// As whom, and through which NameNode; none on this machine.
-    pub access: Option<Access>,
+    pub access: Option<Box<Access>>,
     /// Why not.
     #[source]
     pub problem: Problem,
@@ -111,13 +111,13 @@ pub enum Problem {
     #[error("{server} offers {offered}, but {key} demands {demanded}")]
     Protection {
         /// Its address.
-        server: String,
+        server: Box<str>,
         /// What it offers at most.
-        offered: String,
+        offered: &'static str,
         /// The configuration's key.
         key: &'static str,
         /// What the configuration demands at least.
-        demanded: String,
+        demanded: &'static str,
     },
     /// Nobody listens there.
     #[error("connection refused: {detail}")]
@@ -265,7 +265,7 @@ impl Login {
             Self::Kdc(_) => "check the kdc in krb5.conf, and the network to it",
             Self::Skew(_) => "set this machine's clock (NTP)",
             Self::Unknown(_) => "check principal and realm, and the NameNode's principal in hdfs-site.xml",
-            Self::Key(_) => "export the keytab anew: the principal's key was changed",
+            Self::Key(_) => "check that the keytab is this principal's (klist -k), and export it anew if the key was changed",
             Self::Keytab { .. } => "check its path and its owner",
             Self::Library(_) => "install the package libgssapi-krb5-2 (Debian) or krb5-libs (Red Hat)",
             Self::Other(_) => "check krb5.conf, the principal and the ticket (klist)",

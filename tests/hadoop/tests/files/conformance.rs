@@ -1,6 +1,6 @@
 //! What every file system does alike.
 
-use crate::place::{NEW, Place, bytes, problem};
+use super::place::{NEW, Place, bytes, problem};
 use std::io::{BufRead, Read};
 use tfcoord_fs::storage::{Create, FileSystem, Kind, Location, Placement};
 use tfcoord_testkit::deadline::wait_for;

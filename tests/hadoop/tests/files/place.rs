@@ -13,7 +13,7 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub fn make(system: &'a dyn FileSystem, dir: Location) -> Self {
-        system.make_directory(&dir).unwrap();
+        system.make_directory(&dir).unwrap_or_else(|error| panic!("{error}"));
         Self { system, dir }
     }
 

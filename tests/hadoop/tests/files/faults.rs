@@ -1,7 +1,7 @@
 //! What happens to a running HDFS.
 
-use crate::hdfs::connect;
-use crate::place::{NEW, Place, bytes, problem};
+use super::hdfs::{LIMITS, connect, home};
+use super::place::{NEW, Place, bytes, problem};
 use bytes::Bytes;
 use std::io::Read;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -20,15 +20,11 @@ fn start(high_availability: bool) -> Option<Hadoop> {
     Hadoop::start(form)
 }
 
-fn root(hadoop: &Hadoop) -> Location {
-    Location::parse(&hadoop.url(), None).unwrap().join("user/alice")
-}
-
 #[test]
 fn a_datanode_dies() {
     let Some(hadoop) = start(false) else { return };
-    let alice = connect(&hadoop, "alice", Limits::default());
-    let place = Place::make(&alice, root(&hadoop).join("datanode"));
+    let alice = connect(&hadoop, "alice", LIMITS);
+    let place = Place::make(&alice, home(&hadoop).join("datanode"));
     let whole = Bytes::from(bytes(LENGTH, 3));
     place.write("before", &whole, Placement::New).unwrap();
 
@@ -63,15 +59,15 @@ fn a_datanode_dies() {
 #[test]
 fn the_namenode_refuses() {
     let Some(hadoop) = start(false) else { return };
-    let alice = connect(&hadoop, "alice", Limits::default());
-    let place = Place::make(&alice, root(&hadoop).join("refused"));
+    let alice = connect(&hadoop, "alice", LIMITS);
+    let place = Place::make(&alice, home(&hadoop).join("refused"));
     place.write("file", b"x", Placement::New).unwrap();
 
     println!("permission");
-    let bob = connect(&hadoop, "bob", Limits::default());
+    let bob = connect(&hadoop, "bob", LIMITS);
     let error = bob.create(&place.at("his"), NEW).err().unwrap();
     assert!(error.to_string().contains(" as bob (NameNode localhost:") && error.to_string().contains("permission denied: "), "{error}");
-    assert!(error.to_string().contains("user=bob, access=WRITE") && error.to_string().ends_with("as a user who has it"), "{error}");
+    assert!(error.to_string().contains("user=bob, access=EXECUTE") && error.to_string().ends_with("as a user who has it"), "{error}");
     assert_eq!(problem(bob.delete(&place.at("file"))), "Denied");
 
     println!("quota");
@@ -83,7 +79,7 @@ fn the_namenode_refuses() {
 
     println!("safe mode");
     hadoop.command("safemode enter");
-    let short = connect(&hadoop, "alice", Limits { safe_mode: Duration::from_millis(600), ..Limits::default() });
+    let short = connect(&hadoop, "alice", Limits { safe_mode: Duration::from_millis(600), ..LIMITS });
     let error = short.make_directory(&place.at("dir")).unwrap_err();
     assert!(error.to_string().contains("safe mode") && error.to_string().contains("dfsadmin -safemode get"), "{error}");
     assert_eq!(place.read("file"), b"x", "reading goes on");
@@ -100,8 +96,8 @@ fn the_namenode_refuses() {
 #[test]
 fn the_namenode_changes() {
     let Some(hadoop) = start(true) else { return };
-    let alice = connect(&hadoop, "alice", Limits::default());
-    let place = Place::make(&alice, root(&hadoop).join("failover"));
+    let alice = connect(&hadoop, "alice", LIMITS);
+    let place = Place::make(&alice, home(&hadoop).join("failover"));
     let whole = Bytes::from(bytes(LENGTH, 5));
     let mut changed = false;
     let fill = &mut |writer: &mut dyn tfcoord_fs::storage::Writer| {

@@ -1,7 +1,7 @@
 //! Files on this machine.
 
-use crate::conformance;
-use crate::place::{Place, problem};
+use super::conformance;
+use super::place::{Place, problem};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use tfcoord_fs::local::Local;
 use tfcoord_fs::storage::{FileSystem, Location, Placement};
