@@ -97,7 +97,7 @@ impl Hdfs {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
         let count = service.namenodes.len();
-        call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes))
+        call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes, limits.answer))
             .and_then(|met| met)
             .map_err(failed)?;
         let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;

@@ -80,10 +80,6 @@ fn of_class(class: &str, detail: &str) -> Problem {
     let name = class.rsplit(['.', '$']).next().unwrap_or(class);
     let text = cut(detail);
     match name {
-        // So a server that demands Kerberos answers a client that does not know of it.
-        "AccessControlException" if detail.starts_with("SIMPLE authentication is not enabled") => Problem::NotConfigured {
-            detail: format!("the NameNode demands Kerberos, and hadoop.security.authentication does not ({text})"),
-        },
         "AccessControlException" => Problem::Denied { detail: text },
         "AuthorizationException" => Problem::Impersonation { detail: text },
         "FileNotFoundException" => Problem::Missing,
@@ -150,11 +146,6 @@ mod tests {
                 "org.apache.hadoop.security.AccessControlException",
                 "Permission denied: user=bob\n\tat java",
                 "Denied { detail: \"Permission denied: user=bob\" }",
-            ),
-            (
-                "org.apache.hadoop.security.AccessControlException",
-                "SIMPLE authentication is not enabled.  Available:[TOKEN]",
-                "NotConfigured",
             ),
             ("java.io.FileNotFoundException", "File does not exist", "Missing"),
             ("org.apache.hadoop.hdfs.protocol.DSQuotaExceededException", "The DiskSpace quota", "Quota"),

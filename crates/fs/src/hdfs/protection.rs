@@ -68,13 +68,11 @@ pub(super) struct Policy {
     pub key: &'static str,
 }
 
-/// Asks each of `namenodes` that answers.
-pub(super) async fn check(policy: Policy, namenodes: Vec<String>) -> Result<(), Problem> {
-    if !policy.kerberos {
-        return Ok(());
-    }
+/// Asks each of `namenodes` that answers, within `limit` for all of them.
+pub(super) async fn check(policy: Policy, namenodes: Vec<String>, limit: Duration) -> Result<(), Problem> {
+    let each = ANSWER.min(limit / u32::try_from(namenodes.len() + 1).unwrap_or(u32::MAX));
     for server in namenodes {
-        match tokio::time::timeout(ANSWER, ask(&server)).await {
+        match tokio::time::timeout(each, ask(&server)).await {
             Ok(Ok(negotiation)) => policy.accept(&server, &negotiation)?,
             Ok(Err(error)) => tracing::debug!(server, %error, "the NameNode did not say what it offers"),
             Err(_) => tracing::debug!(server, "the NameNode did not say in time what it offers"),
@@ -86,7 +84,13 @@ pub(super) async fn check(policy: Policy, namenodes: Vec<String>) -> Result<(), 
 impl Policy {
     fn accept(&self, server: &str, offer: &Negotiation) -> Result<(), Problem> {
         let weaker = |offered, key, demanded| Err(Problem::Protection { server: server.into(), offered, key, demanded });
-        if offer.ways.iter().any(|way| way.method == "SIMPLE") {
+        let is_open = offer.ways.iter().any(|way| way.method == "SIMPLE");
+        if !self.kerberos {
+            // The client would only see a connection that breaks.
+            let detail = || format!("{server} demands Kerberos, and hadoop.security.authentication does not");
+            return if is_open { Ok(()) } else { Err(Problem::NotConfigured { detail: detail() }) };
+        }
+        if is_open {
             return weaker("a login without Kerberos", "hadoop.security.authentication", "kerberos");
         }
         let strongest = offer.ways.iter().filter_map(|way| way.challenge.as_deref()).flat_map(levels).max();

@@ -34,6 +34,14 @@ fn a_server_that_asks_for_no_login_is_refused() {
 }
 
 #[test]
+fn a_server_that_demands_kerberos_is_told_from_one_that_does_not() {
+    let open = Policy { kerberos: false, rpc: Level::Authentication, key: "k" };
+    assert!(open.accept("nn:1", &offer(&[("SIMPLE", "")])).is_ok());
+    let error = open.accept("nn:1", &offer(&[("TOKEN", ""), ("KERBEROS", "")])).unwrap_err().to_string();
+    assert_eq!(error, "nn:1 demands Kerberos, and hadoop.security.authentication does not");
+}
+
+#[test]
 fn levels_are_read_from_a_challenge() {
     assert_eq!(levels(b"qop=auth,nonce=1"), [Level::Authentication]);
     assert_eq!(levels(b"nonce=1,qop=\"auth-conf, auth-int\""), [Level::Privacy, Level::Integrity]);
