@@ -1,9 +1,7 @@
 //! A file that appears whole or not at all.
 
-use crate::directory::{failed, sync_parent};
+use crate::directory::{rename_new, sync_parent};
 use crate::error::Error;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -72,19 +70,18 @@ impl AtomicFile {
         Ok(())
     }
 
+    /// Its final name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the file its name, which must be free: of several that race for it exactly one succeeds. The name is
     /// durable once its directory has been synced, and what it stands for if [`sync`](Self::sync) came before.
     ///
     /// # Errors
     /// [`Error::Exists`] if the name is taken.
     pub fn place_new(mut self) -> Result<(), Error> {
-        match renameat_with(CWD, &self.temp, CWD, &self.path, RenameFlags::NOREPLACE) {
-            // File systems that do not know the flag. A link does not replace either; the temporary name goes below.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                return fs::hard_link(&self.temp, &self.path).map_err(failed(&self.path));
-            }
-            renamed => renamed.map_err(io::Error::from).map_err(failed(&self.path))?,
-        }
+        rename_new(&self.temp, &self.path)?;
         self.committed = true;
         Ok(())
     }

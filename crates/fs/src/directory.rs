@@ -78,7 +78,21 @@ fn rename_claimed(temp: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
-pub(crate) fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
+/// Gives the file `from` a name that must be free.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), Error> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // File systems that do not know the flag. A link does not replace either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            fs::hard_link(from, to).map_err(failed(to))?;
+            // It has its name; where the old one cannot be removed it only takes room.
+            let _ = fs::remove_file(from);
+            Ok(())
+        }
+        renamed => renamed.map_err(io::Error::from).map_err(failed(to)),
+    }
+}
+
+fn failed(to: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| match error.kind() {
         ErrorKind::AlreadyExists => Error::Exists { path: to.to_owned() },
         _ => Error::io("rename to", to)(error),

@@ -13,7 +13,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("kerberos", &[]),
     ("hadoop-rpc", &["kerberos"]),
-    ("fs", &["fault"]),
+    ("fs", &["fault", "hadoop-rpc"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
     ("data", &["types", "fs"]),

@@ -1,0 +1,43 @@
+//! Files in HDFS, without Kerberos; and for a child process that has its environment ([`super::secured`]), with it.
+
+use super::conformance;
+use std::time::Duration;
+use tfcoord_fs::hdfs::{Hdfs, Identity, Limits, Site};
+use tfcoord_fs::storage::Location;
+use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
+
+pub const LIMITS: Limits =
+    Limits { answer: Duration::from_secs(60), broken: Duration::from_secs(120), safe_mode: Duration::from_secs(600) };
+
+/// As a user of a HDFS without Kerberos.
+pub fn connect(hadoop: &Hadoop, user: &str, limits: Limits) -> Hdfs {
+    let site = Site::load(Some(&hadoop.conf_dir()), &|_| None).unwrap();
+    let identity = Identity { user: Some(user.to_owned()), ..Identity::default() };
+    Hdfs::connect(&home(hadoop), &site, &identity, limits).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Where alice may do what she likes.
+pub fn home(hadoop: &Hadoop) -> Location {
+    Location::parse(&hadoop.url(), None).unwrap().join("user/alice")
+}
+
+#[test]
+fn it_conforms() {
+    let mut form = Form::new(Security::Simple);
+    // So that small files have several.
+    form.block_size = 1 << 20;
+    let Some(hadoop) = Hadoop::start(form) else { return };
+    conformance::all(&connect(&hadoop, "alice", LIMITS), &home(&hadoop).join("conformance"));
+}
+
+#[test]
+#[ignore = "takes the directory FILES_AT, HADOOP_CONF_DIR and Kerberos from the environment"]
+fn it_conforms_here() {
+    let environment = |name: &str| std::env::var(name).ok();
+    let root = Location::parse(&environment("FILES_AT").unwrap(), None).unwrap();
+    let site = Site::load(None, &environment).unwrap();
+    let keytab = environment("FILES_KEYTAB").map(Into::into);
+    let identity = Identity { principal: environment("FILES_PRINCIPAL"), keytab, ..Identity::default() };
+    let hdfs = Hdfs::connect(&root, &site, &identity, LIMITS).unwrap_or_else(|error| panic!("{error}"));
+    conformance::all(&hdfs, &root);
+}
