@@ -66,6 +66,7 @@ pub enum Denied {
 }
 
 // What becomes of a command, and of the indices that it passes over.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and mostly the large one")]
 enum Placed {
     Entry(u64, Command),
     Passed(u64),
