@@ -3,6 +3,7 @@
 //! Each job has a folder of its own; that of the same name whose newest checkpoint was written last is the one to go on
 //! from. What is damaged there is passed over, said aloud; what does not fit the job file is an error.
 
+use serde_json::json;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use tfcoord_checkpoint::{Manifest, Origin, find as find_in};
@@ -216,15 +217,15 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
 
 // What a model of the same variables computes otherwise. Metrics may change: they are looked at, nothing more.
 fn another_model(was: &Model, is: &Model) -> Option<(&'static str, String)> {
-    let told = |was: String, is: String| format!("it was {was}, and is {is}: set it back, or submit without --resume");
-    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    if was.loss != is.loss {
-        return Some(("model.loss", told(json(serde_json::to_string(&was.loss)), json(serde_json::to_string(&is.loss)))));
-    }
-    if was.preset != is.preset {
-        return Some(("model.preset", told(json(serde_json::to_string(&was.preset)), json(serde_json::to_string(&is.preset)))));
-    }
-    let (number, (was, is)) = (0..).zip(was.layers.iter().zip(&is.layers)).find(|(_, (was, is))| was != is)?;
-    let layers = told(json(serde_json::to_string(was)), json(serde_json::to_string(is)));
-    Some(("model.layers", format!("of layer {number}, counted from 0: {layers}")))
+    let unless_same = |path, was: serde_json::Value, is: serde_json::Value| {
+        (was != is).then(|| (path, format!("it was {was}, and is {is}: set it back, or submit without --resume")))
+    };
+    let layers = was.layers.len().max(is.layers.len());
+    unless_same("model.loss", json!(was.loss), json!(is.loss))
+        .or_else(|| unless_same("model.preset", json!(was.preset), json!(is.preset)))
+        .or_else(|| {
+            let (at, (path, problem)) =
+                (0..layers).find_map(|at| Some((at, unless_same("model.layers", json!(was.layers.get(at)), json!(is.layers.get(at)))?)))?;
+            Some((path, format!("of layer {at}, counted from 0: {problem}")))
+        })
 }

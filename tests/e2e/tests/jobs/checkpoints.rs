@@ -189,6 +189,9 @@ fn what_does_not_fit_is_not_resumed_and_the_reason_is_told() {
     let mut layers = job["model"]["layers"].clone();
     layers[1]["dense"]["activation"] = json!("tanh");
     refused(&with(&["model", "layers"], layers), "model.layers: the checkpoint ");
+    let mut layers = job["model"]["layers"].clone();
+    layers.as_array_mut().unwrap().push(json!({"dropout": {"rate": 0.5}}));
+    refused(&with(&["model", "layers"], layers), "it was null, and is {\"dropout\"");
 }
 
 #[test]
