@@ -15,10 +15,13 @@ struct Seen {
 
 // Runs a job to its end; gives the job as it is then, and what was seen of its workers.
 fn run(lab: &Lab, job: &Value) -> (Value, BTreeMap<String, Seen>) {
+    let workers: Vec<String> = (0..job["worker"]["count"].as_u64().unwrap()).map(|n| format!("worker-{n}")).collect();
+    // A job is over before its workers have left: the last job's would be taken for this one's.
+    let left = || workers.iter().all(|worker| lab.task(worker).is_empty()).then_some(());
+    wait_for(60, "the end of the last job's workers", left);
     let path = lab.write_job(job);
     let out = std::fs::File::create(lab.path().join("job-in-the-end")).unwrap();
     let mut submit = lab.tfcoord(&["submit", path.to_str().unwrap(), "-o", "json"]).stdout(out).spawn().unwrap();
-    let workers: Vec<String> = (0..job["worker"]["count"].as_u64().unwrap()).map(|n| format!("worker-{n}")).collect();
     let (mut processes, mut seen) = (BTreeMap::new(), BTreeMap::<String, Seen>::new());
     let status = wait_for(300, "the job's end", || {
         for worker in &workers {
