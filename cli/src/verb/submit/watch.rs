@@ -183,7 +183,7 @@ impl Watched<'_> {
             return unread;
         }
         let (id, program) = (&self.id, self.program);
-        if failure.code == Code::Unreachable {
+        if matches!(failure.code, Code::Unreachable | Code::Engine) {
             failure.help(format_args!("{id} may go on: ask for it later with `{program} status {id}`"))
         } else {
             failure
