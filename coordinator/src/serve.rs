@@ -8,7 +8,7 @@
 
 use crate::config::{Config, Listen, SUPERVISE};
 use crate::leader::{self, Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
-use crate::log::{FileLog, SEGMENT_BYTES};
+use crate::log::{self, FileLog, SEGMENT_BYTES};
 use crate::outputs::Outputs;
 use crate::prepare::Preparer;
 use crate::rpc::incoming::{self, Listener};
@@ -103,6 +103,10 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     };
     state.remove_temporaries()?;
     let metrics = metrics(config, &state).await?;
+    // Its identity is drawn once its log has begun.
+    if state.has_identity() && !FileLog::is_begun(&state.log())? {
+        return Err(log::Error::Gone { dir: state.log() }.into());
+    }
     let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
     let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY)?;
     let token_file = config.token_file.clone().unwrap_or_else(|| state.token());

@@ -100,6 +100,11 @@ impl StateDir {
         self.root.join("token")
     }
 
+    /// Whether a coordinator has served it before.
+    pub fn has_identity(&self) -> bool {
+        self.root.join("identity").exists()
+    }
+
     /// What tells this directory from any other one, also from one that takes its place later.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl Results {
     pub(super) fn tidy(&mut self, cluster: &Cluster) {
         for job in std::mem::take(&mut self.over) {
             let Some(state) = cluster.job(&job) else { continue };
-            sweep(Leftovers::of(state));
+            sweep(Leftovers::of(cluster, state));
             self.tidy_one(&job, &state.output_dir());
             if let Some(dir) = own_dir(&state.file, &job) {
                 self.tidy_one(&job, &dir);

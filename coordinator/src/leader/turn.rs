@@ -458,7 +458,7 @@ impl Office {
         job.started_at_ms?;
         let alive = job.live_workers().into_iter().filter(|worker| self.presence.is_alive(*worker, self.now)).count();
         let known = self.jobs.get(&job.id)?;
-        Some(known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX)))
+        known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX))
     }
 
     fn list(&mut self, all: bool) -> Vec<v1::Job> {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::manifest::{BYTES_MAX, Manifest};
 use crate::name::{self, Belongs, belongs};
-use crate::part::{file_length, verify_length};
+use crate::part::{OpenPart, file_length, verify_length};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -59,6 +59,14 @@ pub fn read(dir: &Path, id: CheckpointId) -> Result<Manifest, Error> {
 /// Which one is not.
 pub fn verify_lengths(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
     manifest.parts.iter().try_for_each(|part| verify_length(&dir.join(&part.file), part))
+}
+
+/// Whether all parts are there and as they were written: each is read once.
+///
+/// # Errors
+/// Which one is not.
+pub fn verify(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+    manifest.parts.iter().try_for_each(|part| OpenPart::open(dir, part)?.stream(|_, _, _| {}))
 }
 
 /// What a directory has to begin from.

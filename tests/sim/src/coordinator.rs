@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tap::Tap;
+use tfcoord_checkpoint::Manifest;
 use tfcoord_coordinator::clock::Clock;
 use tfcoord_coordinator::leader::Journal;
 use tfcoord_coordinator::leader::presence::Presence;
@@ -246,7 +247,10 @@ impl Leader {
         match message {
             Message::Submit { request_id, file, resume } => {
                 let manifest = model::manifest(&file);
-                let resume = resume.then(|| resume::choose(&file, &manifest, self.store.found(), &[]));
+                let resume = resume.then(|| {
+                    let verify = |dir: &Path, manifest: &Manifest| self.store.verify(dir, manifest);
+                    resume::choose(&file, &manifest, self.store.found(), Vec::new(), verify)
+                });
                 let resume = resume.and_then(Result::ok).filter(|resume| {
                     let newest = resume.checkpoints.last().expect("it begins from one");
                     self.store.sync_directory(&newest.dir).is_ok()

@@ -180,7 +180,7 @@ fn a_job_goes_on_from_the_midst_of_an_epoch_with_the_chunks_of_its_checkpoint() 
         (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
         let id = CheckpointId { generation: Generation(1), step, attempt: 9 };
         let checkpoints = vec![Checkpoint { id, dir: "/c".into() }];
-        let resume = Resume { checkpoints, evaluations: Vec::new(), passed_over: String::new(), chunk_elements };
+        let resume = Resume { checkpoints, evaluations: Vec::new(), passed_over: String::new(), chunk_elements, from_seed: false };
         let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file) else { unreachable!() };
         let mut world = World::empty();
         world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) });

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::thread;
 use tfcoord_checkpoint::Manifest;
+use tfcoord_coordinator_core::Cluster;
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_types::id::{CheckpointId, JobId};
 
@@ -35,13 +36,14 @@ pub struct Leftovers {
 
 impl Leftovers {
     /// Of a job as it is now.
-    pub fn of(job: &Job) -> Self {
+    pub fn of(cluster: &Cluster, job: &Job) -> Self {
         let (dir, keep) = (job.checkpoint_dir(), job.checkpointing().keep as usize);
-        let checkpoints = &job.checkpoints;
-        let used = checkpoints.committed.iter().chain(&checkpoints.restored).map(|checkpoint| checkpoint.id);
-        let used = used.chain(checkpoints.cutting.as_ref().map(|cutting| cutting.id));
-        // Of a job that is over nobody begins from one any more.
-        let in_use = used.filter(|_| !job.is_over()).collect();
+        // Of a job that is over only others begin, which were submitted to go on from it.
+        let active = cluster.jobs().filter(|job| !job.is_over()).map(|job| &job.checkpoints);
+        let used = active.flat_map(|checkpoints| checkpoints.committed.iter().chain(&checkpoints.restored));
+        let used = used.filter(|checkpoint| checkpoint.dir == dir).map(|checkpoint| checkpoint.id);
+        let cutting = job.checkpoints.cutting.as_ref().map(|cutting| cutting.id);
+        let in_use = used.chain(cutting).collect();
         Self { dir, keep, in_use }
     }
 }

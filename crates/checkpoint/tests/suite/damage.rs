@@ -4,7 +4,7 @@ use crate::fixture::{everything, id, restored, saved};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Error, Manifest, read, restore, verify_lengths};
+use tfcoord_checkpoint::{Error, Manifest, read, restore, verify, verify_lengths};
 
 /// What is done to a file.
 #[derive(Debug, Clone)]
@@ -157,4 +157,21 @@ fn a_manifest_under_another_name_is_none() {
     fs::rename(dir.path().join("1-500-507.json"), dir.path().join("2-900-907.json")).unwrap();
     let renamed = "2-900-907".parse().unwrap();
     assert!(read(dir.path(), renamed).unwrap_err().to_string().contains("it is the manifest of 1-500-507"));
+}
+
+#[test]
+fn every_flipped_bit_is_seen_where_all_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = saved(dir.path(), id(500), 4, 2);
+    verify(dir.path(), &manifest).unwrap();
+    let path = dir.path().join(&manifest.parts[1].file);
+    let whole = fs::read(&path).unwrap();
+    for at in [0, 9, whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x20;
+        fs::write(&path, bytes).unwrap();
+        verify_lengths(dir.path(), &manifest).unwrap();
+        let error = verify(dir.path(), &manifest).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: ", path.display())), "{at}: {error}");
+    }
 }
