@@ -22,4 +22,5 @@ pub mod prepare;
 pub mod resume;
 pub mod rpc;
 pub mod serve;
+pub mod site;
 pub mod state_dir;

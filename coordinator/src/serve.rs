@@ -13,6 +13,7 @@ use crate::outputs::Outputs;
 use crate::prepare::Preparer;
 use crate::rpc::incoming::{self, Listener};
 use crate::rpc::{self, Services};
+use crate::site;
 use crate::state_dir::{StateDir, make_token};
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -121,6 +122,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
         scratch_dir: state.scratch(),
         coordinator: first.clone(),
     };
+    site::settle(&state, &cluster);
     let ended_jobs_kept = config.ended_jobs_kept;
     let outputs = Outputs::new(&state)?;
     let in_use: BTreeSet<JobId> = cluster.jobs().filter(|job| is_in_use(job)).map(|job| job.id.clone()).collect();

@@ -13,6 +13,7 @@ use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::resume;
+use crate::site::Submission;
 use crate::state_dir::{Claim, StateDir, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ const ROUNDS_MAX: usize = 64;
 /// Who waits for a command's outcome.
 enum Waiter {
     Nobody,
-    Submit(String, Claim, Reply<Result<(JobId, Revision), Refusal>>),
+    Submit(String, Claim, Option<Box<Submission>>, Reply<Result<(JobId, Revision), Refusal>>),
     Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
     Scale(JobId, Reply<Result<v1::Job, Refusal>>),
     Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
@@ -171,8 +172,9 @@ impl Office {
                 let going = self.cluster.jobs().filter(of_file).max_by_key(|job| job.id.number);
                 answer(reply, going.map(|job| (job.id.clone(), job.revision, job.file == *file)));
             }
-            Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));
+            Request::Submit { request_id, file, file_name, manifest, resume, claim, submission, reply } => {
+                let waiter = Waiter::Submit(file_name, claim, submission, reply);
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, waiter));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -362,7 +364,10 @@ impl Office {
         match (waiter, outcome) {
             (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
             (Waiter::Nobody, _) => {}
-            (Waiter::Submit(file_name, claim, reply), Outcome::Submitted { job }) => {
+            (Waiter::Submit(file_name, claim, submission, reply), Outcome::Submitted { job }) => {
+                if let Some(Err(error)) = submission.map(|submission| submission.give_to(&job)) {
+                    tracing::error!(%job, %error, "what came with its submission is not in its folder");
+                }
                 // From here on the state says what is wanted.
                 drop(claim);
                 if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
@@ -371,7 +376,7 @@ impl Office {
                 let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
                 answer(reply, Ok((job, revision)));
             }
-            (Waiter::Submit(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Submit(.., reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // One that is over stays as it is.
             (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
                 let message = self.message(&job).ok_or(Refusal::UnknownJob { job });

@@ -1,9 +1,10 @@
 //! `Coordinator`: what people and scripts ask.
 
-use super::status::{of_gone, of_prepare, of_refusal, parse};
+use super::status::{of_gone, of_prepare, of_refusal, of_site, parse};
 use super::{Services, logs};
 use crate::leader::{Gone, Request as Ask};
 use crate::resume;
+use crate::site::Submission;
 use std::sync::Arc;
 use tfcoord_coordinator_core::Refusal;
 use tfcoord_coordinator_core::checkpoint::Resume;
@@ -25,7 +26,7 @@ const REASON_BYTES_MAX: usize = 4096;
 #[async_trait]
 impl Coordinator for Services {
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let v1::SubmitRequest { request_id, job_file, file_name, resume } = request.into_inner();
+        let v1::SubmitRequest { request_id, job_file, file_name, resume, site } = request.into_inner();
         bounded("request_id", &request_id, REQUEST_ID_BYTES_MAX)?;
         bounded("job_file", &job_file, JOB_FILE_BYTES_MAX)?;
         bounded("file_name", &file_name, FILE_NAME_BYTES_MAX)?;
@@ -42,9 +43,20 @@ impl Coordinator for Services {
         }
         // What is found stays until the job that needs it is known.
         let claim = self.state.claim().await;
-        let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
+        let submission = Submission::keep(&self.state, &request_id, &file, site).map_err(|error| of_site(&error))?;
+        let hadoop = submission.as_ref().map(Submission::hadoop).transpose().map_err(|error| of_site(&error))?.flatten();
+        let manifest = self.preparer.prepare(&file, hadoop.as_ref()).await.map_err(|error| of_prepare(&error))?;
         let resume = if resume { Some(resumed(&file, &manifest).await?) } else { None };
-        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, resume, claim, reply };
+        let submit = |reply| Ask::Submit {
+            request_id,
+            file: Box::new(file),
+            file_name,
+            manifest,
+            resume,
+            claim,
+            submission: submission.map(Box::new),
+            reply,
+        };
         let (job, revision) = self.leader.ask(submit).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
         Ok(reply(&job, revision))
     }

@@ -1,7 +1,7 @@
 //! Refusals and errors as gRPC codes.
 
 use crate::leader::Gone;
-use crate::prepare;
+use crate::{prepare, site};
 use std::str::FromStr;
 use tfcoord_coordinator_core::Refusal;
 use tonic::Status;
@@ -36,6 +36,14 @@ pub(super) fn of_prepare(error: &prepare::Error) -> Status {
         prepare::Error::Data(_) | prepare::Error::TooLong(_) | prepare::Error::TooLarge => Status::invalid_argument(text),
         prepare::Error::Launch(_) => Status::failed_precondition(text),
         prepare::Error::Host(_) | prepare::Error::Internal(_) | prepare::Error::State(_) => Status::internal(text),
+    }
+}
+
+pub(super) fn of_site(error: &site::Error) -> Status {
+    let text = error.to_string();
+    match error {
+        site::Error::State(_) => Status::internal(text),
+        _ => Status::invalid_argument(text),
     }
 }
 

@@ -25,7 +25,7 @@ use tfcoord_types::manifest::Manifest;
 use tokio::sync::OwnedRwLockReadGuard;
 
 /// One of these lies in every job's directory: others are not the coordinator's.
-const JOB_FILES: [&str; 3] = ["job.json", "file_name", "tasks"];
+const JOB_FILES: [&str; 4] = ["job.json", "file_name", "tasks", "site"];
 /// What names in the scratch directory begin with: preparation's directories, and what is derived from data.
 const SCRATCH_NAMES: [&str; 3] = ["prepare-", "unpacked-", "records-"];
 

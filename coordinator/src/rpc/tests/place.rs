@@ -139,7 +139,7 @@ impl Place {
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {
         let (request_id, job_file) = (request_id.to_owned(), job_file.to_owned());
-        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false };
+        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false, site: None };
         Ok(self.client.submit(request).await?.into_inner().job.parse().unwrap())
     }
 
