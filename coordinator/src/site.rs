@@ -2,11 +2,11 @@
 //!
 //! It is written down before anything of the job's data is looked at. When the job is known it moves to the job's folder,
 //! right after the decision is in the log; where the coordinator dies in between, the next one moves it. What comes to
-//! no job is removed.
+//! no job is cancelled and removed.
 
 use crate::state_dir::{self, Access, HadoopDir, Means, Proof, StateDir};
+use crate::tokens::Keeper;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use tfcoord_coordinator_core::Cluster;
 use tfcoord_fs::hdfs::Site;
@@ -26,6 +26,7 @@ const MODE_PRIVATE: u32 = 0o600;
 #[derive(Debug)]
 pub struct Submission {
     state: StateDir,
+    keeper: Keeper,
     dir: HadoopDir,
     given: bool,
 }
@@ -69,11 +70,17 @@ impl Submission {
     ///
     /// # Errors
     /// As [`Error`] says.
-    pub fn keep(state: &StateDir, request_id: &str, file: &JobFile, site: Option<v1::Site>) -> Result<Option<Self>, Error> {
+    pub fn keep(
+        state: &StateDir,
+        keeper: &Keeper,
+        request_id: &str,
+        file: &JobFile,
+        site: Option<v1::Site>,
+    ) -> Result<Option<Self>, Error> {
         let Some(first) = file.remote_locations().next() else { return Ok(None) };
         let site = site.ok_or_else(|| Error::Missing(first.to_owned()))?;
         check(&site)?;
-        let this = Self { state: state.clone(), dir: state.make_submission(request_id)?, given: false };
+        let this = Self { state: state.clone(), keeper: keeper.clone(), dir: state.make_submission(request_id)?, given: false };
         this.write(file, &site)?;
         Ok(Some(this))
     }
@@ -144,19 +151,14 @@ impl Submission {
 impl Drop for Submission {
     fn drop(&mut self) {
         if !self.given {
-            forget(&self.dir);
+            self.keeper.left(&self.dir);
         }
     }
 }
 
-fn forget(dir: &HadoopDir) {
-    if let Err(error) = fs::remove_dir_all(dir.root()) {
-        tracing::warn!(%error, dir = %dir.root().display(), "cannot remove what came with a submission");
-    }
-}
-
-/// Gives what came with submissions to the jobs that they have become while an earlier coordinator died, and removes the rest.
-pub fn settle(state: &StateDir, cluster: &Cluster) {
+/// Gives what came with submissions to the jobs that they have become while an earlier coordinator died, and lets the
+/// rest be removed.
+pub fn settle(state: &StateDir, cluster: &Cluster, keeper: &Keeper) {
     for dir in state.left_submissions() {
         let given = match cluster.jobs().find(|job| !job.is_over() && state.is_of(&dir, &job.request_id)) {
             Some(job) => state.give_to_job(&dir, &job.id),
@@ -164,7 +166,7 @@ pub fn settle(state: &StateDir, cluster: &Cluster) {
         };
         match given {
             Ok(true) => {}
-            Ok(false) => forget(&dir),
+            Ok(false) => keeper.left(&dir),
             Err(error) => tracing::error!(%error, "cannot give a job what came with its submission"),
         }
     }

@@ -164,6 +164,13 @@ pub enum Request {
         /// Why not, if so.
         result: Result<(), String>,
     },
+    /// What is wrong with a job's access to HDFS; nothing if the text is empty.
+    Trouble {
+        /// The job.
+        job: JobId,
+        /// Place, cause and remedy.
+        text: String,
+    },
     /// A task has ended: look at the launcher's list.
     TasksChanged,
     /// End; the tasks go on.

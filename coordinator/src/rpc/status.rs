@@ -1,7 +1,7 @@
 //! Refusals and errors as gRPC codes.
 
 use crate::leader::Gone;
-use crate::{prepare, site};
+use crate::{prepare, site, tokens};
 use std::str::FromStr;
 use tfcoord_coordinator_core::Refusal;
 use tonic::Status;
@@ -44,6 +44,13 @@ pub(super) fn of_site(error: &site::Error) -> Status {
     match error {
         site::Error::State(_) => Status::internal(text),
         _ => Status::invalid_argument(text),
+    }
+}
+
+pub(super) fn of_tokens(failure: &tokens::Failure) -> Status {
+    match &failure.field {
+        Some(field) => Status::invalid_argument(format!("{field}: {failure}")),
+        None => Status::failed_precondition(format!("no HDFS tokens for the job: {failure}")),
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::leader::fixture::job_file;
+use std::fs;
 use tfcoord_types::job::OneOrMany;
 
 const SECURED: &str = "<configuration>
@@ -21,7 +22,7 @@ impl Place {
     }
 
     fn keep(&self, file: &JobFile, site: Option<v1::Site>) -> Result<Option<Submission>, String> {
-        Submission::keep(&self.state, "r", file, site).map_err(|error| error.to_string())
+        Submission::keep(&self.state, &Keeper::nobody(), "r", file, site).map_err(|error| error.to_string())
     }
 }
 
@@ -108,10 +109,10 @@ fn a_coordinator_that_starts_gives_a_job_what_it_has_not_got_yet() {
     cluster.apply(1, 1000, Command::SubmitJob { request_id: "r".into(), file, manifest: crate::leader::fixture::summary(), resume: None });
     // As after kill -9: nothing is dropped.
     for request in ["r", "other"] {
-        let mut submission = Submission::keep(&place.state, request, &on_hdfs("{}"), site(OPEN)).unwrap().unwrap();
+        let mut submission = Submission::keep(&place.state, &Keeper::nobody(), request, &on_hdfs("{}"), site(OPEN)).unwrap().unwrap();
         submission.given = true;
     }
-    settle(&place.state, &cluster);
+    settle(&place.state, &cluster, &Keeper::nobody());
     let job = cluster.jobs().next().unwrap().id.clone();
     assert!(place.state.hadoop(&job).hadoop().unwrap().is_some() && place.state.left_submissions().is_empty());
 }
