@@ -17,6 +17,7 @@ mod site;
 mod tokens;
 mod write;
 
+pub(crate) use site::root;
 pub use site::{NameNodes, Site};
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};

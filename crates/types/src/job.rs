@@ -153,10 +153,10 @@ pub struct Output {
 }
 
 impl JobFile {
-    /// Makes every relative path absolute, as seen from `base` (an absolute path without trailing slash).
+    /// Makes every relative path absolute, as seen from `base` (an absolute path without trailing slash). Addresses stay as they are.
     pub fn resolve(&mut self, base: &str) {
         let absolute = |path: &mut String| {
-            if !path.starts_with('/') && !is_remote(path) {
+            if !path.starts_with('/') && check::places::scheme(path).is_none() {
                 *path = format!("{base}/{path}");
             }
         };

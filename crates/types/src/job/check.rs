@@ -1,7 +1,7 @@
 //! What can be wrong with a job file that is well-formed.
 
 mod graph;
-mod places;
+pub(super) mod places;
 mod service;
 
 use super::shape::Fault;
