@@ -1,5 +1,6 @@
 //! What a coordinator is told at its start, checked before anything is bound.
 
+use crate::tokens::Action;
 use clap::Parser;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ pub struct Arguments {
 
 /// The name of [`Instead::Supervise`].
 pub const SUPERVISE: &str = "supervise";
+/// The name of [`Instead::Tokens`].
+pub const TOKENS: &str = "tokens";
 
 /// What the program does beside a coordinator.
 #[derive(Debug, clap::Subcommand)]
@@ -48,6 +51,14 @@ pub enum Instead {
     #[command(name = SUPERVISE, hide = true)]
     Supervise {
         /// The launch's directory
+        dir: PathBuf,
+    },
+    /// Do one step with a job's HDFS tokens, as a coordinator starts it
+    #[command(name = TOKENS, hide = true)]
+    Tokens {
+        /// What to do
+        action: Action,
+        /// The folder with the job's site
         dir: PathBuf,
     },
 }

@@ -34,6 +34,7 @@ pub use request::{OpenSession, Request};
 use crate::clock::Clock;
 use crate::outputs::Outputs;
 use crate::state_dir::StateDir;
+use crate::tokens::Keeper;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -59,6 +60,8 @@ pub struct Parts {
     pub outputs: Outputs,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
+    /// Keeps the tokens of jobs on HDFS.
+    pub keeper: Keeper,
     /// Of how many jobs that ended the files are kept.
     pub ended_jobs_kept: usize,
 }

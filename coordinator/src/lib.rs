@@ -10,7 +10,7 @@
 //! The [`leader`] is one thread that owns the state and the log: it takes what arrived, appends it in one batch,
 //! applies it, answers, and hands every session its newest view. Nothing else holds state, so there are no locks.
 //! [`rpc`] turns calls into requests to it; [`prepare`] looks at a job's data in a child process before its submission
-//! is proposed.
+//! is proposed; [`site`] keeps what comes with it where the data are in HDFS, and [`tokens`] gets and renews its tokens.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
@@ -22,4 +22,6 @@ pub mod prepare;
 pub mod resume;
 pub mod rpc;
 pub mod serve;
+pub mod site;
 pub mod state_dir;
+pub mod tokens;

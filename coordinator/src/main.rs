@@ -1,6 +1,7 @@
 //! `tfcoord-coordinator`: see the library. An embedded one says one line on its standard output, `ready ENDPOINT`,
 //! `running ENDPOINT`, `error TEXT`, or `not-now TEXT` for an error that may pass, and closes it; a standing one does the
-//! same, for whoever looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one.
+//! same, for whoever looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one;
+//! with `tokens` the one that logs in where files are in HDFS.
 
 use anyhow::Context;
 use clap::Parser;
@@ -8,21 +9,26 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use tfcoord_coordinator::config::{Arguments, Config, Instead};
 use tfcoord_coordinator::serve::{Started, asked_to_end, start};
+use tfcoord_coordinator::tokens;
 use tfcoord_launch::local::supervise;
 use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Instead::Supervise { dir }) = &arguments.instead {
-        return match supervise(dir) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Its standard error is the task's log.
-                eprintln!("cannot supervise {}: {error}", dir.display());
-                ExitCode::FAILURE
-            }
-        };
+    match &arguments.instead {
+        Some(Instead::Supervise { dir }) => {
+            return match supervise(dir) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    // Its standard error is the task's log.
+                    eprintln!("cannot supervise {}: {error}", dir.display());
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        Some(Instead::Tokens { action, dir }) => return tokens::run(*action, dir),
+        None => {}
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,13 +9,16 @@
 //!   log/                       segments, snapshots, vote
 //!   manifests/<sha256>.json    what preparation found, content-addressed
 //!   scratch/                   unpacked data
-//!   jobs/<job>/{token,job.json,file_name,tasks/<task>/<attempt>/…}
+//!   submissions/               what came with submissions whose jobs are not known yet
+//!   jobs/<job>/{token,job.json,file_name,site/…,hdfs.…,tasks/<task>/<attempt>/…}
 //! ```
 //!
 //! What stays for how long: [`Wanted`].
 
+mod hadoop;
 mod sweep;
 
+pub use hadoop::{Access, HadoopDir, Means, Proof};
 pub use sweep::{Claim, Wanted};
 
 use std::fs;

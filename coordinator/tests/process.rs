@@ -77,7 +77,7 @@ impl Place {
 
     async fn submit(&self) -> String {
         let job_file = JOB_FILE.replace("/out", self.dir.path().to_str().unwrap());
-        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into(), resume: false };
+        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into(), resume: false, site: None };
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 

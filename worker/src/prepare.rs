@@ -7,6 +7,8 @@ use anyhow::Context;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use tfcoord_data::Files;
+use tfcoord_fs::FileSystems;
 use tfcoord_model::{Isa, Model, Options};
 use tfcoord_types::job::{Input, JobFile, threads};
 use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
@@ -46,7 +48,7 @@ fn beside(job: &JobFile, manifest: &Manifest) -> u64 {
 pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&arguments.job_file).with_context(|| arguments.job_file.display().to_string())?;
     let job: JobFile = serde_json::from_str(&text).with_context(|| arguments.job_file.display().to_string())?;
-    let manifest = match tfcoord_data::prepare(&job, arguments.scratch.as_path()) {
+    let manifest = match tfcoord_data::prepare(&job, &Files::new(FileSystems::of_environment(), arguments.scratch.as_path())) {
         Ok(manifest) => manifest,
         Err(error) => {
             eprintln!("{error}");

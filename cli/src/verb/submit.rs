@@ -14,7 +14,7 @@ use crate::failure::{Code, Failure};
 use crate::job::Job;
 use crate::place::Place;
 use crate::verb::file::Checked;
-use crate::{PATIENCE, say};
+use crate::{PATIENCE, say, site};
 use screen::Screen;
 use std::path::Path;
 use std::time::Duration;
@@ -84,11 +84,13 @@ async fn until(deadline: Option<Instant>) {
 }
 
 async fn submit(args: &Submit, connection: &mut Connection, file: &Checked) -> Result<String, Failure> {
+    let site = site::find(&file.job, &|name| std::env::var(name).ok()).await?;
     let request = v1::SubmitRequest {
         request_id: request_id()?,
         job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
         file_name: file.path.clone(),
         resume: args.resume,
+        site,
     };
     Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
 }

@@ -13,7 +13,9 @@ use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::resume;
+use crate::site::Submission;
 use crate::state_dir::{Claim, StateDir, Wanted};
+use crate::tokens::Keeper;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,7 +42,7 @@ const ROUNDS_MAX: usize = 64;
 /// Who waits for a command's outcome.
 enum Waiter {
     Nobody,
-    Submit(String, Claim, Reply<Result<(JobId, Revision), Refusal>>),
+    Submit(String, Claim, Option<Box<Submission>>, Reply<Result<(JobId, Revision), Refusal>>),
     Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
     Scale(JobId, Reply<Result<v1::Job, Refusal>>),
     Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
@@ -59,6 +61,11 @@ pub(super) struct Office {
     releases: Releases,
     saver: Saver,
     reconciler: Reconciler,
+    keeper: Keeper,
+    // Jobs in use on HDFS, as the keeper was told last.
+    on_hdfs: BTreeSet<JobId>,
+    // What is wrong with their access.
+    troubles: BTreeMap<JobId, String>,
     ended_jobs_kept: usize,
     // Tasks that ran when the launcher was looked at last: at once after each launch and end.
     running: usize,
@@ -92,8 +99,10 @@ impl Office {
         handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, lock, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, lock, keeper, ended_jobs_kept } = parts;
         let now = Instant::now();
+        let on_hdfs = on_hdfs(&cluster);
+        keeper.jobs(on_hdfs.clone());
         Self {
             results: Results::new(outputs, &cluster),
             presence: Presence::new(&cluster, now),
@@ -106,6 +115,9 @@ impl Office {
             launcher,
             saver: Saver::new(Box::new(Threads(handle))),
             reconciler: Reconciler::default(),
+            keeper,
+            on_hdfs,
+            troubles: BTreeMap::new(),
             ended_jobs_kept,
             running: 0,
             // An earlier coordinator may have been killed.
@@ -171,8 +183,9 @@ impl Office {
                 let going = self.cluster.jobs().filter(of_file).max_by_key(|job| job.id.number);
                 answer(reply, going.map(|job| (job.id.clone(), job.revision, job.file == *file)));
             }
-            Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));
+            Request::Submit { request_id, file, file_name, manifest, resume, claim, submission, reply } => {
+                let waiter = Waiter::Submit(file_name, claim, submission, reply);
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, waiter));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -205,6 +218,12 @@ impl Office {
             Request::Saved { job, id, result } => {
                 let command = self.saver.written(job, id, result);
                 self.propose(command);
+            }
+            Request::Trouble { job, text } => {
+                let was = if text.is_empty() { self.troubles.remove(&job) } else { self.troubles.insert(job.clone(), text) };
+                if was.as_ref() != self.troubles.get(&job) {
+                    self.moved.insert(job);
+                }
             }
             Request::TasksChanged => self.reconcile_at = self.now,
             Request::Stop => {}
@@ -362,7 +381,10 @@ impl Office {
         match (waiter, outcome) {
             (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
             (Waiter::Nobody, _) => {}
-            (Waiter::Submit(file_name, claim, reply), Outcome::Submitted { job }) => {
+            (Waiter::Submit(file_name, claim, submission, reply), Outcome::Submitted { job }) => {
+                if let Some(Err(error)) = submission.map(|submission| submission.give_to(&job)) {
+                    tracing::error!(%job, %error, "what came with its submission is not in its folder");
+                }
                 // From here on the state says what is wanted.
                 drop(claim);
                 if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
@@ -371,7 +393,7 @@ impl Office {
                 let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
                 answer(reply, Ok((job, revision)));
             }
-            (Waiter::Submit(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Submit(.., reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // One that is over stays as it is.
             (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
                 let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
@@ -429,6 +451,12 @@ impl Office {
         if !changed.is_empty() {
             self.jobs.retain(|id, _| self.cluster.job(id).is_some());
             self.presence.prune(&self.cluster);
+            let on_hdfs = on_hdfs(&self.cluster);
+            if on_hdfs != self.on_hdfs {
+                self.troubles.retain(|job, _| on_hdfs.contains(job));
+                self.keeper.jobs(on_hdfs.clone());
+                self.on_hdfs = on_hdfs;
+            }
             self.count();
         }
         let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
@@ -450,7 +478,8 @@ impl Office {
         let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
         let late = known.progress.late();
         let progress = self.progress(job);
-        Some(job_message::whole(job, Beside { file_name, classes, progress, late }))
+        let hdfs = self.troubles.get(id).cloned().unwrap_or_default();
+        Some(job_message::whole(job, Beside { file_name, classes, progress, late, hdfs }))
     }
 
     fn progress(&self, job: &Job) -> Option<v1::Progress> {
@@ -482,6 +511,12 @@ impl Office {
 fn answer<T>(reply: Reply<T>, value: T) {
     tfcoord_fault::point!("leader.answer.due");
     let _ = reply.send(value);
+}
+
+// The jobs that need access to HDFS.
+fn on_hdfs(cluster: &Cluster) -> BTreeSet<JobId> {
+    let on_hdfs = cluster.jobs().filter(|job| is_in_use(job) && job.file.remote_locations().next().is_some());
+    on_hdfs.map(|job| job.id.clone()).collect()
 }
 
 fn known(state: &StateDir, job: &Job) -> Known {

@@ -28,14 +28,16 @@ pub enum Kind {
     File,
     /// Names.
     Directory,
+    /// A device, a socket, a pipe.
+    Other,
 }
 
 /// What is known of a file or directory without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// Which of the two.
+    /// Which of them.
     pub kind: Kind,
-    /// In bytes; 0 for a directory.
+    /// In bytes; 0 unless it is a file.
     pub length: u64,
     /// When it was changed last, in nanoseconds since 1970. HDFS counts milliseconds.
     pub modified_ns: u64,

@@ -31,6 +31,7 @@ use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::proposals::proposals;
 use tfcoord_coordinator_core::view::view_for;
 use tfcoord_coordinator_core::{Cluster, Command, Outcome};
+use tfcoord_launch::Hadoop;
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::report::Report;
@@ -98,8 +99,8 @@ struct Leader {
 struct Files;
 
 impl JobFiles for Files {
-    fn make(&self, _: &JobId, _: &JobFile) -> Result<PathBuf, String> {
-        Ok(PathBuf::from("/token"))
+    fn make(&self, _: &JobId, _: &JobFile) -> Result<(PathBuf, Option<Hadoop>), String> {
+        Ok((PathBuf::from("/token"), None))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::prepare::Preparer;
 use crate::rpc::incoming::{Listener, accept};
 use crate::rpc::{Services, serve};
 use crate::state_dir::{StateDir, make_token};
+use crate::tokens::{Caller, Keeper};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Place {
         let launcher = Arc::new(FakeLauncher::default());
         let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
         let outputs = Outputs::new(&state).unwrap();
-        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, ended_jobs_kept: 1 };
+        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, keeper: Keeper::nobody(), ended_jobs_kept: 1 };
         let fake = launcher.clone();
         let leader = Leader::start(parts, move |on_end| {
             fake.tell(on_end);
@@ -75,6 +76,8 @@ impl Place {
             launcher: launcher.clone(),
             state: state.clone(),
             token: token.clone(),
+            tokens: Caller::new(vec!["/bin/false".into()]),
+            keeper: Keeper::nobody(),
             ended_jobs_kept: 1,
         };
         let socket = dir.path().join("c.sock");
@@ -139,7 +142,7 @@ impl Place {
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {
         let (request_id, job_file) = (request_id.to_owned(), job_file.to_owned());
-        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false };
+        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false, site: None };
         Ok(self.client.submit(request).await?.into_inner().job.parse().unwrap())
     }
 

@@ -1,6 +1,9 @@
 //! The site's configuration: `core-site.xml` and `hdfs-site.xml`, read as Hadoop reads them.
 
+mod name_nodes;
 mod xml;
+
+pub use name_nodes::NameNodes;
 
 use super::protection::{Level, Policy};
 use crate::storage::{Location, Problem, Scheme};
@@ -189,7 +192,7 @@ impl Site {
 }
 
 /// The root of the file system that `at` is in.
-pub(super) fn root(at: &Location) -> Location {
+pub(crate) fn root(at: &Location) -> Location {
     std::iter::successors(at.parent(), Location::parent).last().unwrap_or_else(|| at.clone())
 }
 

@@ -43,7 +43,7 @@ pub(super) fn passes(name: &OsStr) -> bool {
 /// [`Error::NoProgram`] if it is not there.
 pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
     let mut command = Command::new(program(bin_dir, name)?);
-    command.stdin(Stdio::null()).env_clear().envs(environment());
+    command.stdin(Stdio::null()).env_clear().envs(passed());
     Ok(command)
 }
 
@@ -51,7 +51,7 @@ pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
 pub(super) fn supervisor(config: &Config, dir: &Path) -> Command {
     let (program, arguments) = config.supervisor.split_first().expect("a supervisor has a program");
     let mut command = Command::new(program);
-    command.arg0(SUPERVISOR_NAME).args(arguments).arg(dir).env_clear().envs(environment());
+    command.arg0(SUPERVISOR_NAME).args(arguments).arg(dir).env_clear().envs(passed());
     command
 }
 
@@ -91,7 +91,8 @@ fn any_port(address: &OsStr) -> OsString {
     text.map_or_else(|| address.to_owned(), |(host, _)| format!("{host}:0").into())
 }
 
-fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+/// What of this process's environment its children may see: no secrets.
+pub fn passed() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| passes(name)).map(|(name, value)| {
         let value = if name == METRICS { any_port(&value) } else { value };
         (name, value)

@@ -1,7 +1,8 @@
 //! What can be wrong with a job file that is well-formed.
 
 mod graph;
-mod places;
+pub(super) mod places;
+mod service;
 
 use super::shape::Fault;
 use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};
@@ -22,6 +23,9 @@ pub fn check(job: &JobFile) -> Vec<Problem> {
     check_model(job, &mut found);
     check_data(job, &mut found);
     places::check(job, &mut found);
+    if let Some(service) = &job.service {
+        service::check(service, &mut found);
+    }
     check_train(job, &mut found);
     check_tasks(job, &mut found);
     found.0

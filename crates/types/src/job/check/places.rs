@@ -3,12 +3,15 @@
 use super::Found;
 use crate::job::JobFile;
 
-/// Paths are of this machine: other places have schemes, and are not there yet.
+/// What data may lie in beside plain paths.
+const OF_DATA: [&str; 3] = ["file", "hdfs", "viewfs"];
+
+/// Data are on this machine or in HDFS. Everything else is on this machine: other places have schemes, and are not there yet.
 pub(super) fn check(job: &JobFile, found: &mut Found) {
     let sources = [("data.train", Some(&job.data.train)), ("data.eval", job.data.eval.as_ref())];
     for (path, source) in sources.into_iter().filter_map(|(path, source)| source.map(|source| (path, source))) {
         for (part, paths) in [("images", &source.images), ("labels", &source.labels), ("files", &source.files)] {
-            paths.iter().flat_map(|paths| paths.iter()).for_each(|text| check_place(&format!("{path}.{part}"), text, found));
+            paths.iter().flat_map(|paths| paths.iter()).for_each(|text| check_data(&format!("{path}.{part}"), text, found));
         }
     }
     check_place("output.dir", &job.output.dir, found);
@@ -16,15 +19,22 @@ pub(super) fn check(job: &JobFile, found: &mut Found) {
     checkpoints.into_iter().for_each(|dir| check_place("checkpoint.dir", dir, found));
 }
 
-fn check_place(path: &str, text: &str, found: &mut Found) {
-    if let Some(scheme) = scheme(text) {
-        let remedy = "name a path of this machine; files elsewhere have to be copied, or mounted";
-        found.at(path, format!("{scheme}:// is not there yet: jobs read and write local files only"), remedy);
+fn check_data(path: &str, text: &str, found: &mut Found) {
+    if let Some(scheme) = scheme(text).filter(|scheme| !OF_DATA.iter().any(|known| scheme.eq_ignore_ascii_case(known))) {
+        let remedy = "name a path, file:///path, hdfs://host:port/path or hdfs://nameservice/path";
+        found.at(path, format!("data cannot be read from {scheme}://"), remedy);
     }
 }
 
-// RFC 3986, section 3.1.
-fn scheme(text: &str) -> Option<&str> {
+fn check_place(path: &str, text: &str, found: &mut Found) {
+    if let Some(scheme) = scheme(text) {
+        let remedy = "name a path of this machine; files elsewhere have to be copied, or mounted";
+        found.at(path, format!("{scheme}:// is not there yet: jobs write local files only"), remedy);
+    }
+}
+
+/// What stands before `://`, if the text begins like an address (RFC 3986, 3.1).
+pub(in crate::job) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let rest = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
     (scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(rest)).then_some(scheme)
