@@ -15,6 +15,7 @@ use tfcoord_coordinator::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVER
 use tfcoord_coordinator::log::{FileLog, SEGMENT_BYTES};
 use tfcoord_coordinator::outputs::Outputs;
 use tfcoord_coordinator::state_dir::StateDir;
+use tfcoord_coordinator::tokens::Keeper;
 use tfcoord_coordinator_core::Process;
 use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
@@ -77,7 +78,15 @@ impl Place {
         let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
         let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY)?;
         let lock = Arc::new(tfcoord_fs::lock(&state.lock())?);
-        let parts = Parts { journal, cluster, outputs: Outputs::new(&state)?, state: state.clone(), lock, ended_jobs_kept: 10 };
+        let parts = Parts {
+            journal,
+            cluster,
+            outputs: Outputs::new(&state)?,
+            state: state.clone(),
+            lock,
+            keeper: Keeper::nobody(),
+            ended_jobs_kept: 10,
+        };
         let mut launches = None;
         let launcher = |on_end| {
             let made = Arc::new(Launches { on_end, listed: Mutex::default(), launched: Mutex::default() });
@@ -101,7 +110,7 @@ impl Place {
             let mut file = job_file()?;
             file.output.dir = self.state.root().to_string_lossy().into_owned();
             let (file, file_name, manifest) = (Box::new(file), String::new(), summary());
-            let submit = |reply| Request::Submit { request_id, file, file_name, manifest, resume: None, claim, reply };
+            let submit = |reply| Request::Submit { request_id, file, file_name, manifest, resume: None, claim, submission: None, reply };
             let (job, _) = self.ask(submit)??;
             let mut incarnations = BTreeMap::new();
             for task in std::iter::once(TaskId::server(0)).chain((0..WORKERS).map(TaskId::worker)) {
