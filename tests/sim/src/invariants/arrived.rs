@@ -11,6 +11,7 @@ use tfcoord_coordinator_core::Job;
 use tfcoord_ps_core::{Effect, Server};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::{CheckpointId, Generation};
+use tfcoord_types::job::Sync;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::Group;
@@ -49,7 +50,7 @@ impl Arrived {
                 who.cursors.iter().find(|(id, _)| who.generation == core.generation() && *id == chunk).map(|(_, version)| *version);
             let known = self.chunks.entry((who.node, core.generation(), chunk)).or_default();
             if before.is_some_and(|before| before != version) {
-                for step in counted(shards, who, chunk, effects) {
+                for step in counted((job, shards), who, chunk, effects) {
                     known.take(job, step, chunk, format_args!("{} chunk {chunk} step {step}", who.node));
                 }
             }
@@ -77,15 +78,15 @@ impl Arrived {
 }
 
 /// Whether the server has counted the push that it has just taken.
-pub fn counts_input(who: &Who, shards: &Shards, core: &Server, effects: &[Effect]) -> bool {
+pub fn counts_input(who: &Who, job: (&Job, &Shards), core: &Server, effects: &[Effect]) -> bool {
     let Taken::Push(push) = &who.input else { return false };
     let version = |cursors: &[(u32, u64)]| cursors.iter().find(|(id, _)| *id == push.chunk).map(|(_, version)| *version);
-    version(&core.cursors()) > version(&who.cursors) && counted(shards, who, push.chunk, effects).any(|step| step == push.step)
+    version(&core.cursors()) > version(&who.cursors) && counted(job, who, push.chunk, effects).any(|step| step == push.step)
 }
 
 // The steps that have just counted for a chunk whose version has grown: those of the push that came. Where clocks are kept
 // a push may have waited and count only now: there each is answered with `Held` when it counts.
-fn counted(shards: &Shards, who: &Who, chunk: u32, effects: &[Effect]) -> impl Iterator<Item = u64> + use<> {
+fn counted((job, shards): (&Job, &Shards), who: &Who, chunk: u32, effects: &[Effect]) -> impl Iterator<Item = u64> + use<> {
     let held = effects.iter().filter_map(move |effect| match effect {
         Effect::Answer { chunk: of, step, answer: Answer::Held, .. } if *of == chunk => Some(*step),
         _ => None,
@@ -94,8 +95,16 @@ fn counted(shards: &Shards, who: &Who, chunk: u32, effects: &[Effect]) -> impl I
     if let (Taken::Push(push), true) = (&who.input, firsts.is_empty()) {
         firsts.push(push.step);
     }
-    let shards = *shards;
-    firsts.into_iter().flat_map(move |first| shards.round(first))
+    let (shards, mode) = (*shards, mode(job, chunk));
+    firsts.into_iter().flat_map(move |first| shards.exchanged(first, &mode))
+}
+
+fn mode(job: &Job, chunk: u32) -> Sync {
+    let own = job.placement.as_ref().filter(|_| !job.file.train.groups.is_empty()).and_then(|placement| {
+        let layout = Layout::new(&placement.variables, placement.chunk_elements).expect("it was laid out before");
+        layout.sync(chunk)
+    });
+    job.file.train.mode(own)
 }
 
 impl Chunk {
