@@ -263,7 +263,7 @@ fn summary() -> ManifestSummary {
 }
 
 fn variable(name: &str, len: u32, group: Group) -> Variable {
-    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group }
+    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group, sync: None }
 }
 
 fn cpu_seconds() -> anyhow::Result<f64> {

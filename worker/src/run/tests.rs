@@ -35,11 +35,11 @@ fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
 
 #[tokio::test]
 async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
-    let (Started { trainer, preprocessing, variables, .. }, mut events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, mut events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables);
     trainer.command(Command::Export(Box::new(|_, _| panic!("struck by lightning"))));
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     let event = tokio::time::timeout(WITHIN, events.recv()).await.expect("it says something").expect("it says why");
     shell.event(event);
     assert_eq!(shell.end(), Some(&End::Failed));
@@ -48,10 +48,10 @@ async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
 
 #[tokio::test]
 async fn the_curve_of_an_export_that_is_not_wanted_any_more_is_not_written() {
-    let (Started { trainer, preprocessing, variables, .. }, mut events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, mut events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables);
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     let dir = tempfile::tempdir().unwrap();
     let outputs = dir.path().join("outputs");
     // Asked for in an earlier generation than the one that has answered.
@@ -64,10 +64,10 @@ async fn the_curve_of_an_export_that_is_not_wanted_any_more_is_not_written() {
 
 #[tokio::test]
 async fn a_worker_with_other_variables_than_the_jobs_takes_no_part() {
-    let (Started { trainer, preprocessing, variables, .. }, _events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, _events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables[..1].to_vec());
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     shell.view(TaskView {
         revision: Revision(1),
         incarnation: Incarnation(1),
