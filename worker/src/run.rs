@@ -97,7 +97,7 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
             let mut state = State::new(incarnation, arguments.task.index, Vec::new());
             let message = causes::said(error.as_ref());
             tracing::error!("{message}");
-            state.fault = Some(Fault { kind: FaultKind::Job, message });
+            state.fault = Some(Fault { kind: kind(&error), message });
             session.report(state.report());
             ExitCode::FAILURE
         }
@@ -129,6 +129,11 @@ async fn over(session: &Session) -> ExitCode {
             ExitCode::from(if view.directive == Directive::Fenced { FENCED } else { STOPPED })
         }
     }
+}
+
+// What the system refuses now, such as a file that cannot be seen for a moment, it may grant to the next one.
+fn kind(error: &anyhow::Error) -> FaultKind {
+    if error.chain().any(|cause| cause.is::<std::io::Error>()) { FaultKind::Task } else { FaultKind::Job }
 }
 
 // The trainer and what belongs to it.

@@ -20,6 +20,15 @@ pub enum Error {
     /// A durable write failed.
     #[error("{0}: see that checkpoint.dir has room and can be written to")]
     Write(#[from] tfcoord_fs::Error),
+    /// What was being written is not there any more.
+    #[error(
+        "{} was removed while the checkpoint was being written: see that nobody removes checkpoint.dir while its job runs; the next checkpoint makes it again",
+        path.display()
+    )]
+    Removed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A part of this name is there already: it is of this very attempt of this very server.
     #[error("{} is there already and is not replaced: cut the checkpoint anew, which gives it another name", path.display())]
     Exists {
@@ -79,6 +88,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, met by who writes a checkpoint: what is missing then has been taken away.
+    #[must_use]
+    pub fn of_writing(self) -> Self {
+        match self {
+            Self::Io { path, cause, .. } | Self::Write(tfcoord_fs::Error::Io { path, source: cause, .. })
+                if cause.kind() == ErrorKind::NotFound =>
+            {
+                Self::Removed { path }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io { operation, path, cause }

@@ -55,7 +55,7 @@ impl Files for Threads {
     fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()> {
         let (handle, job, id) = (self.0.clone(), job.clone(), manifest.id);
         let write = move || {
-            let result = tfcoord_checkpoint::commit(Path::new(&dir), &manifest).map_err(|error| error.to_string());
+            let result = tfcoord_checkpoint::commit(Path::new(&dir), &manifest).map_err(|error| error.of_writing().to_string());
             // A leader that has ended looks again when it is there again.
             let _ended = handle.tell_waiting(Request::Saved { job, id, result });
         };
