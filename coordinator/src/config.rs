@@ -1,5 +1,6 @@
 //! What a coordinator is told at its start, checked before anything is bound.
 
+use crate::errand::ERRAND;
 use clap::Parser;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -50,6 +51,9 @@ pub enum Instead {
         /// The launch's directory
         dir: PathBuf,
     },
+    /// Do something with a job's files in HDFS, as a coordinator says it
+    #[command(name = ERRAND, hide = true)]
+    Errand,
 }
 
 /// Where to listen.

@@ -32,6 +32,7 @@ pub use journal::{Denied, Journal, SNAPSHOT_EVERY};
 pub use request::{OpenSession, Request};
 
 use crate::clock::Clock;
+use crate::errand::Errands;
 use crate::outputs::Outputs;
 use crate::state_dir::StateDir;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub state: StateDir,
     /// Where results go.
     pub outputs: Outputs,
+    /// What reaches files in HDFS.
+    pub errands: Errands,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
     /// Of how many jobs that ended the files are kept.

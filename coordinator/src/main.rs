@@ -1,12 +1,14 @@
 //! `tfcoord-coordinator`: see the library. An embedded one says one line on its standard output, `ready ENDPOINT`,
 //! `running ENDPOINT` or `error TEXT`, and closes it; a standing one does the same, for whoever
-//! looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one.
+//! looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one; with `errand`, one that
+//! does something with a job's files in HDFS.
 
 use anyhow::Context;
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 use tfcoord_coordinator::config::{Arguments, Config, Instead};
+use tfcoord_coordinator::errand;
 use tfcoord_coordinator::serve::{Started, asked_to_end, start};
 use tfcoord_launch::local::supervise;
 use tfcoord_telemetry::causes;
@@ -14,15 +16,23 @@ use tfcoord_telemetry::logs::{self, Format, Identity};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Instead::Supervise { dir }) = &arguments.instead {
-        return match supervise(dir) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Its standard error is the task's log.
-                eprintln!("cannot supervise {}: {error}", dir.display());
-                ExitCode::FAILURE
-            }
-        };
+    match &arguments.instead {
+        Some(Instead::Supervise { dir }) => {
+            return match supervise(dir) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    // Its standard error is the task's log.
+                    eprintln!("cannot supervise {}: {error}", dir.display());
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        Some(Instead::Errand) => {
+            // Its standard error is the coordinator's log; without one it says less.
+            let _ = logs::init(Format::Text, &Identity::Coordinator);
+            return errand::run();
+        }
+        None => {}
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tfcoord_coordinator::errand::Errands;
 use tfcoord_coordinator::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
 use tfcoord_coordinator::log::{FileLog, SEGMENT_BYTES};
 use tfcoord_coordinator::outputs::Outputs;
@@ -77,7 +78,15 @@ impl Place {
         let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
         let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY)?;
         let lock = Arc::new(tfcoord_fs::lock(&state.lock())?);
-        let parts = Parts { journal, cluster, outputs: Outputs::new(&state)?, state: state.clone(), lock, ended_jobs_kept: 10 };
+        let parts = Parts {
+            journal,
+            cluster,
+            outputs: Outputs::new(&state)?,
+            errands: Errands::of_this_program(),
+            state: state.clone(),
+            lock,
+            ended_jobs_kept: 10,
+        };
         let mut launches = None;
         let launcher = |on_end| {
             let made = Arc::new(Launches { on_end, listed: Mutex::default(), launched: Mutex::default() });

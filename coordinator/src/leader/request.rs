@@ -161,6 +161,13 @@ pub enum Request {
         /// Why not, if so.
         result: Result<(), String>,
     },
+    /// A job's folders in HDFS are there, or cannot be.
+    Reserved {
+        /// The job.
+        job: JobId,
+        /// Why not, if so.
+        result: Result<(), String>,
+    },
     /// A task has ended: look at the launcher's list.
     TasksChanged,
     /// End; the tasks go on.

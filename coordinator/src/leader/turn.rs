@@ -9,6 +9,7 @@ use super::reconcile::Reconciler;
 use super::release::{self, Releases};
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
+use super::results::remote::Remote;
 use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
@@ -92,10 +93,10 @@ impl Office {
         handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, lock, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, errands, lock, ended_jobs_kept } = parts;
         let now = Instant::now();
         Self {
-            results: Results::new(outputs, &cluster),
+            results: Results::new(outputs, Remote::new(handle.clone(), errands.clone(), state.clone()), &cluster),
             presence: Presence::new(&cluster, now),
             releases: Releases::default(),
             journal,
@@ -104,7 +105,7 @@ impl Office {
             clock,
             lock,
             launcher,
-            saver: Saver::new(Box::new(Threads(handle))),
+            saver: Saver::new(Box::new(Threads { handle, errands })),
             reconciler: Reconciler::default(),
             ended_jobs_kept,
             running: 0,
@@ -206,6 +207,11 @@ impl Office {
                 let command = self.saver.written(job, id, result);
                 self.propose(command);
             }
+            Request::Reserved { job, result } => {
+                let failed = self.results.remote.reserved(job, result);
+                failed.into_iter().for_each(|command| self.propose(command));
+                self.reconcile_at = self.now;
+            }
             Request::TasksChanged => self.reconcile_at = self.now,
             Request::Stop => {}
         }
@@ -256,6 +262,7 @@ impl Office {
                 // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
                 tfcoord_fault::point!("leader.reconcile.due");
+                self.reconciler.held.clone_from(self.results.remote.waiting());
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
                 self.running = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
@@ -327,6 +334,7 @@ impl Office {
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
+        self.results.reserve_remote(&self.cluster);
         tfcoord_fault::point!("leader.effects.due");
         for ((((applied, waiter), loss), (job, incarnation)), noted) in applied.into_iter().zip(waiters).zip(losses).zip(said).zip(notes) {
             // Nobody waits for what follows from a report: said again, it would be as long again.

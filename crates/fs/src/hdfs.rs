@@ -18,6 +18,7 @@ mod tokens;
 mod write;
 
 pub use site::Site;
+pub(crate) use site::root;
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};
 use call::Repeat;

@@ -39,8 +39,8 @@ impl FileSystem for Local {
             if entries.len() == ENTRIES_MAX {
                 return Err(problem("list", at, Problem::TooMany { limit: ENTRIES_MAX }));
             }
-            let unreadable = |name| Problem::Unsupported { detail: format!("the name {name:?}, which is not UTF-8") };
-            let name = entry.file_name().into_string().map_err(|name| problem("list", at, unreadable(name)))?;
+            let name = entry.file_name().into_string();
+            let name = name.map_err(|name| problem("list", at, Problem::Name { name: format!("{name:?}") }))?;
             entries.push(Entry { name, status: status(&metadata) });
         }
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -176,10 +176,15 @@ impl storage::Writer for Writer {
     }
 }
 
-fn status(metadata: &Metadata) -> Status {
+/// What the system says of a file or directory.
+pub fn status(metadata: &Metadata) -> Status {
     let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-    let kind = if metadata.is_dir() { Kind::Directory } else { Kind::File };
-    let length = if metadata.is_dir() { 0 } else { metadata.len() };
+    let kind = match metadata.file_type() {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Directory,
+        _ => Kind::Other,
+    };
+    let length = if kind == Kind::File { metadata.len() } else { 0 };
     Status { kind, length, modified_ns: u64::try_from(nanoseconds).unwrap_or(0) }
 }
 

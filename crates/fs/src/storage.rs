@@ -3,10 +3,12 @@
 //! Every call blocks its thread until it is done or its deadline has passed; none panics. What is written appears
 //! under its name as a whole, or not at all. Nobody reads half a file.
 
+mod copy;
 mod error;
 mod location;
 mod stream;
 
+pub use copy::write_copy;
 pub use error::{Access, Error, Login, Problem};
 pub use location::{Invalid, Location, Remote, Scheme};
 pub use stream::{Pieces, Stream};
@@ -28,14 +30,16 @@ pub enum Kind {
     File,
     /// Names.
     Directory,
+    /// A device, a socket, a pipe.
+    Other,
 }
 
 /// What is known of a file or directory without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// Which of the two.
+    /// Which of them.
     pub kind: Kind,
-    /// In bytes; 0 for a directory.
+    /// In bytes; 0 unless it is a file.
     pub length: u64,
     /// When it was changed last, in nanoseconds since 1970. HDFS counts milliseconds.
     pub modified_ns: u64,

@@ -28,7 +28,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, child};
+pub use command::{PARAMETER_SERVER_PROGRAM, WORKER_PROGRAM, child, passed};
 pub use running::{Running, running};
 pub use supervise::supervise;
 

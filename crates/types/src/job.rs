@@ -146,10 +146,10 @@ pub struct Output {
 }
 
 impl JobFile {
-    /// Makes every relative path absolute, as seen from `base` (an absolute path without trailing slash).
+    /// Makes every relative path absolute, as seen from `base` (an absolute path without trailing slash). Addresses stay as they are.
     pub fn resolve(&mut self, base: &str) {
         let absolute = |path: &mut String| {
-            if !path.starts_with('/') {
+            if !path.starts_with('/') && check::places::scheme(path).is_none() {
                 *path = format!("{base}/{path}");
             }
         };
@@ -159,8 +159,13 @@ impl JobFile {
                 paths.iter_mut().for_each(absolute);
             }
         }
-        absolute(&mut self.output.dir);
-        self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut()).for_each(absolute);
+        let checkpoints = self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut());
+        for dir in std::iter::once(&mut self.output.dir).chain(checkpoints) {
+            if let Some(path) = check::places::path_of(dir) {
+                *dir = path.to_owned();
+            }
+            absolute(dir);
+        }
     }
 
     /// How long its coordinator and tasks wait for each other.

@@ -2,11 +2,11 @@
 //! afterwards is whole, and the next attempt succeeds. Each test runs this very program again with a plan.
 
 use crate::fixture::{everything, id, names, restored, saved};
+use crate::here::{commit, find, list, read, sweep};
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use tfcoord_checkpoint::{commit, find, list, read, sweep};
 
 const DIR: &str = "CHECKPOINT_DIR";
 

@@ -189,7 +189,7 @@ impl Site {
 }
 
 /// The root of the file system that `at` is in.
-pub(super) fn root(at: &Location) -> Location {
+pub(crate) fn root(at: &Location) -> Location {
     std::iter::successors(at.parent(), Location::parent).last().unwrap_or_else(|| at.clone())
 }
 

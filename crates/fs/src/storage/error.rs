@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// An operation that failed: which one, on what, as whom and through whom, why, and what helps.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {location}{}: {problem}: {}", Through(.access.as_deref()), .problem.remedy())]
+#[error("{}: {}", self.what(), .problem.remedy())]
 pub struct Error {
     /// What was tried: `read`, `list`, …
     pub operation: &'static str,
@@ -62,6 +62,12 @@ pub enum Problem {
     /// A directory was expected, here or above.
     #[error("it, or something above it, is no directory")]
     NotADirectory,
+    /// A directory holds a name that no text can hold.
+    #[error("it holds {name}, a name that is not UTF-8")]
+    Name {
+        /// The name, quoted.
+        name: String,
+    },
     /// A directory holds more than is listed.
     #[error("it holds more than {limit} entries")]
     TooMany {
@@ -216,6 +222,12 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         self.problem.is_transient()
     }
+
+    /// Its text without what helps ([`Problem::remedy`]), for whoever shows that in a place of its own.
+    pub fn what(&self) -> String {
+        let Self { operation, location, access, problem } = self;
+        format!("cannot {operation} {location}{}: {problem}", Through(access.as_deref()))
+    }
 }
 
 impl Problem {
@@ -234,6 +246,7 @@ impl Problem {
             Self::Quota { .. } => "remove something, or ask for a larger quota (hdfs dfsadmin -setSpaceQuota or -setQuota)",
             Self::NotAFile => "name a file in it",
             Self::NotADirectory => "name a directory",
+            Self::Name { .. } => "rename it",
             Self::TooMany { .. } => "divide it into several",
             Self::Changed { .. } => "leave data alone while it is used, and start again",
             Self::Elsewhere => "open that file system for it",

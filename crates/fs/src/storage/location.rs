@@ -1,5 +1,6 @@
 //! Where a file or directory is, as users write it.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ pub enum Location {
     Remote(Remote),
 }
 
-/// A place in HDFS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place in HDFS. Places are in the order of their paths' names, as paths of this machine are: `a/z` before `a.b`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Remote {
     scheme: Scheme,
     authority: String,
@@ -161,6 +162,19 @@ impl Remote {
     /// From the root on: begins with a slash.
     pub fn path(&self) -> &str {
         &self.path
+    }
+}
+
+impl Ord for Remote {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let named = (self.scheme, &self.authority).cmp(&(other.scheme, &other.authority));
+        named.then_with(|| self.path.split('/').cmp(other.path.split('/')))
+    }
+}
+
+impl PartialOrd for Remote {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -19,6 +19,8 @@ const SUPERVISOR_NAME: &str = "tfcoord-supervisor";
 /// Variables that tasks need: where programs and libraries lie, how to speak to people, where to put temporary files.
 const PASSED: [&str; 10] =
     ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+/// Where the site of Hadoop is configured, and as whom its files are reached: names of files, no secrets.
+const HADOOP: [&str; 4] = ["HADOOP_CONF_DIR", "HADOOP_TOKEN_FILE_LOCATION", "HADOOP_USER_NAME", "KRB5_CONFIG"];
 /// Settings of tfcoord are passed too, but for those of the coordinator and of its clients.
 const PREFIX: &str = "TFCOORD_";
 /// Where a process serves its metrics.
@@ -33,7 +35,7 @@ fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
 /// Whether a variable of the coordinator's environment is given to its children.
 pub(super) fn passes(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    PASSED.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
+    PASSED.contains(&name) || HADOOP.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
 }
 
 /// A command that runs the program `name` with nothing on its standard input, and of the environment only what
@@ -43,7 +45,7 @@ pub(super) fn passes(name: &OsStr) -> bool {
 /// [`Error::NoProgram`] if it is not there.
 pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
     let mut command = Command::new(program(bin_dir, name)?);
-    command.stdin(Stdio::null()).env_clear().envs(environment());
+    command.stdin(Stdio::null()).env_clear().envs(passed());
     Ok(command)
 }
 
@@ -51,7 +53,7 @@ pub fn child(bin_dir: &Path, name: &str) -> Result<Command, Error> {
 pub(super) fn supervisor(config: &Config, dir: &Path) -> Command {
     let (program, arguments) = config.supervisor.split_first().expect("a supervisor has a program");
     let mut command = Command::new(program);
-    command.arg0(SUPERVISOR_NAME).args(arguments).arg(dir).env_clear().envs(environment());
+    command.arg0(SUPERVISOR_NAME).args(arguments).arg(dir).env_clear().envs(passed());
     command
 }
 
@@ -91,7 +93,8 @@ fn any_port(address: &OsStr) -> OsString {
     text.map_or_else(|| address.to_owned(), |(host, _)| format!("{host}:0").into())
 }
 
-fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+/// What of this process's environment its children may see: no secrets.
+pub fn passed() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| passes(name)).map(|(name, value)| {
         let value = if name == METRICS { any_port(&value) } else { value };
         (name, value)

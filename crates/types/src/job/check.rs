@@ -1,7 +1,7 @@
 //! What can be wrong with a job file that is well-formed.
 
 mod graph;
-mod places;
+pub(super) mod places;
 
 use super::shape::Fault;
 use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};

@@ -65,6 +65,18 @@ fn names_are_joined_and_taken_apart() {
     assert_eq!(above, ["hdfs://nn/a/b", "hdfs://nn/a", "hdfs://nn/"]);
 }
 
+#[test]
+fn the_order_is_that_of_this_machines_paths() {
+    let names = ["d.csv", "d/b.csv", "c.csv", "d/a.csv", "d-1/x"];
+    let sorted = |root: &str| {
+        let mut places: Vec<Location> = names.iter().map(|name| Location::parse(root, None).unwrap().join(name)).collect();
+        places.sort();
+        places.iter().map(|place| place.to_string()[root.len()..].trim_start_matches('/').to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sorted("/data"), ["c.csv", "d/a.csv", "d/b.csv", "d-1/x", "d.csv"]);
+    assert_eq!(sorted("hdfs://nn/data"), sorted("/data"));
+}
+
 proptest! {
     #[test]
     fn nothing_panics_and_what_is_shown_is_read_again(text in "(hdfs://|viewfs://|file://|)[a-z:/.]{0,20}") {
