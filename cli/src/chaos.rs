@@ -10,6 +10,8 @@ use tfcoord_types::draw::Stream;
 
 /// The shortest time between two strikes of one kind.
 const EVERY_MIN: Duration = Duration::from_millis(100);
+/// The same for a coordinator: each life of it is long enough to read its log and hear of all tasks, or no job would get on.
+const COORDINATOR_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// What is to happen: `kill=worker/10s,stop=any/20s,seed=7,for=60s`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +125,12 @@ impl Fault {
             _ => return Err(format!("{whom:?} is no role: expected worker, ps, coordinator or any")),
         };
         let every = duration(every)?;
+        if whom == Whom::Coordinator && every < COORDINATOR_EVERY_MIN {
+            let least = COORDINATOR_EVERY_MIN.as_millis();
+            return Err(format!(
+                "{text}: expected at least {least} ms: one that is gone sooner has not got to its jobs, and none would end"
+            ));
+        }
         if every < EVERY_MIN {
             return Err(format!("{text}: expected at least {} ms", EVERY_MIN.as_millis()));
         }
@@ -173,6 +181,8 @@ mod tests {
         check("kill=boss/1s", "\"boss\" is no role: expected worker, ps, coordinator or any");
         check("kill=worker/10", "\"10\" is no time: expected such as 10s");
         check("kill=worker/99ms", "at least 100 ms");
+        check("kill=coordinator/999ms", "coordinator/999ms: expected at least 1000 ms: one that is gone sooner");
+        check("stop=coordinator/100ms", "at least 1000 ms");
         check("kill=worker/1e300m", "is no time");
         check("kill=worker/-1s", "is no time");
         check("kill=ps/1s,seed=x", "seed=x: expected a whole number");

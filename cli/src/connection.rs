@@ -3,13 +3,14 @@
 //! Every call to the coordinator may be repeated: reading changes nothing, a cancelled job stays cancelled, and a
 //! submission carries its request id. So what got lost is said again, until it was answered or patience is over.
 //! An embedded coordinator that is not there is started; one that was started and does not answer either, after a while
-//! again. Jobs outlive it: it goes on from its log.
+//! again, and one that could not be started for what may pass, such as a full disk, until patience is over. Jobs outlive it:
+//! it goes on from its log.
 
 use crate::failure::{Failure, is_lost};
 use crate::place::{Client, Place};
 use crate::start::{self, Started};
 use std::time::{Duration, Instant};
-use tfcoord_client::Backoff;
+use tfcoord_client::{Backoff, Pulse};
 use tonic::{Response, Status};
 
 /// The wait before the second attempt, and the longest one.
@@ -24,8 +25,6 @@ pub struct Connection {
     patience: Duration,
     client: Option<Client>,
     trouble: Option<Trouble>,
-    // Whether there was one to connect to, and one that answered.
-    was_there: bool,
     had_answers: bool,
     restarted: bool,
 }
@@ -33,6 +32,7 @@ pub struct Connection {
 // Since the last answer.
 struct Trouble {
     since: Instant,
+    silent: bool,
     backoff: Backoff,
     started: Option<Instant>,
 }
@@ -40,7 +40,7 @@ struct Trouble {
 impl Connection {
     /// A connection to `place`; an attempt that fails is repeated for as long as `patience`.
     pub fn new(place: Place, patience: Duration) -> Self {
-        Self { place, patience, client: None, trouble: None, was_there: false, had_answers: false, restarted: false }
+        Self { place, patience, client: None, trouble: None, had_answers: false, restarted: false }
     }
 
     /// A connected client.
@@ -52,8 +52,8 @@ impl Connection {
             if let Some(client) = &self.client {
                 return Ok(client.clone());
             }
-            match self.place.connect().await {
-                Ok(client) => (self.client, self.was_there) = (Some(client), true),
+            match self.place.connect(self.patience).await {
+                Ok(client) => self.client = Some(client),
                 Err(Ok(why)) => self.nobody(&why).await?,
                 Err(Err(failure)) => return Err(failure),
             }
@@ -97,7 +97,12 @@ impl Connection {
             return Err(status.into());
         }
         self.client = None;
-        self.pause(status.message()).await
+        // It can be connected to, and is lost again: it does not answer, and did not for a while before that was seen.
+        let silence = Pulse::of(self.patience).silence();
+        if let Some(trouble) = self.trouble.as_mut().filter(|trouble| !trouble.silent) {
+            (trouble.since, trouble.silent) = (trouble.since.checked_sub(silence).unwrap_or(trouble.since), true);
+        }
+        self.pause(self.place.unreachable(status.message())).await
     }
 
     async fn nobody(&mut self, why: &str) -> Result<(), Failure> {
@@ -107,24 +112,23 @@ impl Connection {
                 trouble.started = Some(Instant::now());
                 match start::embedded(state_dir).await? {
                     Started::Serves => self.restarted = self.had_answers,
-                    // It was well before: whatever has killed it may not do so again.
-                    Started::Wordless(failure) if self.was_there => {
+                    Started::NotNow(failure) => {
                         trouble.started = None;
-                        return self.pause(&failure.message).await;
+                        return self.pause(failure).await;
                     }
-                    Started::Wordless(failure) => return Err(failure),
                 }
                 Ok(())
             }
-            _ => self.pause(why).await,
+            _ => self.pause(self.place.unreachable(why)).await,
         }
     }
 
-    async fn pause(&mut self, why: &str) -> Result<(), Failure> {
+    // Until the next attempt, or, where there is none any more, `last`.
+    async fn pause(&mut self, last: Failure) -> Result<(), Failure> {
         let trouble = self.trouble.get_or_insert_with(Trouble::begin);
         let wait = trouble.backoff.next_wait();
         if trouble.since.elapsed() + wait > self.patience {
-            return Err(self.place.unreachable(why));
+            return Err(last);
         }
         tokio::time::sleep(wait).await;
         Ok(())
@@ -133,6 +137,6 @@ impl Connection {
 
 impl Trouble {
     fn begin() -> Self {
-        Self { since: Instant::now(), backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: None }
+        Self { since: Instant::now(), silent: false, backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: None }
     }
 }

@@ -96,6 +96,13 @@ pub enum Event {
         /// Which one, and why.
         reason: String,
     },
+    /// Something is wrong with its access to HDFS; it goes on.
+    HdfsTrouble {
+        /// Its id.
+        job: String,
+        /// What, why, and what to do.
+        reason: String,
+    },
     /// The embedded coordinator was gone; this client has started it again, and the job has gone on meanwhile.
     CoordinatorRestarted {
         /// Its id.
@@ -145,6 +152,7 @@ pub struct Tracker {
     // Attempt, restarts, and whether it is gone.
     tasks: BTreeMap<String, (u32, u32, bool)>,
     workers: u32,
+    hdfs: String,
 }
 
 impl Tracker {
@@ -161,6 +169,11 @@ impl Tracker {
         self.see_tasks(job, &mut events);
         self.see_checkpoints(job, &mut events);
         self.see_evaluations(job, &mut events);
+        let before = std::mem::replace(&mut self.hdfs, job.hdfs.clone());
+        // How it goes on is for the status: each try has words of its own.
+        if before.is_empty() && !job.hdfs.is_empty() {
+            events.push(Event::HdfsTrouble { job: job.id.clone(), reason: job.hdfs.clone() });
+        }
         let waits_otherwise = job.state == State::Pending && self.reason != job.reason;
         if self.state != Some(job.state) || waits_otherwise {
             events.extend(changed(job));

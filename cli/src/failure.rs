@@ -27,6 +27,8 @@ pub enum Code {
     Interrupted = 130,
     /// Nobody reads the output any more: as if ended by SIGPIPE.
     Pipe = 141,
+    /// Asked to end, after what must not be left behind was put right: as if ended by SIGTERM.
+    Terminated = 143,
 }
 
 impl From<Code> for ExitCode {

@@ -41,6 +41,9 @@ pub struct Job {
     pub outputs: Option<Outputs>,
     /// What its parameters may go back to; once it has started.
     pub checkpoints: Option<Checkpoints>,
+    /// What is wrong with its access to HDFS; absent where nothing is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hdfs: String,
     /// The job file as admitted.
     pub job_file: Option<serde_json::Value>,
 }
@@ -253,6 +256,7 @@ impl From<v1::Job> for Job {
             classes: job.classes,
             outputs: job.outputs.map(Into::into),
             checkpoints: job.checkpoints.map(Into::into),
+            hdfs: job.hdfs,
             job_file: serde_json::from_str(&job.job_file).ok(),
         }
     }

@@ -18,6 +18,7 @@ mod place;
 mod sample;
 mod say;
 mod show;
+mod site;
 mod start;
 mod verb;
 

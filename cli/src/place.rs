@@ -4,7 +4,7 @@ use crate::failure::{Code, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tfcoord_client::{Bearer, Endpoint};
+use tfcoord_client::{Bearer, Endpoint, Pulse};
 use tfcoord_proto::CONTROL_MESSAGE_BYTES_MAX;
 use tfcoord_proto::v1::coordinator_client::CoordinatorClient;
 use tonic::service::interceptor::InterceptedService;
@@ -87,16 +87,17 @@ impl Environment {
 }
 
 impl Place {
-    /// A client that is connected now.
+    /// A client that is connected now, for who waits so long for a coordinator.
     ///
     /// # Errors
     /// `Err(Ok(why))`: nobody answers there. `Err(Err(failure))`: it makes no sense to try again.
-    pub async fn connect(&self) -> Result<Client, Result<String, Failure>> {
+    pub async fn connect(&self, patience: Duration) -> Result<Client, Result<String, Failure>> {
         let (endpoint, token_file) = match self {
             Place::Standing { endpoint, token_file } => (endpoint.clone(), token_file.clone()),
             Place::Embedded { state_dir } => (endpoint_of(state_dir).map_err(Ok)?, state_dir.join("token")),
         };
-        let channel = endpoint.connect(CONNECT_WITHIN).await.map_err(|error| Ok(error.to_string()))?;
+        let channel =
+            endpoint.connect_with(CONNECT_WITHIN.min(patience), Pulse::of(patience)).await.map_err(|error| Ok(error.to_string()))?;
         let bearer = Bearer::from_file(&token_file).map_err(|error| Err(Failure::new(Code::Authentication, error.to_string())))?;
         Ok(CoordinatorClient::with_interceptor(channel, bearer).max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX))
     }

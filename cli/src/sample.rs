@@ -33,6 +33,7 @@ pub fn job(state: State) -> Job {
         classes: vec!["cat".into(), "dog".into()],
         outputs: None,
         checkpoints: None,
+        hdfs: String::new(),
         job_file: None,
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! `tfcoord-coordinator --embedded --state-dir DIR` with nothing on its standard input, its standard error
 //! appended to `coordinator.log`. It makes a session of its own, prints one line on its standard output and closes
-//! it: `ready ENDPOINT`, or `running ENDPOINT` if another one serves the directory already, or `error TEXT`.
+//! it: `ready ENDPOINT`, or `running ENDPOINT` if another one serves the directory already, or `error TEXT`, or
+//! `not-now TEXT` where the next one may fare better.
 //! It outlives this client.
 
 use crate::failure::{Code, Failure};
 use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -42,28 +44,38 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
 pub enum Started {
     /// A coordinator serves.
     Serves,
-    /// It ended before it had said anything, as if it was killed: what to say where that is the end.
-    Wordless(Failure),
+    /// It did not start, and the next one may: it was killed, or its disk was full. What to say where that is the end.
+    NotNow(Failure),
 }
 
 /// Starts the coordinator of `state_dir` and waits until it answers.
 ///
 /// # Errors
-/// What it said.
+/// Why not, where another one would not start either.
 pub async fn embedded(state_dir: &Path) -> Result<Started, Failure> {
-    let program = program("tfcoord-coordinator").map_err(|failure| Failure { code: Code::Unreachable, ..failure })?;
+    let program = program("tfcoord-coordinator")?;
     let log = state_dir.join("coordinator.log");
-    let without_log = |what: &str| Failure::new(Code::Unreachable, format!("the embedded coordinator did not start: {what}"));
+    let without_log = |what: &str| Failure::new(Code::Engine, format!("the embedded coordinator did not start: {what}"));
     let no_place = |path: &Path, error: std::io::Error| {
         let failure = without_log(&format!("{}: {error}", path.display()));
-        failure.help("its state needs a directory that you may write to; TFCOORD_STATE_DIR names another one")
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Ok(Started::NotNow(failure.help("make room there, or let TFCOORD_STATE_DIR name another directory")))
+            }
+            _ => Err(failure.help("its state needs a directory that you may write to; TFCOORD_STATE_DIR names another one")),
+        }
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|error| no_place(state_dir, error))?;
+    if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(state_dir) {
+        return no_place(state_dir, error);
+    }
     if log.metadata().is_ok_and(|log| log.len() > LOG_BYTES_MAX) {
         // Where it cannot be put aside it goes on growing: no reason not to start.
         let _ = std::fs::rename(&log, state_dir.join("coordinator.log.1"));
     }
-    let stderr = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| no_place(&log, error))?;
+    let stderr = match OpenOptions::new().create(true).append(true).mode(0o600).open(&log) {
+        Ok(stderr) => stderr,
+        Err(error) => return no_place(&log, error),
+    };
     let failed = |what: &str| without_log(what).help(format_args!("its log is {}", log.display()));
     let mut child = Command::new(&program)
         .args(["--embedded", "--state-dir"])
@@ -80,7 +92,8 @@ pub async fn embedded(state_dir: &Path) -> Result<Started, Failure> {
     match line.split_once(' ') {
         Some(("ready" | "running", _)) => Ok(Started::Serves),
         Some(("error", text)) => Err(failed(text)),
-        _ if line.is_empty() => Ok(Started::Wordless(failed("it ended without a word"))),
+        Some(("not-now", text)) => Ok(Started::NotNow(failed(text))),
+        _ if line.is_empty() => Ok(Started::NotNow(failed("it ended without a word, as if it was killed"))),
         _ => Err(failed(&format!("it said {line:?}"))),
     }
 }

@@ -1,6 +1,7 @@
 //! What a coordinator is told at its start, checked before anything is bound.
 
 use crate::errand::ERRAND;
+use crate::tokens::Action;
 use clap::Parser;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct Arguments {
 
 /// The name of [`Instead::Supervise`].
 pub const SUPERVISE: &str = "supervise";
+/// The name of [`Instead::Tokens`].
+pub const TOKENS: &str = "tokens";
 
 /// What the program does beside a coordinator.
 #[derive(Debug, clap::Subcommand)]
@@ -54,6 +57,14 @@ pub enum Instead {
     /// Do something with a job's files in HDFS, as a coordinator says it
     #[command(name = ERRAND, hide = true)]
     Errand,
+    /// Do one step with a job's HDFS tokens, as a coordinator starts it
+    #[command(name = TOKENS, hide = true)]
+    Tokens {
+        /// What to do
+        action: Action,
+        /// The folder with the job's site
+        dir: PathBuf,
+    },
 }
 
 /// Where to listen.

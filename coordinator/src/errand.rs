@@ -14,6 +14,7 @@ mod child;
 pub use child::run;
 
 use crate::leader::saver::Leftovers;
+use crate::state_dir::StateDir;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,7 +22,9 @@ use std::process::{Command, Stdio};
 use tfcoord_checkpoint::Manifest;
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_fs::storage::Location;
+use tfcoord_launch::Hadoop;
 use tfcoord_launch::local::passed;
+use tfcoord_types::id::JobId;
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::ManifestSummary;
 
@@ -80,42 +83,45 @@ enum Answer {
 #[derive(Debug, Clone)]
 pub struct Errands {
     program: PathBuf,
+    state: StateDir,
 }
 
 impl Errands {
-    /// Of this very program, even if another one has taken its place.
-    pub fn of_this_program() -> Self {
-        Self { program: "/proc/self/exe".into() }
+    /// By this very program, even if another one has taken its place; for jobs whose sites are in `state`.
+    pub fn of_this_program(state: &StateDir) -> Self {
+        Self { program: "/proc/self/exe".into(), state: state.clone() }
     }
 
-    /// Waits until it is done.
+    /// Waits until it is done, with the rights of the job.
     ///
     /// # Errors
     /// Why it is not: place, cause and remedy.
-    pub fn run(&self, errand: &Errand) -> Result<(), String> {
-        match self.send(errand)? {
+    pub fn run(&self, job: &JobId, errand: &Errand) -> Result<(), String> {
+        let hadoop = self.state.hadoop(job).hadoop().map_err(|error| error.to_string())?;
+        match self.send(hadoop.as_ref(), errand)? {
             Answer::Failed(problem) => Err(problem),
             Answer::Done | Answer::Found(_) => Ok(()),
         }
     }
 
-    /// Waits for what was found.
+    /// Waits for what was found, with the rights of a job that is to be.
     ///
     /// # Errors
     /// Why nothing was: place, cause and remedy.
-    pub fn find(&self, file: JobFile, summary: ManifestSummary) -> Result<Resume, String> {
-        match self.send(&Errand::Find { file: Box::new(file), summary })? {
+    pub fn find(&self, hadoop: Option<&Hadoop>, file: JobFile, summary: ManifestSummary) -> Result<Resume, String> {
+        match self.send(hadoop, &Errand::Find { file: Box::new(file), summary })? {
             Answer::Found(resume) => Ok(resume),
             Answer::Failed(problem) => Err(problem),
             Answer::Done => Err("it was answered with nothing".to_owned()),
         }
     }
 
-    fn send(&self, errand: &Errand) -> Result<Answer, String> {
+    fn send(&self, hadoop: Option<&Hadoop>, errand: &Errand) -> Result<Answer, String> {
         let broken =
             |error: &dyn std::fmt::Display| format!("the process that reaches HDFS broke: {error}\n  help: see the coordinator's log");
         let mut command = Command::new(&self.program);
         command.arg(ERRAND).env_clear().envs(passed()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        hadoop.into_iter().for_each(|hadoop| hadoop.tell(&mut command));
         let mut child = command.spawn().map_err(|error| broken(&error))?;
         let text = serde_json::to_vec(errand).map_err(|error| broken(&error))?;
         // All of it is read before anything is said. What it could not read it says itself.

@@ -35,6 +35,7 @@ use crate::clock::Clock;
 use crate::errand::Errands;
 use crate::outputs::Outputs;
 use crate::state_dir::StateDir;
+use crate::tokens::Keeper;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub errands: Errands,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
+    /// Keeps the tokens of jobs on HDFS.
+    pub keeper: Keeper,
     /// Of how many jobs that ended the files are kept.
     pub ended_jobs_kept: usize,
 }

@@ -124,6 +124,14 @@ pub enum Error {
         /// The entry that should have come.
         expected: u64,
     },
+    /// There is no log where there was one.
+    #[error(
+        "{dir} has no log, but this state directory had one: what it said is not known any more; put it back from a backup, or move the state directory away to begin anew"
+    )]
+    Gone {
+        /// Where it lay.
+        dir: PathBuf,
+    },
     /// Another version's file.
     #[error("{path} has format {found}, but this coordinator reads {expected}: start the version that wrote it")]
     Version {

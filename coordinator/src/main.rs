@@ -1,15 +1,16 @@
 //! `tfcoord-coordinator`: see the library. An embedded one says one line on its standard output, `ready ENDPOINT`,
-//! `running ENDPOINT` or `error TEXT`, and closes it; a standing one does the same, for whoever
-//! looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one; with `errand`, one that
-//! does something with a job's files in HDFS.
+//! `running ENDPOINT`, `error TEXT`, or `not-now TEXT` for an error that may pass, and closes it; a standing one does the
+//! same, for whoever looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one;
+//! with `tokens` the one that logs in where files are in HDFS, with `errand` one that does something with them.
 
 use anyhow::Context;
 use clap::Parser;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use tfcoord_coordinator::config::{Arguments, Config, Instead};
 use tfcoord_coordinator::errand;
 use tfcoord_coordinator::serve::{Started, asked_to_end, start};
+use tfcoord_coordinator::tokens;
 use tfcoord_launch::local::supervise;
 use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
@@ -32,18 +33,33 @@ fn main() -> ExitCode {
             let _ = logs::init(Format::Text, &Identity::Coordinator);
             return errand::run();
         }
+        Some(Instead::Tokens { action, dir }) => return tokens::run(*action, dir),
         None => {}
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let error = causes::said(error.as_ref());
-            tracing::error!("{error}");
+            let passing = passing(&error);
+            let remedy = passing.filter(|remedy| !remedy.is_empty()).map(|remedy| format!(": {remedy}")).unwrap_or_default();
+            let text = causes::said(error.as_ref()) + &remedy;
+            tracing::error!("{text}");
             // Nobody hears it once the line was said.
-            say(&format!("error {}", error.replace('\n', "; ")));
+            say(&format!("{} {}", if passing.is_some() { "not-now" } else { "error" }, text.replace('\n', "; ")));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What to do about an error that may not be met again a moment later; nothing where it would be, empty where it says so.
+fn passing(error: &anyhow::Error) -> Option<&'static str> {
+    let of_system = |kind: ErrorKind| match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room there, or let TFCOORD_STATE_DIR name another directory"),
+        ErrorKind::OutOfMemory | ErrorKind::WouldBlock | ErrorKind::Interrupted => Some("see what this machine has no more of"),
+        _ => None,
+    };
+    let io = |cause: &(dyn std::error::Error + 'static)| of_system(cause.downcast_ref::<std::io::Error>()?.kind());
+    let locked = matches!(error.downcast_ref(), Some(tfcoord_fs::Error::Locked { .. }));
+    if locked { Some("") } else { error.chain().find_map(io) }
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use tfcoord_launch::Hadoop;
 use tfcoord_launch::local::{WORKER_PROGRAM, child};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::manifest::{Manifest, ManifestSummary};
@@ -77,11 +78,11 @@ impl Preparer {
         Self { bin_dir: bin_dir.to_owned(), state: state.clone(), slots: Semaphore::new(AT_ONCE), timeout: TIMEOUT }
     }
 
-    /// Looks at the job's data; the manifest is kept, durably, when this returns.
+    /// Looks at the job's data, on the site `hadoop` where some are in HDFS; the manifest is kept, durably, when this returns.
     ///
     /// # Errors
     /// As [`Error`] says.
-    pub async fn prepare(&self, file: &JobFile) -> Result<ManifestSummary, Error> {
+    pub async fn prepare(&self, file: &JobFile, hadoop: Option<&Hadoop>) -> Result<ManifestSummary, Error> {
         let _slot = self.slots.acquire().await.expect("nobody closes it");
         let internal = |what: &str, error: &dyn std::fmt::Display| Error::Internal(format!("{what}: {error}"));
         let dir = tempfile::Builder::new().prefix("prepare-").tempdir_in(self.state.scratch());
@@ -90,6 +91,7 @@ impl Preparer {
         let json = serde_json::to_vec(file).expect("a job file is plain data");
         std::fs::write(&job, json).map_err(|e| unkept("cannot write its job file", &e))?;
         let mut command = child(&self.bin_dir, WORKER_PROGRAM)?;
+        hadoop.iter().for_each(|hadoop| hadoop.tell(&mut command));
         command.arg("prepare").arg("--job-file").arg(&job).arg("--scratch").arg(self.state.scratch()).arg("--out").arg(&out);
         run(command.into(), self.timeout).await?;
         let length = std::fs::metadata(&out).map_err(|e| internal("it left no result", &e))?.len();

@@ -1,18 +1,19 @@
 //! `submit --resume`: the checkpoints that an earlier submission of a job has left, found without any log.
 //!
 //! Each job has a folder of its own; that of the same name whose newest checkpoint was written last is the one to go on
-//! from. What is damaged there is passed over, said aloud; what does not fit the job file is an error.
+//! from. What is damaged is passed over, said aloud: for an older one of that job, or of a job before. What does not fit the job
+//! file is an error.
 
 use serde_json::json;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Directory, Manifest, Origin, find as find_in};
+use tfcoord_checkpoint::{Directory, Manifest, Origin, find as find_in, verify};
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_fs::FileSystems;
 use tfcoord_fs::storage::Location;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
-use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Sync};
+use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Schedule, Sync, Train};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::shard::Shards;
@@ -60,40 +61,57 @@ pub fn find(systems: &FileSystems, file: &JobFile, summary: &ManifestSummary) ->
     let jobs =
         folders(systems, root, &file.name, &mut passed_over).into_iter().map(|dir| if inside.is_empty() { dir } else { dir.join(inside) });
     let found = jobs.filter_map(|dir| Some((whole(systems, &dir, &mut passed_over)?, dir))).collect();
-    let resume = choose(file, summary, found, &passed_over)?;
+    let verify = |dir: &Path, manifest: &Manifest| {
+        let whole = directory(systems, dir).and_then(|dir| verify(&dir, manifest));
+        whole.map_err(|error| error.to_string())
+    };
+    let resume = choose(file, summary, found, passed_over, verify)?;
     // Whoever wrote a manifest may have been killed before its name was durable, and from here on it is relied upon.
     resume.checkpoints.last().map_or(Ok(()), |newest| synced(Path::new(&newest.dir)))?;
     Ok(resume)
 }
 
 /// Chooses among what was found: of each directory the whole checkpoints, the newest first. `passed_over` says what else lies
-/// there, and why it cannot be used.
+/// there, and why it cannot be used; `verify`, whether what is to be gone on from can be read. Older ones, which are gone back
+/// to where that one is lost, are not looked at.
 ///
 /// # Errors
 /// As [`Error`] says.
 pub fn choose(
     file: &JobFile,
     summary: &ManifestSummary,
-    found: Vec<(Vec<Manifest>, PathBuf)>,
-    passed_over: &[String],
+    mut found: Vec<(Vec<Manifest>, PathBuf)>,
+    mut passed_over: Vec<String>,
+    mut verify: impl FnMut(&Path, &Manifest) -> Result<(), String>,
 ) -> Result<Resume, Error> {
-    let (root, _) = root(file);
-    let found = found.into_iter().filter_map(|(manifests, dir)| Some((usable(manifests)?, dir)));
-    let newest = found.max_by_key(|(manifests, _)| manifests.last().map(|manifest| manifest.saved_at_ms));
-    let passed_over = if passed_over.is_empty() { String::new() } else { format!("; passed over: {}", passed_over.join("; ")) };
-    let Some((manifests, dir)) = newest else {
-        return Err(Error::None { name: file.name.clone(), dir: root.to_owned(), passed_over });
-    };
-    let newest = manifests.last().expect("one is usable");
-    let unfit = difference(file, summary, newest).or_else(|| manifests.iter().filter(|m| is_within(m)).find_map(|m| moved(file, m)));
-    if let Some((path, problem)) = unfit {
-        return Err(Error::Unfit { path, id: newest.id.to_string(), job: newest.job.clone(), problem });
+    loop {
+        let usable = (0..).zip(&found).filter_map(|(place, (manifests, dir))| Some((place, usable(manifests)?, dir)));
+        let newest = usable.max_by_key(|(_, manifests, _)| manifests.last().map(|manifest| manifest.saved_at_ms));
+        let Some((place, manifests, dir)) = newest else {
+            let (name, (dir, _)) = (file.name.clone(), root(file));
+            let passed_over = if passed_over.is_empty() { String::new() } else { format!("; passed over: {}", passed_over.join("; ")) };
+            return Err(Error::None { name, dir: dir.to_owned(), passed_over });
+        };
+        let newest = *manifests.last().expect("one is usable");
+        let within = || manifests.iter().filter(|manifest| is_within(manifest));
+        if let Some((path, problem)) = difference(file, summary, newest).or_else(|| within().find_map(|manifest| moved(file, manifest))) {
+            return Err(Error::Unfit { path, id: newest.id.to_string(), job: newest.job.clone(), problem });
+        }
+        if let Err(problem) = verify(dir, newest) {
+            let id = newest.id;
+            passed_over.push(problem);
+            found[place].0.retain(|manifest| manifest.id != id);
+            continue;
+        }
+        let (dir, chunk_elements) = (dir.to_string_lossy().into_owned(), within().next().map(|_| newest.chunk_elements));
+        return Ok(Resume {
+            checkpoints: manifests.iter().map(|manifest| Checkpoint { id: manifest.id, dir: dir.clone() }).collect(),
+            evaluations: newest.evaluations.clone(),
+            passed_over: passed_over.join("; "),
+            chunk_elements,
+            from_seed: from_seed(file, newest),
+        });
     }
-    let dir = dir.to_string_lossy().into_owned();
-    let checkpoints = manifests.iter().map(|manifest| Checkpoint { id: manifest.id, dir: dir.clone() }).collect();
-    let passed_over = passed_over.trim_start_matches("; ").to_owned();
-    let chunk_elements = manifests.iter().any(is_within).then_some(newest.chunk_elements);
-    Ok(Resume { checkpoints, evaluations: newest.evaluations.clone(), passed_over, chunk_elements })
 }
 
 // Where jobs of this file have a folder each, and where in it their checkpoints are.
@@ -127,29 +145,39 @@ fn synced(dir: &Path) -> Result<(), tfcoord_fs::Error> {
     if matches!(location(dir), Some(Location::Remote(_))) { Ok(()) } else { tfcoord_fs::sync_directory(dir) }
 }
 
+fn directory(systems: &FileSystems, dir: &Path) -> Result<Directory, tfcoord_checkpoint::Error> {
+    match location(dir) {
+        Some(at @ Location::Remote(_)) => Ok(Directory::new(systems.get(&at)?, at)),
+        _ => Ok(dir.into()),
+    }
+}
+
 fn location(dir: &Path) -> Option<Location> {
     Location::parse(dir.to_str()?, None).ok()
 }
 
 // Checkpoints with all their parts, the newest first; nothing where there is no directory.
 fn whole(systems: &FileSystems, dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
-    let dir = match location(dir) {
-        Some(at @ Location::Remote(_)) => Directory::new(systems.get(&at).ok()?, at),
-        _ => dir.into(),
-    };
+    let dir = directory(systems, dir).ok()?;
     let found = find_in(&dir).ok()?;
     passed_over.extend(found.passed_over.into_iter().map(|(_, error)| error.to_string()));
     Some(found.whole)
 }
 
 // Those that one could begin from, the oldest first; nothing where there are none.
-fn usable(mut manifests: Vec<Manifest>) -> Option<Vec<Manifest>> {
-    manifests.reverse();
+fn usable(manifests: &[Manifest]) -> Option<Vec<&Manifest>> {
     // Those of another plan than the newest one are of another training.
     let plan = |manifest: &Manifest| TrainPlan { epochs: 1, ..manifest.plan };
-    let newest = manifests.last().map(plan)?;
-    manifests.retain(|manifest| plan(manifest) == newest);
-    Some(manifests)
+    let newest = manifests.first().map(plan)?;
+    Some(manifests.iter().rev().filter(|manifest| plan(manifest) == newest).collect())
+}
+
+// Whether the seed and the job file make just these parameters.
+fn from_seed(file: &JobFile, manifest: &Manifest) -> bool {
+    let ends_with_the_plan = matches!(file.train.schedule, Schedule::Cosine { steps: None, .. });
+    let same = Train { epochs: file.train.epochs, ..manifest.train.clone() } == file.train;
+    let since = manifest.origin.as_ref().is_some_and(|origin| origin.from_seed);
+    since && same && (manifest.plan.epochs == file.train.epochs || !ends_with_the_plan)
 }
 
 // Whether it was cut within an epoch outside of `bsp`: what counts is said by chunk and shard then.
@@ -252,3 +280,6 @@ fn another_model(was: &Model, is: &Model) -> Option<(&'static str, String)> {
             Some((path, format!("of layer {at}, counted from 0: {problem}")))
         })
 }
+
+#[cfg(test)]
+mod tests;

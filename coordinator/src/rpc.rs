@@ -16,6 +16,7 @@ use crate::errand::Errands;
 use crate::leader::Handle;
 use crate::prepare::Preparer;
 use crate::state_dir::StateDir;
+use crate::tokens::{Caller, Keeper};
 use incoming::Connection;
 use std::future::Future;
 use std::sync::Arc;
@@ -51,6 +52,10 @@ pub struct Services {
     pub state: StateDir,
     /// The client's token.
     pub token: Bearer,
+    /// Gets tokens for jobs on HDFS.
+    pub tokens: Caller,
+    /// Keeps them.
+    pub keeper: Keeper,
     /// Of how many jobs that ended the files are kept, for those who ask in vain.
     pub ended_jobs_kept: usize,
 }

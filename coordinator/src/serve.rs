@@ -6,15 +6,17 @@
 //! themselves. One whose state directory was removed under it ends too, with its tasks, which nobody could find again, and
 //! leaves alone what is there in its place: that may be another one's.
 
-use crate::config::{Config, Listen, SUPERVISE};
+use crate::config::{Config, Listen, SUPERVISE, TOKENS};
 use crate::errand::Errands;
 use crate::leader::{self, Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
-use crate::log::{FileLog, SEGMENT_BYTES};
+use crate::log::{self, FileLog, SEGMENT_BYTES};
 use crate::outputs::Outputs;
 use crate::prepare::Preparer;
 use crate::rpc::incoming::{self, Listener};
 use crate::rpc::{self, Services};
+use crate::site;
 use crate::state_dir::{StateDir, make_token};
+use crate::tokens::{Caller, Keeping};
 use anyhow::Context;
 use std::collections::BTreeSet;
 use std::fs;
@@ -104,6 +106,10 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     };
     state.remove_temporaries()?;
     let metrics = metrics(config, &state).await?;
+    // Its identity is drawn once its log has begun.
+    if state.has_identity() && !FileLog::is_begun(&state.log())? {
+        return Err(log::Error::Gone { dir: state.log() }.into());
+    }
     let log = FileLog::open(&state.log(), SEGMENT_BYTES)?;
     let (journal, cluster) = Journal::open(&state.log(), Box::new(log), SNAPSHOT_EVERY)?;
     let token_file = config.token_file.clone().unwrap_or_else(|| state.token());
@@ -122,19 +128,43 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
         scratch_dir: state.scratch(),
         coordinator: first.clone(),
     };
+    let tokens = Caller::new(vec!["/proc/self/exe".into(), TOKENS.into()]);
+    let (troubles, mut trouble) = tokio::sync::mpsc::unbounded_channel();
+    let tell = Box::new(move |job, text| {
+        let _ending = troubles.send(Request::Trouble { job, text });
+    });
+    let (keeper, keeping) = Keeping::new(&state, tokens.clone(), tell);
+    site::settle(&state, &cluster, &keeper);
     let ended_jobs_kept = config.ended_jobs_kept;
     let outputs = Outputs::new(&state)?;
-    let errands = Errands::of_this_program();
+    let errands = Errands::of_this_program(&state);
     let in_use: BTreeSet<JobId> = cluster.jobs().filter(|job| is_in_use(job)).map(|job| job.id.clone()).collect();
-    let parts = Parts { journal, cluster, state: state.clone(), outputs, errands: errands.clone(), lock: lock.clone(), ended_jobs_kept };
+    let parts = Parts {
+        journal,
+        cluster,
+        state: state.clone(),
+        outputs,
+        errands: errands.clone(),
+        lock: lock.clone(),
+        keeper: keeper.clone(),
+        ended_jobs_kept,
+    };
     let (leader, launcher) = Leader::start(parts, |on_end| {
         let local = Local::new(launch, on_end);
         local.adopt(|launch| in_use.contains(&launch.job))?;
         Ok::<_, anyhow::Error>(Arc::new(local) as Arc<dyn Launcher>)
     })?;
+    tokio::spawn(keeping.run());
+    let handle = leader.handle();
+    tokio::spawn(async move {
+        while let Some(request) = trouble.recv().await {
+            // It is said again with the next try.
+            let _busy = handle.tell(request);
+        }
+    });
     tfcoord_fs::write_atomic(&state.endpoint(), format!("{first}\n").as_bytes(), MODE_PRIVATE)?;
     let preparer = Arc::new(Preparer::new(&config.bin_dir, &state));
-    let services = Services { leader: leader.handle(), preparer, errands, launcher, state, token, ended_jobs_kept };
+    let services = Services { leader: leader.handle(), preparer, errands, launcher, state, token, tokens, keeper, ended_jobs_kept };
     let linger = config.linger;
     Ok(Started::Ready(Box::new(Coordinator { endpoints, sockets, listeners, metrics, services, leader, linger, lock })))
 }

@@ -9,13 +9,16 @@
 //!   log/                       segments, snapshots, vote
 //!   manifests/<sha256>.json    what preparation found, content-addressed
 //!   scratch/                   unpacked data
-//!   jobs/<job>/{token,job.json,file_name,tasks/<task>/<attempt>/…}
+//!   submissions/               what came with submissions whose jobs are not known yet
+//!   jobs/<job>/{token,job.json,file_name,site/…,hdfs.…,tasks/<task>/<attempt>/…}
 //! ```
 //!
 //! What stays for how long: [`Wanted`].
 
+mod hadoop;
 mod sweep;
 
+pub use hadoop::{Access, HadoopDir, Means, Proof};
 pub use sweep::{Claim, Wanted};
 
 use std::fs;
@@ -98,6 +101,11 @@ impl StateDir {
     /// The client's token.
     pub fn token(&self) -> PathBuf {
         self.root.join("token")
+    }
+
+    /// Whether a coordinator has served it before.
+    pub fn has_identity(&self) -> bool {
+        self.root.join("identity").exists()
     }
 
     /// What tells this directory from any other one, also from one that takes its place later.

@@ -77,7 +77,7 @@ impl Place {
 
     async fn submit(&self) -> String {
         let job_file = JOB_FILE.replace("/out", self.dir.path().to_str().unwrap());
-        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into(), resume: false };
+        let request = v1::SubmitRequest { request_id: "one".into(), job_file, file_name: "job.json".into(), resume: false, site: None };
         self.client().await.submit(request).await.unwrap().into_inner().job
     }
 
@@ -338,6 +338,35 @@ async fn a_damaged_log_is_named_and_nothing_is_served() {
     let expected = format!("error {} is damaged at byte 24", segment.display());
     assert!(second.line.starts_with(&expected), "{}", second.line);
     assert_eq!(second.ended().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_is_missed_and_one_that_is_torn_goes_on() {
+    let place = Place::new();
+    let first = place.start(60_000);
+    let job = place.submit().await;
+    place.pids(&job).await;
+    first.signal(rustix::process::Signal::KILL);
+    first.ended().await;
+    let log = place.state().join("log");
+    let segment = fs::read_dir(&log).unwrap().map(|e| e.unwrap().path()).find(|path| is_segment(path)).unwrap();
+    let whole = fs::read(&segment).unwrap();
+    let expected = format!("error {} has no log, but this state directory had one: ", log.display());
+    // Emptied, removed, and the directory with it.
+    let damages: [fn(&Path) -> std::io::Result<()>; 3] =
+        [|path| fs::write(path, ""), |path| fs::remove_file(path), |path| fs::remove_dir_all(path.parent().unwrap())];
+    for damage in damages {
+        damage(&segment).unwrap();
+        let refused = place.start(60_000);
+        assert!(refused.line.starts_with(&expected) && refused.line.contains("begin anew"), "{}", refused.line);
+        assert_eq!(refused.ended().await.code(), Some(1));
+        fs::write(&segment, &whole).unwrap();
+    }
+    fs::write(&segment, &whole[..whole.len() - 3]).unwrap();
+    let last = place.start(60_000);
+    assert!(last.line.starts_with("ready "), "{}", last.line);
+    // What was torn off may be the job.
+    assert!(place.client().await.list(v1::ListRequest { all: true }).await.is_ok());
 }
 
 fn is_segment(path: &Path) -> bool {

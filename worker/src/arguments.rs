@@ -95,16 +95,16 @@ pub struct Prepare {
 #[command(after_long_help = "Examples:
   tfcoord predict out/fashion-mnist-2/model --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
   tfcoord predict out/fashion-mnist-2/model --data pictures.idx --records 0..10 -o jsonl
-  tfcoord predict out/tabular-40/model --data new.csv")]
+  tfcoord predict out/tabular-40/model --data hdfs://default/new/*.csv")]
 pub struct Predict {
     /// The directory with model.safetensors and model.json: a path, or hdfs://.
     pub model_dir: PathBuf,
-    /// Files with features: IDX pictures or CSV rows. May be repeated.
+    /// Files with features: IDX pictures or CSV rows; paths, or hdfs://. May be repeated.
     #[arg(long, required = true, num_args = 1..)]
-    pub data: Vec<PathBuf>,
+    pub data: Vec<String>,
     /// Files with labels, where the format has files of their own for them (idx).
     #[arg(long, num_args = 1..)]
-    pub labels: Vec<PathBuf>,
+    pub labels: Vec<String>,
     /// Use only these records: FROM..TO, TO not included.
     #[arg(long, value_parser = records)]
     pub records: Option<[u64; 2]>,

@@ -8,9 +8,10 @@ use crate::input::{batch, reuse};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use tfcoord_data::{Preprocessing, Reader, RecordBatch};
+use tfcoord_data::{Files, Preprocessing, Reader, RecordBatch};
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::storage::Location;
 use tfcoord_model::{Model, ModelFile, Parameters, Prediction, Workspace};
 use tfcoord_types::figures::Counts;
 use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
@@ -30,7 +31,8 @@ pub fn predict(arguments: &Predict) -> anyhow::Result<ExitCode> {
     let preprocessing = &description.preprocessing;
     let temporary = tempfile::tempdir().context("no temporary directory")?;
     let scratch = arguments.scratch.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let mut reader = Reader::of_source(preprocessing, &source(arguments, preprocessing.format)?, scratch.as_path())?;
+    let files = Files::new(FileSystems::of_environment(), scratch.as_path());
+    let mut reader = Reader::of_source(preprocessing, &source(arguments, preprocessing.format)?, &files)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let classes = matches!(preprocessing.label, Label::Class { .. });
     let size = u64::from(description.evaluation_batch_size.max(1));
@@ -76,10 +78,11 @@ pub fn failed(error: &anyhow::Error) -> u8 {
 }
 
 fn source(arguments: &Predict, format: DataFormat) -> anyhow::Result<Source> {
-    let paths = |paths: &[PathBuf]| {
-        let absolute = |path: &PathBuf| {
-            let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
-            Ok(path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?.to_owned())
+    let here = Location::Local(std::env::current_dir().context("no working directory")?);
+    let paths = |paths: &[String]| {
+        let absolute = |path: &String| match Location::parse(path, Some(&here))? {
+            Location::Local(path) => Ok(std::path::absolute(path)?.display().to_string()),
+            remote @ Location::Remote(_) => Ok(remote.to_string()),
         };
         Ok::<_, anyhow::Error>(OneOrMany::Many(paths.iter().map(absolute).collect::<anyhow::Result<_>>()?))
     };

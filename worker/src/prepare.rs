@@ -8,6 +8,8 @@ use crate::memory;
 use anyhow::Context;
 use serde_json::json;
 use std::process::ExitCode;
+use tfcoord_data::Files;
+use tfcoord_fs::FileSystems;
 use tfcoord_model::{Isa, Model, Options};
 use tfcoord_types::job::{Input, JobFile, threads};
 use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
@@ -41,7 +43,7 @@ fn beside(job: &JobFile, manifest: &Manifest) -> u64 {
 pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&arguments.job_file).with_context(|| arguments.job_file.display().to_string())?;
     let job: JobFile = serde_json::from_str(&text).with_context(|| arguments.job_file.display().to_string())?;
-    let manifest = match tfcoord_data::prepare(&job, arguments.scratch.as_path()) {
+    let manifest = match tfcoord_data::prepare(&job, &Files::new(FileSystems::of_environment(), arguments.scratch.as_path())) {
         Ok(manifest) => manifest,
         Err(error) => {
             eprintln!("{error}");

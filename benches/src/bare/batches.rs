@@ -1,7 +1,8 @@
 //! The micro-batches of a job's first epoch, decoded and in memory.
 
 use std::path::Path;
-use tfcoord_data::{Order, Preprocessing, Reader, RecordBatch, prepare};
+use tfcoord_data::{Files, Order, Preprocessing, Reader, RecordBatch, prepare};
+use tfcoord_fs::FileSystems;
 use tfcoord_types::job::{Input, JobFile};
 use tfcoord_types::plan::TrainPlan;
 
@@ -18,9 +19,10 @@ pub struct Batches {
 /// # Errors
 /// If the data are not what they should be.
 pub fn read(job: &JobFile, scratch: &Path) -> anyhow::Result<Batches> {
-    let manifest = prepare(job, scratch)?;
+    let files = Files::new(FileSystems::of_environment(), scratch);
+    let manifest = prepare(job, &files)?;
     let preprocessing = Preprocessing::from(&manifest);
-    let mut reader = Reader::open(&preprocessing, &manifest.train, scratch)?;
+    let mut reader = Reader::open(&preprocessing, &manifest.train, &files)?;
     let (batch_size, micro_batches) = (job.train.batch_size, job.micro_batches());
     let plan = TrainPlan { records: manifest.train.records, batch_size, micro_batches, epochs: job.train.epochs };
     let mut order = Order::new(&plan, job.train.seed, job.data.shuffle);

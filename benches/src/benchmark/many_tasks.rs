@@ -82,7 +82,7 @@ impl Place {
             journal,
             cluster,
             outputs: Outputs::new(&state)?,
-            errands: Errands::of_this_program(),
+            errands: Errands::of_this_program(&state),
             state: state.clone(),
             lock,
             ended_jobs_kept: 10,

@@ -14,7 +14,7 @@ Exit codes:
   2    the job file, the data it names, or the command line is wrong
   3    the job can never run
   4    the coordinator does not accept the token
-  5    the coordinator or its engine failed
+  5    the coordinator or its engine failed or could not be started
   6    no coordinator answers
   124  --wait-timeout is over, the job goes on
   130  left by Ctrl-C, the job goes on

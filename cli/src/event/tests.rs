@@ -59,6 +59,17 @@ fn parameters_that_go_back_and_checkpoints_that_fail_are_news_once() {
 }
 
 #[test]
+fn trouble_with_hdfs_is_news_once() {
+    let mut tracker = Tracker::default();
+    let mut job = sample::job(State::Running);
+    tracker.see(&job);
+    job.hdfs = "no KDC".into();
+    assert_eq!(tracker.see(&job), [Event::HdfsTrouble { job: job.id.clone(), reason: "no KDC".into() }]);
+    job.hdfs = "still no KDC".into();
+    assert_eq!(names(&tracker.see(&job)), [""; 0]);
+}
+
+#[test]
 fn a_worker_that_left_and_comes_again_replaces_nobody() {
     let mut tracker = Tracker::default();
     let mut job = sample::job(State::Running);

@@ -38,6 +38,7 @@ pub fn line(event: &Event, program: &str) -> Option<String> {
         Event::WentBack { step: 0, .. } => "the parameters went back to the beginning: there is no checkpoint yet".to_owned(),
         Event::WentBack { step, .. } => format!("the parameters went back to the checkpoint at step {step}"),
         Event::CheckpointFailed { reason, .. } => reason.clone(),
+        Event::HdfsTrouble { reason, .. } => reason.clone(),
         Event::CoordinatorRestarted { job } => format!("{RESTARTED}, {job} goes on"),
         Event::Chaos { target, pid, signal, sleeps_s, .. } => match (*signal, sleeps_s) {
             ("SIGCONT", _) => format!("chaos: {target} (pid {pid}) goes on with SIGCONT"),

@@ -41,6 +41,9 @@ fn head(job: &Job, now_ms: u64) -> String {
             row("failed", checkpoints.failure.replace('\n', "\n  "));
         }
     }
+    if !job.hdfs.is_empty() {
+        row("hdfs", job.hdfs.replace('\n', "\n  "));
+    }
     for task in job.tasks.iter().filter(|task| !task.late.is_empty()) {
         row("straggler", format!("{}: {}", task.task, task.late));
     }
@@ -114,6 +117,14 @@ epoch  step  records  test loss  test accuracy  test AUC
         let text = status(&job, 1_012_400);
         let line = "\nstraggler  worker-1: late in 7 steps in a row, in the last one 130 ms behind all others\n";
         assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn trouble_with_hdfs_is_told() {
+        let mut job = sample::job(State::Running);
+        job.hdfs = "its HDFS tokens are good until noon".into();
+        let text = status(&job, 1_012_400);
+        assert!(text.contains("\nhdfs      its HDFS tokens are good until noon\n"), "{text}");
     }
 
     #[test]

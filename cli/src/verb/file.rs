@@ -43,6 +43,7 @@ fn is_field(text: &str) -> bool {
         "parameter_server",
         "output",
         "checkpoint",
+        "service",
         "start_timeout",
         "lease_seconds",
         "orphan_grace_seconds",

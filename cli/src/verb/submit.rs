@@ -14,7 +14,7 @@ use crate::failure::{Code, Failure};
 use crate::job::Job;
 use crate::place::Place;
 use crate::verb::file::Checked;
-use crate::{PATIENCE, say};
+use crate::{PATIENCE, say, site};
 use screen::Screen;
 use std::path::Path;
 use std::time::Duration;
@@ -29,9 +29,10 @@ use tokio::time::Instant;
 pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<Duration>, program: &str) -> Result<Code, Failure> {
     let chaos = args.chaos.as_ref().map(|chaos| Ok::<_, Failure>((chaos, embedded(place)?))).transpose()?;
     let mut connection = Connection::new(place.clone(), patience.unwrap_or(PATIENCE));
-    let cannot = |error| Failure::new(Code::Engine, format!("cannot wait for Ctrl-C: {error}"));
+    let cannot = |error| Failure::new(Code::Engine, format!("cannot wait for signals: {error}"));
     let mut waits = Waits {
         interrupts: signal(SignalKind::interrupt()).map_err(cannot)?,
+        terminated: None,
         deadline: args.wait_timeout.map(|timeout| Instant::now() + timeout),
     };
     let unanswered = |code, what: &str| {
@@ -51,6 +52,8 @@ pub async fn run(args: &Submit, file: Checked, place: &Place, patience: Option<D
         Ok::<_, Failure>(Striker::new(chaos, state_dir, id, file.job.timing().lease))
     };
     let striker = chaos.map(begin).transpose()?;
+    // Before anybody is stopped: whoever ends then must let them go on.
+    waits.terminated = striker.as_ref().map(|_| signal(SignalKind::terminate())).transpose().map_err(cannot)?;
     watch::watch(args, place, patience, &job, waits, striker, program).await
 }
 
@@ -68,6 +71,8 @@ fn embedded(place: &Place) -> Result<&Path, Failure> {
 /// What ends the watching before the job does.
 struct Waits {
     interrupts: Signal,
+    // Only where that takes more than to be gone.
+    terminated: Option<Signal>,
     deadline: Option<Instant>,
 }
 
@@ -79,11 +84,13 @@ async fn until(deadline: Option<Instant>) {
 }
 
 async fn submit(args: &Submit, connection: &mut Connection, file: &Checked) -> Result<String, Failure> {
+    let site = site::find(&file.job, &|name| std::env::var(name).ok()).await?;
     let request = v1::SubmitRequest {
         request_id: request_id()?,
         job_file: serde_json::to_string(&file.job).expect("a job file that was read can be written"),
         file_name: file.path.clone(),
         resume: args.resume,
+        site,
     };
     Ok(connection.call(async |client| client.submit(request.clone()).await).await?.job)
 }

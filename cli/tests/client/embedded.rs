@@ -4,6 +4,7 @@ use super::fake::{self, Fake};
 use super::process::{Home, Running, run, write_secret};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use tfcoord_proto::v1::JobState;
 
 // A coordinator that notes how it was started and says what the test writes into its pipe.
@@ -74,19 +75,55 @@ fn one_that_died_is_started_again_and_tells_the_jobs_end() {
 }
 
 #[test]
-fn one_that_does_not_start_exits_6_with_what_it_said() {
+fn one_that_does_not_start_exits_5_with_what_it_said() {
     let home = home();
-    for (script, text) in [
-        ("echo 'error the log is damaged'", "the embedded coordinator did not start: the log is damaged\n  help: its log is "),
-        ("echo panic >&2; exit 101", "the embedded coordinator did not start: it ended without a word"),
-        ("echo hello", "the embedded coordinator did not start: it said \"hello\""),
+    let note = format!("echo start >> {}\n", home.path("starts").display());
+    for (script, text, at_once) in [
+        ("echo 'error the log is damaged'", "the embedded coordinator did not start: the log is damaged\n  help: its log is ", true),
+        ("echo hello", "the embedded coordinator did not start: it said \"hello\"", true),
+        ("echo 'not-now no room: make some'", "the embedded coordinator did not start: no room: make some\n  help: its log is ", false),
+        ("kill -9 $$", "the embedded coordinator did not start: it ended without a word", false),
     ] {
-        home.program("tfcoord-coordinator", script);
-        let ended = run(home.embedded(&["list"]));
-        assert_eq!(ended.code, 6, "{}", ended.err);
+        let _none_yet = std::fs::remove_file(home.path("starts"));
+        home.program("tfcoord-coordinator", &(note.clone() + script));
+        let ended = run(home.embedded(&["list", "--patience", "0.5"]));
+        assert_eq!(ended.code, 5, "{}", ended.err);
         assert!(ended.err.contains(text), "{}", ended.err);
+        assert!((starts(&home).len() == 1) == at_once, "{script}: {} starts", starts(&home).len());
     }
-    assert_eq!(std::fs::read_to_string(home.path("state/coordinator.log")).unwrap(), "panic\n");
+}
+
+#[test]
+fn one_that_is_killed_or_has_no_room_at_first_is_started_again() {
+    let home = home();
+    let (count, pipe) = (home.path("starts"), home.path("pipe"));
+    let script = format!(
+        "echo \"$@\" >> {0}\ncase $(wc -l < {0}) in 1) kill -9 $$;; 2) echo 'not-now no space left on device';; *) head -n 1 {1};; esac",
+        count.display(),
+        pipe.display()
+    );
+    home.program("tfcoord-coordinator", &script);
+    let client = Running::start(home.embedded(&["list"]));
+    let _fake = serve(&home, None);
+    let ended = client.end();
+    assert!(ended.code == 0 && ended.out.contains("fashion-mnist-7"), "{}{}", ended.out, ended.err);
+    assert_eq!(starts(&home).len(), 3);
+}
+
+#[test]
+fn one_that_is_stopped_is_waited_for_as_long_as_patience_says() {
+    let home = home();
+    // As of one that is stopped: it can be connected to, and nothing comes back.
+    let _stopped = std::os::unix::net::UnixListener::bind(home.socket()).unwrap();
+    std::fs::create_dir(home.path("state")).unwrap();
+    write_secret(&home.path("state/token"), fake::TOKEN);
+    std::fs::write(home.path("state/endpoint"), format!("unix:{}\n", home.socket().display())).unwrap();
+    for verb in [&["list"][..], &["status", "fashion-mnist-7"], &["submit", "job.json"], &["logs", "fashion-mnist-7"]] {
+        let arguments = [verb, &["--patience", "1"]].concat();
+        let ended = Running::start(home.embedded(&arguments)).end_within(Duration::from_secs(10));
+        assert_eq!(ended.code, 6, "{}", ended.err);
+        assert!(ended.err.contains("the embedded coordinator does not answer: "), "{}", ended.err);
+    }
 }
 
 #[test]
@@ -97,7 +134,7 @@ fn a_long_log_is_put_aside() {
     for (bytes, aside) in [(16 << 20, false), ((16 << 20) + 1, true)] {
         let log = std::fs::File::create(home.path("state/coordinator.log")).unwrap();
         log.set_len(bytes).unwrap();
-        run(home.embedded(&["list"]));
+        run(home.embedded(&["list", "--patience", "0"]));
         let length = |name: &str| std::fs::metadata(home.path(name)).map(|log| log.len()).ok();
         assert_eq!(length("state/coordinator.log"), Some(if aside { 6 } else { bytes + 6 }));
         assert_eq!(length("state/coordinator.log.1"), aside.then_some(bytes));
@@ -110,7 +147,7 @@ fn a_state_directory_that_cannot_be_made_has_no_log() {
     home.program("tfcoord-coordinator", "exit 1");
     std::fs::write(home.path("state"), "").unwrap();
     let ended = run(home.embedded(&["list"]));
-    assert_eq!(ended.code, 6, "{}", ended.err);
+    assert_eq!(ended.code, 5, "{}", ended.err);
     assert!(ended.err.contains("TFCOORD_STATE_DIR names another one") && !ended.err.contains("coordinator.log"), "{}", ended.err);
 }
 
@@ -128,6 +165,6 @@ fn one_that_does_not_answer_is_not_started_again_and_again() {
 fn a_missing_program_is_named() {
     let home = Home::new();
     let ended = run(home.embedded(&["list"]));
-    assert_eq!(ended.code, 6, "{}", ended.err);
+    assert_eq!(ended.code, 5, "{}", ended.err);
     assert!(ended.err.contains("bin/tfcoord-coordinator is not there\n  help: "), "{}", ended.err);
 }

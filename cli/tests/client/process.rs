@@ -143,11 +143,16 @@ impl Running {
     }
 
     /// Waits for its end; what it wrote is complete then.
-    pub fn end(mut self) -> Ended {
+    pub fn end(self) -> Ended {
+        self.end_within(PATIENCE)
+    }
+
+    /// The same, for no longer than this.
+    pub fn end_within(mut self, within: Duration) -> Ended {
         let mut child = self.child.take().unwrap();
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || sender.send(child.wait()));
-        let Ok(status) = receiver.recv_timeout(PATIENCE) else {
+        let Ok(status) = receiver.recv_timeout(within) else {
             let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
             panic!("it does not end; it said {:?} and {:?}", self.out.now(), self.err.now());
         };

@@ -38,8 +38,10 @@ pub struct Checkpoints {
     pub failure: Option<String>,
     /// Whether the one at the end of training could not be written: the job ends without it.
     pub last_failed: bool,
-    /// Whether the job was submitted to go on from a checkpoint: then it never begins from the seed.
+    /// Whether the job was submitted to go on from a checkpoint.
     pub resumed: bool,
+    /// Whether what it was submitted to go on from was trained as it trains itself, from the seed on: then it may begin there.
+    pub from_seed: bool,
     /// The largest chunk, in elements, where one of them is within an epoch outside of `bsp`: what counts is said of its chunks.
     pub chunk_elements: Option<u64>,
 }
@@ -65,6 +67,9 @@ pub struct Resume {
     /// The largest chunk that they were cut in, in elements, where the job must have the same.
     #[serde(default)]
     pub chunk_elements: Option<u64>,
+    /// Whether they were trained as the job trains itself, from the seed on.
+    #[serde(default)]
+    pub from_seed: bool,
 }
 
 /// The folder of its own that a job gets for its checkpoints, where they are not among its outputs.
@@ -112,6 +117,17 @@ impl Job {
             || self.restored_step() == self.plan.steps()
     }
 
+    /// Whether its parameters are what the seed and its file make of them, whoever has trained them.
+    pub fn is_from_seed(&self) -> bool {
+        !self.checkpoints.resumed || self.checkpoints.from_seed
+    }
+
+    /// Whether it would go back to what is another job's, which may be removed for reasons of its own.
+    fn leans_on_another(&self) -> bool {
+        let newest = self.checkpoints.committed.last().filter(|_| self.checkpoints.resumed);
+        newest.is_some_and(|newest| newest.dir != self.checkpoint_dir())
+    }
+
     /// The step that the present generation began at.
     pub(crate) fn restored_step(&self) -> u64 {
         self.checkpoints.restored.as_ref().map_or(0, |checkpoint| checkpoint.id.step)
@@ -131,6 +147,8 @@ pub fn next_cut(job: &Job, now_ms: u64, reached: u64, margin: u64) -> Option<u64
     let soon = reached.saturating_add(margin.max(1));
     let soon = if soon > job.run_until && reached <= job.run_until { job.run_until } else { soon };
     let step = match job.checkpointing().every() {
+        // The first one of its own: at once.
+        _ if job.state == JobState::Running && job.leans_on_another() => soon,
         Every::Steps(every) => soon.div_ceil(every).saturating_mul(every),
         // Of what is over soon nothing is saved in between.
         Every::Milliseconds(_) if job.state == JobState::Running => soon,
@@ -140,6 +158,11 @@ pub fn next_cut(job: &Job, now_ms: u64, reached: u64, margin: u64) -> Option<u64
     let newest = committed.last().map_or(0, |checkpoint| checkpoint.id.step);
     let fresh = step > newest.max(job.restored_step());
     (fresh && (step < all || (step == all && job.saves_last()))).then_some(step)
+}
+
+/// When the first checkpoint of a generation that begins at `now_ms` may be decided, in log time.
+pub(crate) fn due_from(job: &Job, now_ms: u64) -> u64 {
+    if job.leans_on_another() { now_ms } else { due_after(job, now_ms) }
 }
 
 /// When the next checkpoint may be decided after one that was begun at `now_ms`, in log time.

@@ -129,7 +129,9 @@ pub(crate) fn complete(job: &mut Job, slot: u32, shards: &[u32]) -> bool {
             job.leases.open.remove(shard);
         }
     }
-    grant(job);
+    if news {
+        grant(job);
+    }
     news
 }
 
@@ -139,4 +141,6 @@ pub(crate) fn vacate(job: &mut Job, worker: Incarnation, revision: Revision) {
     for lease in job.leases.open.values_mut().filter(|lease| lease.owner == Some(worker)) {
         (lease.owner, lease.vacated_at) = (None, Some(revision));
     }
+    // Fewer share what was never leased: those that stay may be leased more of it ahead.
+    grant(job);
 }

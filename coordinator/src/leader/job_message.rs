@@ -16,6 +16,8 @@ pub(super) struct Beside {
     pub(super) progress: Option<v1::Progress>,
     /// Its stragglers.
     pub(super) late: Vec<Late>,
+    /// What is wrong with its access to HDFS.
+    pub(super) hdfs: String,
 }
 
 /// The whole message.
@@ -27,6 +29,7 @@ pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
         // A confusion matrix may be large: the last one is what people look at.
         evaluations: evaluations.map(|(n, e)| evaluation(job, e, n == last)).collect(),
         classes: beside.classes,
+        hdfs: beside.hdfs,
         job_file,
         ..brief(job, beside.file_name, beside.progress, &beside.late)
     }
@@ -180,7 +183,9 @@ mod tests {
         let evaluations = brief(&job, String::new(), None, &[]).evaluations;
         assert_eq!((evaluations.len(), evaluations[0].epoch, evaluations[0].accuracy), (1, 2, Some(0.75)));
         assert!(evaluations[0].confusion.is_empty());
-        let all = whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new() }).evaluations;
+        let all =
+            whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new(), hdfs: String::new() })
+                .evaluations;
         assert_eq!((all.len(), all[0].confusion.len(), all[1].confusion.len()), (2, 0, 4));
     }
 

@@ -1,4 +1,5 @@
-//! How far jobs are: figures from reports, for people. Volatile.
+//! How far jobs are: figures from reports, for people. Volatile: a leader that takes office knows nothing of a job that runs
+//! until all of its servers have reported.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub struct Pace {
 #[derive(Debug, Default)]
 pub struct Progress {
     generation: Generation,
+    // Of this generation: that it has begun, or what its servers have said.
+    known: bool,
     step: u64,
     // No server's chunk is beyond it, as far as reports tell.
     furthest: u64,
@@ -41,9 +44,10 @@ impl Progress {
     /// Takes what the job's reports say now; whether anything has changed.
     pub fn update<'a>(&mut self, job: &Job, reports: impl Iterator<Item = (TaskId, &'a Report)>, now: Instant) -> bool {
         if job.generation != self.generation {
-            // The parameters went back: so does what is known of them.
+            // The parameters went back: so does what is known of them. The first one that is seen may have begun long ago.
             let step = job.checkpoints.restored.as_ref().map_or(0, |restored| restored.id.step);
-            *self = Self { generation: job.generation, step, ..Self::default() };
+            let known = self.generation != Generation::default();
+            *self = Self { generation: job.generation, known, step: step.max(job.step), ..Self::default() };
         }
         let (mut reached, mut curve, mut servers) = (None, None, 0);
         let (mut furthest, mut late) = (0, BTreeMap::new());
@@ -63,8 +67,10 @@ impl Progress {
         }
         // Steps done are those that all servers have.
         let complete = servers == job.file.parameter_server.count;
+        let news = complete && !self.known;
+        self.known |= complete;
         let step = reached.flatten().filter(|_| complete).unwrap_or(0).clamp(self.step, job.plan.steps().max(self.step));
-        let changed = step != self.step || curve.is_some_and(|curve| self.curve != Some(curve)) || late != self.late;
+        let changed = news || step != self.step || curve.is_some_and(|curve| self.curve != Some(curve)) || late != self.late;
         for seen in late.values().filter(|seen| !self.late.contains_key(&seen.worker)) {
             let task = job.task_of(seen.worker).map(|task| task.to_string()).unwrap_or_default();
             tracing::warn!(job = %job.id, task, steps = seen.steps, behind_ms = seen.behind_ms, "a straggler");
@@ -72,7 +78,10 @@ impl Progress {
         self.late = late;
         (self.step, self.curve) = (step, curve.or(self.curve));
         self.furthest = furthest.min(job.run_until).max(step);
-        self.sample(now, records_before(&job.plan, step));
+        // What was trained before it was known is no speed.
+        if self.known {
+            self.sample(now, records_before(&job.plan, step));
+        }
         changed
     }
 
@@ -108,8 +117,12 @@ impl Progress {
         }
     }
 
-    /// The message.
-    pub(super) fn message(&self, job: &Job, workers_alive: u32) -> v1::Progress {
+    /// The message; nothing while it is not known how far the job is.
+    pub(super) fn message(&self, job: &Job, workers_alive: u32) -> Option<v1::Progress> {
+        self.known.then(|| self.figures(job, workers_alive))
+    }
+
+    fn figures(&self, job: &Job, workers_alive: u32) -> v1::Progress {
         let plan = &job.plan;
         let epoch = self.curve.map(|curve| curve.epoch).filter(|epoch| epoch.records > 0.0);
         let mean = |sum: f32, records: f32| f64::from(sum) / f64::from(records);
@@ -151,9 +164,10 @@ mod tests {
         // 1000 records in steps of 64: 16 a epoch, of which the last has 40 records.
         for (s, step) in [(0, 0), (1, 8), (2, 16), (3, 17)] {
             let report = server_report(job.generation, step);
-            assert_eq!(progress.update(job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(s)), step > 0);
+            // Also that it is at its beginning was not known.
+            assert!(progress.update(job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(s)));
         }
-        let message = progress.message(job, 2);
+        let message = progress.message(job, 2).unwrap();
         assert_eq!((message.epoch, message.step, message.steps, message.workers_alive), (2, 17, 32, 2));
         assert_eq!(message.records_per_s, (1000.0 + 64.0) / 3.0);
         assert_eq!(message.seconds_left, Some((1000.0 - 64.0) / message.records_per_s));
@@ -161,12 +175,35 @@ mod tests {
         assert_eq!(records_before(&job.plan, 16), 1000);
         // Nothing goes back when a server is silent about it.
         assert!(!progress.update(job, std::iter::empty(), start + Duration::from_secs(4)));
-        assert_eq!(progress.message(job, 0).step, 17);
+        assert_eq!(progress.message(job, 0).unwrap().step, 17);
         // But with the parameters.
         let job = Job { generation: Generation(2), ..job.clone() };
         let report = server_report(job.generation, 3);
         progress.update(&job, [(TaskId::server(0), &report)].into_iter(), start + Duration::from_secs(5));
-        assert_eq!((progress.step(), progress.message(&job, 0).records_per_s), (3, 0.0));
+        assert_eq!((progress.step(), progress.message(&job, 0).unwrap().records_per_s), (3, 0.0));
+    }
+
+    #[test]
+    fn a_leader_that_takes_office_counts_from_what_it_hears_first() {
+        let cluster = registered();
+        let mut job = cluster.job(&job()).unwrap().clone();
+        job.file.parameter_server.count = 2;
+        let (mut progress, start) = (Progress::default(), Instant::now());
+        let at = |step| server_report(job.generation, step);
+        let mut see = |steps: &[u64], s| {
+            let reports: Vec<Report> = steps.iter().map(|step| at(*step)).collect();
+            let tasks = (0..).map(TaskId::server);
+            let changed = progress.update(&job, tasks.zip(&reports), start + Duration::from_secs(s));
+            (changed, progress.message(&job, 2).map(|message| (message.step, message.records_per_s)))
+        };
+        // One of two servers says how far it is, and that is not how far the job is.
+        assert_eq!((see(&[], 0).1, see(&[16], 1).1), (None, None));
+        assert_eq!(see(&[16, 16], 2), (true, Some((16, 0.0))), "what was trained before took no time that is known");
+        assert_eq!(see(&[32, 32], 3), (true, Some((32, 1000.0))));
+        // Of another generation that begins under its eyes all is known.
+        job.generation = Generation(2);
+        assert!(!progress.update(&job, std::iter::empty(), start + Duration::from_secs(4)));
+        assert_eq!(progress.message(&job, 2).map(|message| message.step), Some(0));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::desired::desired;
 use tfcoord_coordinator_core::task::TaskState;
 use tfcoord_coordinator_core::{Cause, Cluster, Command, Exit};
-use tfcoord_launch::{Ended, Launch, Launcher, Listed, TaskSpec};
+use tfcoord_launch::{Ended, Hadoop, Launch, Launcher, Listed, TaskSpec};
 use tfcoord_types::id::{JobId, Role};
 use tfcoord_types::job::{JobFile, threads};
 use tfcoord_types::report::{Fault, FaultKind};
@@ -29,17 +29,23 @@ const END_GRACE: Duration = Duration::from_secs(5);
 
 /// Where a job's files lie that its tasks need.
 pub trait JobFiles {
-    /// Makes them if they are missing; the file with the job's join token.
+    /// Makes them if they are missing: the file with the job's join token, and the site that its data are on, if they are in HDFS.
     ///
     /// # Errors
     /// Why they cannot be made, for people.
-    fn make(&self, job: &JobId, file: &JobFile) -> Result<PathBuf, String>;
+    fn make(&self, job: &JobId, file: &JobFile) -> Result<(PathBuf, Option<Hadoop>), String>;
 }
 
 impl JobFiles for StateDir {
-    fn make(&self, job: &JobId, file: &JobFile) -> Result<PathBuf, String> {
+    fn make(&self, job: &JobId, file: &JobFile) -> Result<(PathBuf, Option<Hadoop>), String> {
         self.make_job(job, file).map_err(|error| error.to_string())?;
-        Ok(self.job_token(job))
+        let hadoop = self.hadoop(job).hadoop().map_err(|error| error.to_string())?;
+        match file.remote_locations().next() {
+            Some(location) if hadoop.is_none() => {
+                Err(format!("{location} is in HDFS, and the job's site is gone from {}", self.hadoop(job).root().display()))
+            }
+            _ => Ok((self.job_token(job), hadoop)),
+        }
     }
 }
 
@@ -102,8 +108,8 @@ fn start(launcher: &dyn Launcher, files: &dyn JobFiles, file: &JobFile, launch: 
     };
     let made = files.make(&launch.job, file);
     let orphan_grace = file.timing().orphan_grace;
-    let spec = |token_file| TaskSpec { launch: launch.clone(), cpus: threads(cpus), orphan_grace, token_file };
-    let launched = made.map(|token_file| launcher.launch(&spec(token_file)));
+    let spec = |(token_file, hadoop)| TaskSpec { launch: launch.clone(), cpus: threads(cpus), orphan_grace, token_file, hadoop };
+    let launched = made.map(|made| launcher.launch(&spec(made)));
     let error = match launched {
         Ok(Ok(())) => return None,
         Ok(Err(error @ tfcoord_launch::Error::NoProgram { .. })) => {

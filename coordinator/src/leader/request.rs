@@ -1,5 +1,6 @@
 //! What may be asked of the leader.
 
+use crate::site::Submission;
 use crate::state_dir::Claim;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub enum Request {
         resume: Option<Resume>,
         /// Keeps what was found of the data until the job is known.
         claim: Claim,
+        /// The site that it brings, if some of its files are in HDFS.
+        submission: Option<Box<Submission>>,
         /// The job and its revision.
         reply: Reply<Result<(JobId, Revision), Refusal>>,
     },
@@ -167,6 +170,18 @@ pub enum Request {
         job: JobId,
         /// Why not, if so.
         result: Result<(), String>,
+    },
+    /// The folders in HDFS of a job that is over were tidied, as far as that was possible.
+    Tidied {
+        /// The job.
+        job: JobId,
+    },
+    /// What is wrong with a job's access to HDFS; nothing if the text is empty.
+    Trouble {
+        /// The job.
+        job: JobId,
+        /// Place, cause and remedy.
+        text: String,
     },
     /// A task has ended: look at the launcher's list.
     TasksChanged,

@@ -75,6 +75,11 @@ impl Results {
         self.remote.reserve(cluster, |job| self.outputs.text(job));
     }
 
+    /// Whether a job that is over still needs its rights: its folders are to be tidied.
+    pub(super) fn needs_rights(&self, job: &JobId) -> bool {
+        self.over.contains(job) || self.remote.is_tidying(job)
+    }
+
     /// Nothing runs of the job any more.
     pub(super) fn over(&mut self, job: &JobId) {
         self.over.insert(job.clone());
@@ -84,8 +89,8 @@ impl Results {
     pub(super) fn tidy(&mut self, cluster: &Cluster) {
         for job in std::mem::take(&mut self.over) {
             let Some(state) = cluster.job(&job) else { continue };
-            self.remote.tidy(state, self.outputs.text(&job));
-            let leftovers = Leftovers::of(state);
+            self.remote.tidy(cluster, state, self.outputs.text(&job));
+            let leftovers = Leftovers::of(cluster, state);
             if !is_remote(&leftovers.dir) {
                 sweep(leftovers);
             }

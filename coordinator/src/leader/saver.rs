@@ -87,7 +87,7 @@ impl Saver {
             Noted::Committed(job) => {
                 self.misses.remove(job);
                 if let Some(job) = cluster.job(job) {
-                    self.files.sweep(Leftovers::of(job));
+                    self.files.sweep(&job.id, Leftovers::of(cluster, job));
                 }
             }
         }
@@ -139,6 +139,7 @@ fn manifest(job: &Job, cutting: &Cutting) -> Option<Manifest> {
             model: job.file.model.clone(),
             records_digest: job.manifest.records_digest.clone(),
             shuffle: job.file.data.shuffle,
+            from_seed: job.is_from_seed(),
         }),
         variables: placement.variables.clone(),
         chunk_elements: placement.chunk_elements,

@@ -56,8 +56,9 @@ async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
         cluster,
         state: state.clone(),
         outputs,
-        errands: crate::errand::Errands::of_this_program(),
+        errands: crate::errand::Errands::of_this_program(&state),
         lock,
+        keeper: crate::tokens::Keeper::nobody(),
         ended_jobs_kept: 100,
     };
     let (leader, _) = Leader::start(parts, |_| Ok::<_, std::io::Error>(fake.clone() as Arc<dyn Launcher>)).unwrap();
@@ -65,7 +66,8 @@ async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
         let (request_id, file_name, claim) = (request.to_owned(), String::new(), state.claim().await);
         let mut file = Box::new(job_file());
         file.output.dir = dir.path().to_str().unwrap().into();
-        let submit = |reply| Request::Submit { request_id, file, file_name, manifest: summary(), resume: None, claim, reply };
+        let submit =
+            |reply| Request::Submit { request_id, file, file_name, manifest: summary(), resume: None, claim, submission: None, reply };
         leader.handle().ask(submit).await
     };
     assert_eq!(submit("one").await.unwrap().unwrap().0.to_string(), "fashion-2");

@@ -14,7 +14,9 @@ use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
 use crate::resume;
+use crate::site::Submission;
 use crate::state_dir::{Claim, StateDir, Wanted};
+use crate::tokens::Keeper;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +43,7 @@ const ROUNDS_MAX: usize = 64;
 /// Who waits for a command's outcome.
 enum Waiter {
     Nobody,
-    Submit(String, Claim, Reply<Result<(JobId, Revision), Refusal>>),
+    Submit(String, Claim, Option<Box<Submission>>, Reply<Result<(JobId, Revision), Refusal>>),
     Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
     Scale(JobId, Reply<Result<v1::Job, Refusal>>),
     Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
@@ -60,6 +62,11 @@ pub(super) struct Office {
     releases: Releases,
     saver: Saver,
     reconciler: Reconciler,
+    keeper: Keeper,
+    // Jobs in use on HDFS, as the keeper was told last.
+    on_hdfs: BTreeSet<JobId>,
+    // What is wrong with their access.
+    troubles: BTreeMap<JobId, String>,
     ended_jobs_kept: usize,
     // Tasks that ran when the launcher was looked at last: at once after each launch and end.
     running: usize,
@@ -93,10 +100,13 @@ impl Office {
         handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, errands, lock, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, errands, lock, keeper, ended_jobs_kept } = parts;
         let now = Instant::now();
+        let results = Results::new(outputs, Remote::new(handle.clone(), errands.clone(), state.clone()), &cluster);
+        let on_hdfs = on_hdfs(&cluster, &results);
+        keeper.jobs(on_hdfs.clone());
         Self {
-            results: Results::new(outputs, Remote::new(handle.clone(), errands.clone(), state.clone()), &cluster),
+            results,
             presence: Presence::new(&cluster, now),
             releases: Releases::default(),
             journal,
@@ -107,6 +117,9 @@ impl Office {
             launcher,
             saver: Saver::new(Box::new(Threads { handle, errands })),
             reconciler: Reconciler::default(),
+            keeper,
+            on_hdfs,
+            troubles: BTreeMap::new(),
             ended_jobs_kept,
             running: 0,
             // An earlier coordinator may have been killed.
@@ -172,8 +185,9 @@ impl Office {
                 let going = self.cluster.jobs().filter(of_file).max_by_key(|job| job.id.number);
                 answer(reply, going.map(|job| (job.id.clone(), job.revision, job.file == *file)));
             }
-            Request::Submit { request_id, file, file_name, manifest, resume, claim, reply } => {
-                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, Waiter::Submit(file_name, claim, reply)));
+            Request::Submit { request_id, file, file_name, manifest, resume, claim, submission, reply } => {
+                let waiter = Waiter::Submit(file_name, claim, submission, reply);
+                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, waiter));
             }
             Request::Cancel { job, reason, reply } => {
                 self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
@@ -211,6 +225,16 @@ impl Office {
                 let failed = self.results.remote.reserved(job, result);
                 failed.into_iter().for_each(|command| self.propose(command));
                 self.reconcile_at = self.now;
+            }
+            Request::Tidied { job } => {
+                self.results.remote.tidied(&job);
+                self.tell_keeper();
+            }
+            Request::Trouble { job, text } => {
+                let was = if text.is_empty() { self.troubles.remove(&job) } else { self.troubles.insert(job.clone(), text) };
+                if was.as_ref() != self.troubles.get(&job) {
+                    self.moved.insert(job);
+                }
             }
             Request::TasksChanged => self.reconcile_at = self.now,
             Request::Stop => {}
@@ -268,6 +292,7 @@ impl Office {
                 self.running = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
                 if self.sweep_due {
                     self.results.tidy(&self.cluster);
+                    self.tell_keeper();
                     self.sweep_due = !self.state.sweep(&self.wanted());
                 }
             } else {
@@ -334,7 +359,6 @@ impl Office {
         let applied = self.journal.commit(&mut self.cluster, self.clock.now_ms(), commands, admit);
         self.results.release(&self.cluster);
         let applied = applied.map_err(|error| self.ending(error.into()))?;
-        self.results.reserve_remote(&self.cluster);
         tfcoord_fault::point!("leader.effects.due");
         for ((((applied, waiter), loss), (job, incarnation)), noted) in applied.into_iter().zip(waiters).zip(losses).zip(said).zip(notes) {
             // Nobody waits for what follows from a report: said again, it would be as long again.
@@ -358,6 +382,8 @@ impl Office {
             }
             self.answer(waiter, applied.outcome);
         }
+        // What came with a submission is in its job's folder now.
+        self.results.reserve_remote(&self.cluster);
         let changed = self.cluster.jobs().filter(|job| job.revision > before);
         let changed: BTreeSet<JobId> = changed.map(|job| job.id.clone()).collect();
         if !self.releases.is_empty() {
@@ -370,7 +396,10 @@ impl Office {
         match (waiter, outcome) {
             (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
             (Waiter::Nobody, _) => {}
-            (Waiter::Submit(file_name, claim, reply), Outcome::Submitted { job }) => {
+            (Waiter::Submit(file_name, claim, submission, reply), Outcome::Submitted { job }) => {
+                if let Some(Err(error)) = submission.map(|submission| submission.give_to(&job)) {
+                    tracing::error!(%job, %error, "what came with its submission is not in its folder");
+                }
                 // From here on the state says what is wanted.
                 drop(claim);
                 if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
@@ -379,7 +408,7 @@ impl Office {
                 let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
                 answer(reply, Ok((job, revision)));
             }
-            (Waiter::Submit(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
+            (Waiter::Submit(.., reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
             // One that is over stays as it is.
             (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
                 let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
@@ -437,11 +466,22 @@ impl Office {
         if !changed.is_empty() {
             self.jobs.retain(|id, _| self.cluster.job(id).is_some());
             self.presence.prune(&self.cluster);
+            self.tell_keeper();
             self.count();
         }
         let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
         let active_now = jobs + self.running;
         self.active.send_if_modified(|active| std::mem::replace(active, active_now) != active_now);
+    }
+
+    // Which jobs still need their tokens.
+    fn tell_keeper(&mut self) {
+        let on_hdfs = on_hdfs(&self.cluster, &self.results);
+        if on_hdfs != self.on_hdfs {
+            self.troubles.retain(|job, _| on_hdfs.contains(job));
+            self.keeper.jobs(on_hdfs.clone());
+            self.on_hdfs = on_hdfs;
+        }
     }
 
     fn count(&self) {
@@ -458,7 +498,8 @@ impl Office {
         let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
         let late = known.progress.late();
         let progress = self.progress(job);
-        Some(job_message::whole(job, Beside { file_name, classes, progress, late }))
+        let hdfs = self.troubles.get(id).cloned().unwrap_or_default();
+        Some(job_message::whole(job, Beside { file_name, classes, progress, late, hdfs }))
     }
 
     fn progress(&self, job: &Job) -> Option<v1::Progress> {
@@ -466,7 +507,7 @@ impl Office {
         job.started_at_ms?;
         let alive = job.live_workers().into_iter().filter(|worker| self.presence.is_alive(*worker, self.now)).count();
         let known = self.jobs.get(&job.id)?;
-        Some(known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX)))
+        known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX))
     }
 
     fn list(&mut self, all: bool) -> Vec<v1::Job> {
@@ -490,6 +531,13 @@ impl Office {
 fn answer<T>(reply: Reply<T>, value: T) {
     tfcoord_fault::point!("leader.answer.due");
     let _ = reply.send(value);
+}
+
+// The jobs that need access to HDFS.
+fn on_hdfs(cluster: &Cluster, results: &Results) -> BTreeSet<JobId> {
+    let needed = |job: &Job| is_in_use(job) || results.needs_rights(&job.id);
+    let on_hdfs = cluster.jobs().filter(|job| needed(job) && job.file.remote_locations().next().is_some());
+    on_hdfs.map(|job| job.id.clone()).collect()
 }
 
 fn known(state: &StateDir, job: &Job) -> Known {

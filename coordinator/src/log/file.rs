@@ -61,6 +61,16 @@ impl FileLog {
         Ok(Self { disk, dir: dir.to_owned(), segment_bytes, segments, poisoned: false })
     }
 
+    /// Whether anything of a log is in `dir`: a segment that has begun, or a snapshot.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn is_begun(dir: &Path) -> Result<bool, Error> {
+        let names = Real.names(dir).map_err(Error::file("list", dir))?;
+        let has_header = |name: &String| Segment::first_of(name).is_some() && Segment::has_header(&dir.join(name));
+        Ok(names.iter().any(|name| name.starts_with("snapshot-") || has_header(name)))
+    }
+
     fn last(&mut self) -> &mut Segment {
         self.segments.last_mut().expect("there is always a segment")
     }

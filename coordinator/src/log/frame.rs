@@ -6,12 +6,16 @@
 //!
 //! `len` is the payload's length; the checksum is over everything but itself. `acknowledged` is the last entry that was
 //! durable when this one was written: of a batch whose write a power cut tore, any part may have reached the disk, so a
-//! readable entry behind an unreadable one proves that the latter was acknowledged only if it says so itself.
+//! readable entry behind an unreadable one proves that the latter was acknowledged only if it says so itself. Behind the last
+//! batch nobody says so. There what was torn is told from what was written and is not what it was by its look: a file grows
+//! by zeros, and a disk writes whole sectors, so a torn batch ends too early, or has zeros where no frame has any.
 
 use super::Entry;
 
 /// Length of all but the payload.
 pub(super) const HEADER_BYTES: usize = 32;
+/// No sector ends within one, counted from the file's beginning.
+const WORD: usize = 8;
 /// The longest payload, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 
@@ -69,8 +73,45 @@ pub(super) fn acknowledges(bytes: &[u8], index: u64) -> bool {
     (0..bytes.len().saturating_sub(HEADER_BYTES - 1)).any(|at| plausible(at) == Some(true) && read(&bytes[at..]).is_some())
 }
 
+/// Whether `tail`, which begins at `offset` in its file with what should be the frame of entry `index` and cannot be read, may
+/// be what a power cut has left of a batch.
+pub(super) fn is_torn(tail: &[u8], offset: usize, index: u64) -> bool {
+    has_gap(tail, offset) || !ends_whole(tail, index)
+}
+
+// Whether a whole word of the file was never written: fields and texts that are zero for so long lie in the very first batch
+// only.
+fn has_gap(tail: &[u8], offset: usize) -> bool {
+    let (first, rest) = tail.split_at(((WORD - offset % WORD) % WORD).min(tail.len()));
+    let unwritten = |word: &[u8]| !word.is_empty() && word.iter().all(|byte| *byte == 0);
+    unwritten(first) || rest.chunks(WORD).any(unwritten)
+}
+
+// Whether the end of `tail` is that of a frame, as far as lengths say, or as a checksum does where it is a length that is wrong.
+fn ends_whole(tail: &[u8], index: u64) -> bool {
+    let mut at = 0;
+    while let Some(len) = u32_at(tail, at).and_then(|len| usize::try_from(len).ok()) {
+        at = at.saturating_add(HEADER_BYTES).saturating_add(len);
+        if at == tail.len() {
+            return true;
+        }
+    }
+    let newest = index.saturating_add((tail.len() / HEADER_BYTES) as u64);
+    let holds = |at: usize| {
+        let (frame, this) = (&tail[at..], u64_at(tail, at + 8)?);
+        let len = u32::try_from(frame.len() - HEADER_BYTES).ok().filter(|_| (index..=newest).contains(&this))?;
+        (checksum_with(&len.to_le_bytes(), frame) == u32_at(frame, 4)?).then_some(())
+    };
+    (0..tail.len().saturating_sub(HEADER_BYTES - 1)).any(|at| holds(at).is_some())
+}
+
 fn checksum(frame: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..])
+    checksum_with(&frame[..4], frame)
+}
+
+// As if its length was another one.
+fn checksum_with(len: &[u8], frame: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(len), &frame[8..])
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

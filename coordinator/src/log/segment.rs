@@ -46,6 +46,11 @@ impl Segment {
         (Self::name(first) == name).then_some(first)
     }
 
+    /// Whether the file is long enough to have been made.
+    pub(super) fn has_header(path: &Path) -> bool {
+        path.metadata().is_ok_and(|file| file.len() >= HEADER_BYTES as u64)
+    }
+
     /// Makes an empty segment; durable when this returns.
     pub(super) fn create(disk: &dyn Disk, dir: &Path, first: u64) -> Result<Self, Error> {
         let path = dir.join(Self::name(first));
@@ -80,7 +85,7 @@ impl Segment {
         let file = disk.open(&path).map_err(Error::file("open", &path))?;
         let segment = Self { path: path.clone(), first, offsets, len: at as u64, file };
         if at < bytes.len() {
-            if !last || frame::acknowledges(&bytes[at..], next) {
+            if !last || frame::acknowledges(&bytes[at..], next) || !frame::is_torn(&bytes[at..], at, next) {
                 return Err(damaged(at, next));
             }
             tracing::warn!(path = %path.display(), offset = at, bytes = bytes.len() - at, "cut off a torn tail that was never acknowledged");

@@ -183,9 +183,9 @@ proptest! {
         let lies_before = |at| entries_before(&whole, whole.len() - 1, at);
         let last_file = whole.len() - 1;
         let start = (0..whole[last_file].1.len()).find(|at| lies_before(*at) >= acknowledged && *at >= segment::HEADER_BYTES).unwrap();
-        // Any part of the batch reached the disk, the rest is zeros.
+        // Any sectors of the batch reached the disk, the rest is zeros.
         for (at, byte) in whole[last_file].1.iter_mut().enumerate().skip(start) {
-            if torn[(at - start) / 8 % torn.len()] {
+            if torn[at / 16 % torn.len()] {
                 *byte = 0;
             }
         }
@@ -193,6 +193,47 @@ proptest! {
         let kept = check_damaged(dir.path(), &entries, acknowledged)?;
         prop_assert!(kept.is_some(), "a torn batch keeps the coordinator from starting");
     }
+}
+
+#[test]
+fn a_flipped_bit_of_the_last_entry_is_damage_and_no_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    for last in [vec![90], vec![20, 90, 30]] {
+        written(dir.path(), &[vec![40], last]);
+        let (path, whole) = files(dir.path()).pop().unwrap();
+        let frame = |from: usize| frame::read(&whole[from..]).unwrap().bytes();
+        let mut from = segment::HEADER_BYTES + frame(segment::HEADER_BYTES);
+        while from < whole.len() {
+            let bytes = frame(from);
+            // Numbers of few bytes may become zeros, as if they had never been written.
+            let told = (from..from + 8).chain(from + frame::HEADER_BYTES..from + bytes);
+            for (at, bit) in told.flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1 << bit;
+                fs::write(&path, &bytes).unwrap();
+                let error = FileLog::open(dir.path(), SEGMENT_BYTES).unwrap_err();
+                assert!(matches!(error, Error::Damaged { offset, .. } if offset <= at as u64), "{at} bit {bit}: {error}");
+                assert_eq!(fs::read(&path).unwrap(), bytes, "nothing is cut off");
+            }
+            from += bytes;
+        }
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_is_gone_is_told_from_one_that_has_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!FileLog::is_begun(dir.path()).unwrap());
+    written(dir.path(), &[vec![10]]);
+    assert!(FileLog::is_begun(dir.path()).unwrap());
+    let (path, whole) = files(dir.path()).remove(0);
+    for len in [0, segment::HEADER_BYTES - 1] {
+        fs::write(&path, &whole[..len]).unwrap();
+        assert!(!FileLog::is_begun(dir.path()).unwrap(), "{len}");
+    }
+    Snapshots::new(dir.path()).save(&Snapshot { index: 1, term: 1, payload: vec![1] }).unwrap();
+    assert!(FileLog::is_begun(dir.path()).unwrap());
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! `Coordinator`: what people and scripts ask.
 
-use super::status::{of_gone, of_prepare, of_refusal, parse};
+use super::status::{of_gone, of_prepare, of_refusal, of_site, of_tokens, parse};
 use super::{Services, logs};
 use crate::errand::{Errands, is_remote};
 use crate::leader::{Gone, Request as Ask};
 use crate::resume;
+use crate::site::Submission;
+use crate::tokens::Action;
 use std::sync::Arc;
 use tfcoord_coordinator_core::Refusal;
 use tfcoord_coordinator_core::checkpoint::Resume;
 use tfcoord_fs::FileSystems;
+use tfcoord_launch::Hadoop;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_server::Coordinator;
 use tfcoord_types::id::{JobId, Revision, TaskId};
@@ -27,7 +30,7 @@ const REASON_BYTES_MAX: usize = 4096;
 #[async_trait]
 impl Coordinator for Services {
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let v1::SubmitRequest { request_id, job_file, file_name, resume } = request.into_inner();
+        let v1::SubmitRequest { request_id, job_file, file_name, resume, site } = request.into_inner();
         bounded("request_id", &request_id, REQUEST_ID_BYTES_MAX)?;
         bounded("job_file", &job_file, JOB_FILE_BYTES_MAX)?;
         bounded("file_name", &file_name, FILE_NAME_BYTES_MAX)?;
@@ -44,9 +47,23 @@ impl Coordinator for Services {
         }
         // What is found stays until the job that needs it is known.
         let claim = self.state.claim().await;
-        let manifest = self.preparer.prepare(&file).await.map_err(|error| of_prepare(&error))?;
-        let resume = if resume { Some(resumed(&self.errands, &file, &manifest).await?) } else { None };
-        let submit = |reply| Ask::Submit { request_id, file: Box::new(file), file_name, manifest, resume, claim, reply };
+        let submission = Submission::keep(&self.state, &self.keeper, &request_id, &file, site).map_err(|error| of_site(&error))?;
+        if let Some(submission) = &submission {
+            self.authorize(submission, &file).await?;
+        }
+        let hadoop = submission.as_ref().map(Submission::hadoop).transpose().map_err(|error| of_site(&error))?.flatten();
+        let manifest = self.preparer.prepare(&file, hadoop.as_ref()).await.map_err(|error| of_prepare(&error))?;
+        let resume = if resume { Some(resumed(&self.errands, hadoop, &file, &manifest).await?) } else { None };
+        let submit = |reply| Ask::Submit {
+            request_id,
+            file: Box::new(file),
+            file_name,
+            manifest,
+            resume,
+            claim,
+            submission: submission.map(Box::new),
+            reply,
+        };
         let (job, revision) = self.leader.ask(submit).await.map_err(of_gone)?.map_err(|refusal| of_refusal(&refusal))?;
         Ok(reply(&job, revision))
     }
@@ -111,6 +128,16 @@ impl Coordinator for Services {
 }
 
 impl Services {
+    // Gets a job the tokens that its processes need, before the first of them looks at its data.
+    async fn authorize(&self, submission: &Submission, file: &JobFile) -> Result<(), Status> {
+        let needs = submission.hadoop().map_err(|error| of_site(&error))?.is_some_and(|hadoop| hadoop.tokens.is_some());
+        if needs {
+            let dates = self.tokens.step(Action::Issue, submission.dir()).await.map_err(|failure| of_tokens(&failure))?;
+            dates.tokens.iter().for_each(|token| tracing::info!(job = file.name, "HDFS token issued: {token}"));
+        }
+        Ok(())
+    }
+
     // The job that would be gone on from, where nothing has ended it: a coordinator that starts takes up what it finds in its log.
     async fn going(&self, file: &JobFile) -> Result<Option<(JobId, Revision)>, Status> {
         let found = self.leader.ask(|reply| Ask::Going { file: Box::new(file.clone()), reply }).await.map_err(of_gone)?;
@@ -133,11 +160,11 @@ impl Services {
     }
 }
 
-async fn resumed(errands: &Errands, file: &JobFile, manifest: &ManifestSummary) -> Result<Resume, Status> {
+async fn resumed(errands: &Errands, hadoop: Option<Hadoop>, file: &JobFile, manifest: &ManifestSummary) -> Result<Resume, Status> {
     let (errands, file, manifest) = (errands.clone(), file.clone(), manifest.clone());
     let find = move || {
         if resume::root(&file).0.to_str().is_some_and(is_remote) {
-            return errands.find(file, manifest);
+            return errands.find(hadoop.as_ref(), file, manifest);
         }
         resume::find(&FileSystems::of_environment(), &file, &manifest).map_err(|error| error.to_string())
     };

@@ -1,7 +1,7 @@
 //! Refusals and errors as gRPC codes.
 
 use crate::leader::Gone;
-use crate::prepare;
+use crate::{prepare, site, tokens};
 use std::str::FromStr;
 use tfcoord_coordinator_core::Refusal;
 use tonic::Status;
@@ -36,6 +36,21 @@ pub(super) fn of_prepare(error: &prepare::Error) -> Status {
         prepare::Error::Data(_) | prepare::Error::TooLong(_) | prepare::Error::TooLarge => Status::invalid_argument(text),
         prepare::Error::Launch(_) => Status::failed_precondition(text),
         prepare::Error::Host(_) | prepare::Error::Internal(_) | prepare::Error::State(_) => Status::internal(text),
+    }
+}
+
+pub(super) fn of_site(error: &site::Error) -> Status {
+    let text = error.to_string();
+    match error {
+        site::Error::State(_) => Status::internal(text),
+        _ => Status::invalid_argument(text),
+    }
+}
+
+pub(super) fn of_tokens(failure: &tokens::Failure) -> Status {
+    match &failure.field {
+        Some(field) => Status::invalid_argument(format!("{field}: {failure}")),
+        None => Status::failed_precondition(format!("no HDFS tokens for the job: {failure}")),
     }
 }
 

@@ -25,7 +25,7 @@ use tfcoord_types::manifest::Manifest;
 use tokio::sync::OwnedRwLockReadGuard;
 
 /// One of these lies in every job's directory: others are not the coordinator's.
-const JOB_FILES: [&str; 3] = ["job.json", "file_name", "tasks"];
+const JOB_FILES: [&str; 4] = ["job.json", "file_name", "tasks", "site"];
 /// What names in the scratch directory begin with: preparation's directories, and what is derived from data.
 const SCRATCH_NAMES: [&str; 3] = ["prepare-", "unpacked-", "records-"];
 
@@ -51,10 +51,10 @@ impl StateDir {
         Claim { _guard: self.claims.clone().read_owned().await }
     }
 
-    /// Removes what is not wanted. Returns whether that was all: `false` while there are claims. What cannot be removed
+    /// Removes what is not wanted. Returns whether that was all: `false` while there are claims, or tokens to be cancelled. What cannot be removed
     /// is told in the log.
     pub fn sweep(&self, wanted: &Wanted) -> bool {
-        self.sweep_jobs(wanted);
+        let kept_for_tokens = self.sweep_jobs(wanted);
         self.sweep_sockets(wanted);
         let Ok(_unclaimed) = self.claims.try_write() else { return false };
         each(&self.root.join("manifests"), |name, path| {
@@ -69,16 +69,24 @@ impl StateDir {
                 if made_here && !names.contains(of) { remove(path) } else { Ok(()) }
             });
         }
-        true
+        !kept_for_tokens
     }
 
-    fn sweep_jobs(&self, wanted: &Wanted) {
+    // Whether a job's directory stays since its HDFS tokens are not cancelled yet.
+    fn sweep_jobs(&self, wanted: &Wanted) -> bool {
+        let with_tokens = self.jobs_with_tokens();
+        let mut stays = false;
         each(&self.root.join("jobs"), |name, path| match name.parse().ok().and_then(|job: JobId| wanted.jobs.get(&job)) {
             Some(Kept::InUse) => Ok(()),
             Some(Kept::ForPeople) => absent_is_fine(fs::remove_file(path.join("token"))),
+            None if with_tokens.iter().any(|job| job.to_string() == name) => {
+                stays = true;
+                Ok(())
+            }
             None if JOB_FILES.iter().any(|file| path.join(file).exists()) => remove(path),
             None => Ok(()),
         });
+        stays
     }
 
     // A server's socket: `NUMBER-TASK-ATTEMPT.sock`, with the number of its job.

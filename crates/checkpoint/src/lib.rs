@@ -33,7 +33,7 @@ mod restore;
 pub use commit::commit;
 pub use directory::Directory;
 pub use error::Error;
-pub use listing::{Found, find, list, read, verify_lengths};
+pub use listing::{Found, find, list, read, verify, verify_lengths};
 pub use manifest::{FORMAT, Manifest, Origin};
 pub use name::PartName;
 pub use part::{Kind, PartWriter, TensorHead};

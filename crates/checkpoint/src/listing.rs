@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::error::Error;
 use crate::manifest::{BYTES_MAX, Manifest};
 use crate::name::{self, Belongs, belongs};
-use crate::part::{file_length, verify_length};
+use crate::part::{OpenPart, file_length, verify_length};
 use tfcoord_types::id::CheckpointId;
 
 /// The checkpoints in `dir`, the newest first; whether they are whole has not been looked at. None where there is no
@@ -46,6 +46,14 @@ pub fn read(dir: &Directory, id: CheckpointId) -> Result<Manifest, Error> {
 /// Which one is not.
 pub fn verify_lengths(dir: &Directory, manifest: &Manifest) -> Result<(), Error> {
     manifest.parts.iter().try_for_each(|part| verify_length(dir, part))
+}
+
+/// Whether all parts are there and as they were written: each is read once.
+///
+/// # Errors
+/// Which one is not.
+pub fn verify(dir: &Directory, manifest: &Manifest) -> Result<(), Error> {
+    manifest.parts.iter().try_for_each(|part| OpenPart::open(dir, part)?.stream(|_, _, _| {}))
 }
 
 /// What a directory has to begin from.

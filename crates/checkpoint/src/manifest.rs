@@ -72,6 +72,9 @@ pub struct Origin {
     pub records_digest: String,
     /// Whether each epoch had an order of its own.
     pub shuffle: bool,
+    /// Whether it was trained so from the seed on, whichever jobs did.
+    #[serde(default)]
+    pub from_seed: bool,
 }
 
 #[derive(Deserialize)]

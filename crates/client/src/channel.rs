@@ -4,12 +4,28 @@ use crate::endpoint::Endpoint;
 use std::time::Duration;
 use tonic::transport::{self, Channel};
 
-/// A silent peer is asked for a sign of life this often.
-const PING_EVERY: Duration = Duration::from_secs(2);
-/// Without an answer for this long, the connection counts as broken.
-const PING_ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// So long a peer may have been silent when a connection counts as broken.
-pub(crate) const SILENCE_MAX: Duration = PING_EVERY.saturating_add(PING_ANSWER_WITHIN);
+/// How soon a peer that says nothing is held for lost: one that has stopped keeps its connections open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// A silent peer is asked for a sign of life this often.
+    every: Duration,
+    /// Without an answer for this long, the connection counts as broken.
+    within: Duration,
+}
+
+impl Pulse {
+    /// For whoever waits so long for a peer that is not there: a connection that has gone silent is seen to be broken in
+    /// half of that, but for times in which a busy machine may not get to answer.
+    pub fn of(patience: Duration) -> Self {
+        let quarter = (patience / 4).max(Duration::from_millis(250));
+        Self { every: quarter.min(Duration::from_secs(2)), within: quarter.min(Duration::from_secs(5)) }
+    }
+
+    /// So long a peer may have been silent when its connection counts as broken.
+    pub fn silence(self) -> Duration {
+        self.every + self.within
+    }
+}
 
 /// Why there is no channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +38,8 @@ pub struct Error {
 }
 
 impl Endpoint {
-    /// tonic's builder for this endpoint: no delay, keepalive by pings. Windows and frames may be set on it.
-    ///
-    /// # Errors
-    /// When tonic does not take the address.
-    pub fn builder(&self) -> Result<transport::Endpoint, Error> {
+    // tonic's builder for this endpoint: no delay, keepalive by pings.
+    fn builder(&self, pulse: Pulse) -> Result<transport::Endpoint, Error> {
         let uri = match self {
             Self::Unix(path) => format!("unix:{path}"),
             Self::Tcp { host, port } => format!("http://{host}:{port}"),
@@ -35,17 +48,25 @@ impl Endpoint {
         Ok(endpoint
             .tcp_nodelay(true)
             .tcp_keepalive(Some(Duration::from_secs(10)))
-            .http2_keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_ANSWER_WITHIN)
+            .http2_keep_alive_interval(pulse.every)
+            .keep_alive_timeout(pulse.within)
             .keep_alive_while_idle(true))
     }
 
-    /// A channel that is connected now. It connects again by itself when it is used after a break.
+    /// A channel that is connected now, for who has a minute. It connects again by itself when it is used after a break.
     ///
     /// # Errors
     /// When there is no connection `within` this time.
     pub async fn connect(&self, within: Duration) -> Result<Channel, Error> {
-        let connected = tokio::time::timeout(within, self.builder()?.connect()).await;
+        self.connect_with(within, Pulse::of(Duration::from_secs(60))).await
+    }
+
+    /// The same with a pulse of its own.
+    ///
+    /// # Errors
+    /// The same ones.
+    pub async fn connect_with(&self, within: Duration, pulse: Pulse) -> Result<Channel, Error> {
+        let connected = tokio::time::timeout(within, self.builder(pulse)?.connect()).await;
         let slow = |_| self.error(format!("no connection within {} ms", within.as_millis()));
         connected.map_err(slow)?.map_err(|error| self.error(innermost(&error)))
     }
@@ -67,6 +88,15 @@ fn innermost(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_seen_in_half_of_what_is_waited() {
+        let secs = Duration::from_secs_f64;
+        for patience in [1.0, 2.0, 5.0, 60.0] {
+            assert!(Pulse::of(secs(patience)).silence() <= secs(patience) / 2, "{patience}");
+        }
+        assert_eq!((Pulse::of(secs(60.0)).silence(), Pulse::of(secs(0.1)).silence()), (secs(7.0), secs(0.5)));
+    }
 
     #[tokio::test]
     async fn a_missing_socket_is_named_with_its_cause() {

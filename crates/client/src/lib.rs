@@ -13,4 +13,5 @@ pub mod session;
 
 pub use auth::Bearer;
 pub use backoff::Backoff;
+pub use channel::Pulse;
 pub use endpoint::Endpoint;

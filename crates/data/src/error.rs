@@ -7,21 +7,15 @@ pub use file::{Change, FileProblem};
 pub use row::RowProblem;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use tfcoord_fs::storage::{self, Location};
 
 /// Data that cannot be used as the job asks for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system refused.
-    #[error("cannot {operation} {path}: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// Where the files are, something was refused: by this machine or by HDFS.
+    #[error("{}\n  help: {}", .0.what(), .0.problem.remedy())]
+    Storage(#[from] storage::Error),
     /// Something cannot be kept in the scratch directory: neither the job nor its data are to blame.
     #[error("{cause}\n  help: {}", if is_full(cause) { FULL } else { UNUSABLE })]
     Scratch {
@@ -39,18 +33,18 @@ pub enum Error {
         remedy: String,
     },
     /// A file as a whole.
-    #[error("{}: {problem}\n  help: {}", path.display(), problem.remedy())]
+    #[error("{at}: {problem}\n  help: {}", problem.remedy())]
     File {
         /// The file.
-        path: PathBuf,
+        at: String,
         /// What is wrong with it.
         problem: FileProblem,
     },
     /// A row of a table.
-    #[error("{}:{line}: {problem}\n  help: {}", path.display(), problem.remedy())]
+    #[error("{at}:{line}: {problem}\n  help: {}", problem.remedy())]
     Row {
         /// The file.
-        path: PathBuf,
+        at: String,
         /// The line that the row begins on, from 1; of the unpacked text.
         line: u64,
         /// What is wrong with it.
@@ -67,14 +61,23 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { operation, path, source }
+    /// Of whatever gives bytes: what it knows better is inside.
+    pub(crate) fn io(operation: &'static str, at: &Location) -> impl FnOnce(io::Error) -> Self {
+        let location = at.to_string();
+        move |error| {
+            Self::of_reading(error)
+                .unwrap_or_else(|error| storage::Error { operation, location, access: None, problem: error.into() }.into())
+        }
     }
 
-    pub(crate) fn file(path: &Path) -> impl FnOnce(FileProblem) -> Self {
-        let path = path.to_owned();
-        move |problem| Self::File { path, problem }
+    /// What is inside of an error of reading, if it is one of ours.
+    pub(crate) fn of_reading(error: io::Error) -> Result<Self, io::Error> {
+        error.downcast().or_else(|error| error.downcast::<storage::Error>().map(Self::from))
+    }
+
+    pub(crate) fn file(at: &Location) -> impl FnOnce(FileProblem) -> Self {
+        let at = at.to_string();
+        move |problem| Self::File { at, problem }
     }
 
     pub(crate) fn scratch(cause: tfcoord_fs::Error) -> Self {
@@ -91,9 +94,9 @@ impl Error {
     }
 }
 
-const FULL: &str = "free space on that disk: unpacked data and the places of records are kept there; or keep them on a larger one, by \
+const FULL: &str = "free space on that disk: unpacked and fetched data and the places of records are kept there; or keep them on a larger one, by \
                     TFCOORD_STATE_DIR, or --scratch of predict";
-const UNUSABLE: &str = "unpacked data and the places of records are kept there: make it a directory that may be written to, or use \
+const UNUSABLE: &str = "unpacked and fetched data and the places of records are kept there: make it a directory that may be written to, or use \
                         another one, by TFCOORD_STATE_DIR, or --scratch of predict";
 
 fn is_full(error: &tfcoord_fs::Error) -> bool {

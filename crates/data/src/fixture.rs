@@ -1,10 +1,12 @@
 //! Files and jobs for tests.
 
-use crate::{Error, Limits, Preprocessing, Reader, Scratch, prepare};
+use crate::identity::Identity;
+use crate::{Error, Files, Limits, Preprocessing, Reader, Scratch, prepare};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 use std::path::PathBuf;
+use tfcoord_fs::FileSystems;
 use tfcoord_types::job::{JobFile, Source};
 use tfcoord_types::manifest::Manifest;
 
@@ -31,6 +33,25 @@ impl Dir {
         Scratch { dir: self.path("scratch"), limits: Limits::default() }
     }
 
+    /// Of this machine only, but for what the environment would say.
+    pub fn files(&self) -> Files {
+        self.files_within(Limits::default())
+    }
+
+    pub fn files_within(&self, limits: Limits) -> Files {
+        Files::new(FileSystems::of_environment(), Scratch { limits, ..self.scratch() })
+    }
+
+    pub fn identity(&self, name: &str) -> Result<Identity, Error> {
+        Identity::now(&self.path(name).into(), &self.files())
+    }
+
+    /// Writes a file, and gives its identity.
+    pub fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> Identity {
+        self.write(name, bytes);
+        self.identity(name).unwrap()
+    }
+
     pub fn scratch_names(&self) -> Vec<String> {
         let Ok(entries) = self.path("scratch").read_dir() else { return Vec::new() };
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -52,7 +73,7 @@ impl Dir {
     }
 
     pub fn prepare(&self, job: &JobFile) -> Result<Manifest, Error> {
-        prepare(job, self.scratch())
+        prepare(job, &self.files())
     }
 
     /// An error's text, with `DIR` for the directory.
@@ -62,7 +83,7 @@ impl Dir {
     }
 
     pub fn train(&self, manifest: &Manifest) -> Reader {
-        Reader::open(&Preprocessing::from(manifest), &manifest.train, self.scratch()).unwrap()
+        Reader::open(&Preprocessing::from(manifest), &manifest.train, &self.files()).unwrap()
     }
 }
 

@@ -1,73 +1,55 @@
-//! What a file was when it was looked at: path, length, modification time.
+//! What a file was when it was looked at: place, length, modification time.
 
 use crate::error::{Change, Error, FileProblem};
-use std::fs::{File, Metadata};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use crate::files::Files;
+use tfcoord_fs::storage::{Kind, Location, Status};
 use tfcoord_types::manifest::Derived;
 
 /// A file as it was at some time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
-    pub path: PathBuf,
+    pub at: Location,
     pub length: u64,
     pub modified_ns: u64,
 }
 
 impl Identity {
     /// Of the file as it is now.
-    pub fn now(path: &Path) -> Result<Self, Error> {
-        let metadata = path.metadata().map_err(Error::io("look at", path))?;
-        Self::new(path, &metadata)
+    pub fn now(at: &Location, files: &Files) -> Result<Self, Error> {
+        Self::new(at, files.system(at)?.stat(at)?)
     }
 
-    fn new(path: &Path, metadata: &Metadata) -> Result<Self, Error> {
-        if !metadata.is_file() {
-            return Err(Error::file(path)(FileProblem::NotRegular));
+    fn new(at: &Location, status: Status) -> Result<Self, Error> {
+        if status.kind != Kind::File {
+            return Err(Error::file(at)(FileProblem::NotRegular));
         }
-        let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-        Ok(Self { path: path.to_owned(), length: metadata.len(), modified_ns: u64::try_from(nanoseconds).unwrap_or(0) })
+        Ok(Self { at: at.clone(), length: status.length, modified_ns: status.modified_ns })
     }
 
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// It cannot be opened, or it is not what it was.
-    pub fn open(&self) -> Result<File, Error> {
-        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        self.check(&file)?;
-        Ok(file)
-    }
-
-    /// Whether `file` is what it was.
-    pub fn check(&self, file: &File) -> Result<(), Error> {
-        let metadata = file.metadata().map_err(Error::io("look at", &self.path))?;
-        self.unless_changed(&Self::new(&self.path, &metadata)?)
-    }
-
-    /// Whether the file of this path is what it was.
-    pub fn check_path(&self) -> Result<(), Error> {
-        self.unless_changed(&Self::now(&self.path)?)
-    }
-
-    fn unless_changed(&self, now: &Self) -> Result<(), Error> {
+    /// Whether the file, now of this status, is what it was.
+    pub fn check(&self, status: Status) -> Result<(), Error> {
+        let now = Self::new(&self.at, status)?;
         let change = match (self.length, now.length) {
-            _ if now == self => return Ok(()),
+            _ if now == *self => return Ok(()),
             (was, is) if was != is => Change::Length { was, is },
             (length, _) => Change::Time { length },
         };
         Err(self.changed(change))
     }
 
+    /// Whether the file at this place is what it was.
+    pub fn check_now(&self, files: &Files) -> Result<(), Error> {
+        self.check(files.system(&self.at)?.stat(&self.at)?)
+    }
+
     /// That it is not what it was.
     pub fn changed(&self, change: Change) -> Error {
-        Error::file(&self.path)(FileProblem::Changed(change))
+        Error::file(&self.at)(FileProblem::Changed(change))
     }
 
     /// A name for what is derived from the file: the same in every process, another one once the file changes.
     pub fn derived(&self, kind: Derived) -> String {
-        kind.name(self.path.as_os_str().as_bytes(), self.length, self.modified_ns)
+        kind.name(self.at.to_string().as_bytes(), self.length, self.modified_ns)
     }
 }
 

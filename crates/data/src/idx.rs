@@ -2,11 +2,9 @@
 
 use crate::FEATURES_MAX;
 use crate::error::{Error, FileProblem};
+use crate::files::Files;
 use crate::identity::Identity;
-use crate::scratch::Scratch;
-use crate::unpack::Plain;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use crate::plain::Plain;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 /// Bytes of the longest header that can be used: four dimensions.
@@ -87,19 +85,12 @@ pub(crate) struct IdxFile {
 }
 
 impl IdxFile {
-    pub fn open(source: &Identity, scratch: &Scratch, content: Content) -> Result<Self, Error> {
-        let plain = Plain::open(source, scratch)?;
+    pub fn open(source: &Identity, files: &Files, content: Content) -> Result<Self, Error> {
+        let plain = Plain::open(source, files)?;
         let mut start = [0; HEADER_MAX];
-        let mut filled = 0;
-        while filled < HEADER_MAX {
-            match plain.file.read_at(&mut start[filled..], filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("read", &source.path)(error)),
-            }
-        }
-        let header = Header::parse(&start[..filled], plain.length, content).map_err(Error::file(&source.path))?;
+        let start = &mut start[..plain.length.min(HEADER_MAX as u64) as usize];
+        plain.read(start, 0, source)?;
+        let header = Header::parse(start, plain.length, content).map_err(Error::file(&source.at))?;
         Ok(Self { header, source: source.clone(), plain })
     }
 
@@ -108,8 +99,14 @@ impl IdxFile {
         self.plain.read(buffer, self.header.data + first * self.header.record_bytes, &self.source)
     }
 
+    /// Gets `records`, where they are far away.
+    pub fn fetch(&self, records: &[u64]) -> Result<(), Error> {
+        let Header { data, record_bytes, .. } = self.header;
+        self.plain.fetch(records.iter().map(|record| data + record * record_bytes..data + (record + 1) * record_bytes))
+    }
+
     pub fn problem(&self, problem: FileProblem) -> Error {
-        Error::file(&self.source.path)(problem)
+        Error::file(&self.source.at)(problem)
     }
 }
 

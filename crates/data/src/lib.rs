@@ -11,23 +11,29 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod ahead;
 mod batch;
 mod csv;
 mod error;
+mod fetched;
+mod files;
 #[cfg(test)]
 mod fixture;
 mod identity;
 mod idx;
 mod order;
+mod plain;
 mod prepare;
 mod preprocessing;
 mod reader;
+mod remote;
 mod scratch;
 mod sources;
 mod unpack;
 
 pub use batch::RecordBatch;
 pub use error::{Change, Error, FileProblem, RowProblem};
+pub use files::Files;
 pub use order::Order;
 pub use prepare::{prepare, summary};
 pub use preprocessing::Preprocessing;

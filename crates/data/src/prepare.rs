@@ -1,8 +1,8 @@
 //! The one look at a job's data before anything is launched.
 
 use crate::error::Error;
+use crate::files::Files;
 use crate::identity::hex;
-use crate::scratch::Scratch;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tfcoord_types::job::{Format, JobFile};
@@ -15,15 +15,14 @@ mod table;
 
 /// Looks at the data of `job`, whose paths are absolute: lists and counts them, collects what their preprocessing
 /// needs, and checks them against the model and against each other. Reads every file to its end, a table two to
-/// four times; blocks. What it unpacks and indexes stays in `scratch` for the readers.
+/// four times; blocks. What it unpacks and indexes stays in the scratch directory for the readers.
 ///
 /// # Errors
 /// The first thing that would keep the job from running, with its place and its remedy.
-pub fn prepare(job: &JobFile, scratch: impl Into<Scratch>) -> Result<Manifest, Error> {
-    let scratch = scratch.into();
+pub fn prepare(job: &JobFile, files: &Files) -> Result<Manifest, Error> {
     let manifest = match job.data.format {
-        Format::Idx => pictures::prepare(job, &scratch)?,
-        Format::Csv => table::prepare(job, &scratch)?,
+        Format::Idx => pictures::prepare(job, files)?,
+        Format::Csv => table::prepare(job, files)?,
     };
     fit::check(job, &manifest)?;
     Ok(manifest)

@@ -3,12 +3,12 @@
 use crate::batch::RecordBatch;
 use crate::csv::{CsvFile, LabelNeed, Table};
 use crate::error::{Change, Error, FileProblem};
+use crate::files::Files;
 use crate::identity::Identity;
 use crate::idx::IdxFile;
 use crate::preprocessing::Preprocessing;
-use crate::scratch::Scratch;
 use crate::sources::{self, Named};
-use std::path::{Path, PathBuf};
+use tfcoord_fs::storage::Location;
 use tfcoord_types::job::{Format, Source};
 use tfcoord_types::manifest::{DataFile, DataSet};
 
@@ -21,7 +21,7 @@ const OPEN_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Reader {
     preprocessing: Preprocessing,
-    scratch: Scratch,
+    places: Files,
     need: LabelNeed,
     files: Vec<DataFile>,
     // The first record of each file, over all files.
@@ -47,12 +47,12 @@ impl Reader {
     ///
     /// # Errors
     /// A file is missing, or has changed since it was prepared.
-    pub fn open(preprocessing: &Preprocessing, set: &DataSet, scratch: impl Into<Scratch>) -> Result<Self, Error> {
-        let reader = Self::new(preprocessing, set, scratch.into(), LabelNeed::Required)?;
+    pub fn open(preprocessing: &Preprocessing, set: &DataSet, files: &Files) -> Result<Self, Error> {
+        let reader = Self::new(preprocessing, set, files, LabelNeed::Required)?;
         for file in &reader.files {
-            identity(file).check_path()?;
-            if let Some(labels) = labels_identity(file) {
-                labels.check_path()?;
+            identity(file)?.check_now(files)?;
+            if let Some(labels) = labels_identity(file)? {
+                labels.check_now(files)?;
             }
         }
         Ok(reader)
@@ -63,18 +63,17 @@ impl Reader {
     ///
     /// # Errors
     /// The files are not what the preprocessing takes, or have fewer records than `source.records` asks for.
-    pub fn of_source(preprocessing: &Preprocessing, source: &Source, scratch: impl Into<Scratch>) -> Result<Self, Error> {
-        let scratch = scratch.into();
-        let listed = sources::list(Named::Predict, preprocessing.format, source)?;
+    pub fn of_source(preprocessing: &Preprocessing, source: &Source, files: &Files) -> Result<Self, Error> {
+        let listed = sources::list(Named::Predict, preprocessing.format, source, files)?;
         let set = DataSet { files: Vec::new(), first: 0, records: 0 };
-        let mut reader = Self::new(preprocessing, &set, scratch, LabelNeed::Optional)?;
+        let mut reader = Self::new(preprocessing, &set, files, LabelNeed::Optional)?;
         let mut total = 0;
         for listed in listed {
-            let (file, opened) = opened(&listed.file, listed.labels.as_deref(), &reader)?;
+            let (file, opened) = opened(&listed.file, listed.labels.as_ref(), &reader)?;
             let labelled = opened.labelled();
             if !reader.files.is_empty() && labelled != reader.labelled {
                 let column = preprocessing.label_column.clone().unwrap_or_default();
-                let without = if labelled { Path::new(&reader.files[0].path) } else { listed.file.as_path() };
+                let without = if labelled { &identity(&reader.files[0])?.at } else { &listed.file };
                 return Err(Error::file(without)(FileProblem::LabelsOnlyInSome { column }));
             }
             reader.labelled = labelled;
@@ -86,7 +85,7 @@ impl Reader {
         Ok(reader)
     }
 
-    fn new(preprocessing: &Preprocessing, set: &DataSet, scratch: Scratch, need: LabelNeed) -> Result<Self, Error> {
+    fn new(preprocessing: &Preprocessing, set: &DataSet, places: &Files, need: LabelNeed) -> Result<Self, Error> {
         let mut total = 0u64;
         let starts = set.files.iter().map(|file| {
             total = total.saturating_add(file.records);
@@ -95,7 +94,7 @@ impl Reader {
         Ok(Self {
             features: preprocessing.features()?,
             preprocessing: preprocessing.clone(),
-            scratch,
+            places: places.clone(),
             need,
             starts: starts.collect(),
             files: set.files.clone(),
@@ -173,10 +172,11 @@ impl Reader {
 
     fn open_file(&self, file: usize) -> Result<Opened, Error> {
         let file = &self.files[file];
-        let opened = Opened::new(&identity(file), labels_identity(file).as_ref(), self)?;
+        let source = identity(file)?;
+        let opened = Opened::new(&source, labels_identity(file)?.as_ref(), self)?;
         // The same identity and another content: the manifest is not of this file.
         if opened.records() != file.records {
-            return Err(identity(file).changed(Change::Content));
+            return Err(source.changed(Change::Content));
         }
         Ok(opened)
     }
@@ -186,17 +186,17 @@ impl Opened {
     fn new(file: &Identity, labels: Option<&Identity>, reader: &Reader) -> Result<Self, Error> {
         match reader.preprocessing.format {
             Format::Csv => {
-                let file = CsvFile::open(file, &reader.scratch)?;
-                let table = Table::new(&reader.preprocessing, &file.header, reader.need).map_err(Error::file(file.path()))?;
+                let file = CsvFile::open(file, &reader.places)?;
+                let table = Table::new(&reader.preprocessing, &file.header, reader.need).map_err(Error::file(file.at()))?;
                 Ok(Self::Csv { file, table })
             }
             Format::Idx => {
-                let (images, labels) = pictures::open(file, labels, &reader.scratch)?;
+                let (images, labels) = pictures::open(file, labels, &reader.places)?;
                 if images.header.shape != reader.preprocessing.input {
                     return Err(images.problem(FileProblem::IdxShape {
                         found: images.header.shape.clone(),
                         expected: reader.preprocessing.input.clone(),
-                        first: PathBuf::from("the model"),
+                        first: "the model".to_owned(),
                     }));
                 }
                 Ok(Self::Idx { images, labels })
@@ -220,19 +220,18 @@ impl Opened {
 }
 
 // A file that no manifest describes.
-fn opened(path: &Path, labels: Option<&Path>, reader: &Reader) -> Result<(DataFile, Opened), Error> {
-    let file = Identity::now(path)?;
-    let labels = labels.map(Identity::now).transpose()?;
+fn opened(at: &Location, labels: Option<&Location>, reader: &Reader) -> Result<(DataFile, Opened), Error> {
+    let file = Identity::now(at, &reader.places)?;
+    let labels = labels.map(|labels| Identity::now(labels, &reader.places)).transpose()?;
     let opened = Opened::new(&file, labels.as_ref(), reader)?;
     Ok((described(&file, labels.as_ref(), opened.records()), opened))
 }
 
 /// What a manifest says about a file.
 pub(crate) fn described(file: &Identity, labels: Option<&Identity>, records: u64) -> DataFile {
-    let text = |path: &Path| path.to_str().expect("listed files have UTF-8 names").to_owned();
     DataFile {
-        path: text(&file.path),
-        labels: labels.map(|labels| text(&labels.path)),
+        path: file.at.to_string(),
+        labels: labels.map(|labels| labels.at.to_string()),
         length: file.length,
         modified_ns: file.modified_ns,
         labels_length: labels.map_or(0, |labels| labels.length),
@@ -254,13 +253,18 @@ pub(crate) fn used(named: Named<'_>, source: &Source, total: u64) -> Result<(u64
     Err(Error::job(named.part("records"), message, format!("use numbers from 0 to {total}, the first below the second")))
 }
 
-fn identity(file: &DataFile) -> Identity {
-    Identity { path: PathBuf::from(&file.path), length: file.length, modified_ns: file.modified_ns }
+fn identity(file: &DataFile) -> Result<Identity, Error> {
+    Ok(Identity { at: located(&file.path)?, length: file.length, modified_ns: file.modified_ns })
 }
 
-pub(crate) fn labels_identity(file: &DataFile) -> Option<Identity> {
-    let path = PathBuf::from(file.labels.as_ref()?);
-    Some(Identity { path, length: file.labels_length, modified_ns: file.labels_modified_ns })
+pub(crate) fn labels_identity(file: &DataFile) -> Result<Option<Identity>, Error> {
+    let Some(labels) = &file.labels else { return Ok(None) };
+    Ok(Some(Identity { at: located(labels)?, length: file.labels_length, modified_ns: file.labels_modified_ns }))
+}
+
+// What preparation wrote; anything else is no manifest of ours.
+fn located(text: &str) -> Result<Location, Error> {
+    Location::parse(text, None).map_err(|invalid| Error::job("data", invalid.to_string(), "submit the job again"))
 }
 
 #[cfg(test)]

@@ -19,11 +19,13 @@ pub struct Limits {
     pub unpacked_bytes_max: u64,
     /// The most unpacked bytes for each compressed one. Deflate cannot honestly exceed 1,032.
     pub ratio_max: u64,
+    /// The most bytes of remote files that a process keeps there, in pieces; what was not wanted for long gives way.
+    pub fetched_bytes_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unpacked_bytes_max: 64 << 30, ratio_max: 1100 }
+        Self { unpacked_bytes_max: 64 << 30, ratio_max: 1100, fetched_bytes_max: 64 << 30 }
     }
 }
 

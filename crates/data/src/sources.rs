@@ -1,18 +1,16 @@
 //! From the paths of a job file to files, in their order.
 
 use crate::FILES_MAX;
-use crate::error::{Error, FileProblem};
-use std::ffi::OsStr;
-use std::io::ErrorKind;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use crate::error::Error;
+use crate::files::Files;
+use tfcoord_fs::storage::{self, Entry, FileSystem, Kind, Location, Problem};
 use tfcoord_types::job::{Format, OneOrMany, Source};
 
 /// A file, or a pair of files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Listed {
-    pub file: PathBuf,
-    pub labels: Option<PathBuf>,
+    pub file: Location,
+    pub labels: Option<Location>,
 }
 
 /// Who names files, for errors: where, and relative to what.
@@ -52,16 +50,16 @@ impl Named<'_> {
 
 /// The files of `source`, in the order of their paths. Pairs are made in the order
 /// in which images and labels are named.
-pub(crate) fn list(named: Named<'_>, format: Format, source: &Source) -> Result<Vec<Listed>, Error> {
+pub(crate) fn list(named: Named<'_>, format: Format, source: &Source, places: &Files) -> Result<Vec<Listed>, Error> {
     let missing = |what: &str| Error::job(named.whole(), format!("there are no {what}"), format!("name {what}"));
     let mut all: Vec<Listed> = match format {
         Format::Csv => {
-            let files = expand(named, "files", source.files.as_ref().ok_or_else(|| missing("files"))?)?;
+            let files = expand(named, "files", source.files.as_ref().ok_or_else(|| missing("files"))?, places)?;
             files.into_iter().map(|file| Listed { file, labels: None }).collect()
         }
         Format::Idx => {
-            let images = expand(named, "images", source.images.as_ref().ok_or_else(|| missing("images"))?)?;
-            let labels = source.labels.as_ref().map(|labels| expand(named, "labels", labels)).transpose()?;
+            let images = expand(named, "images", source.images.as_ref().ok_or_else(|| missing("images"))?, places)?;
+            let labels = source.labels.as_ref().map(|labels| expand(named, "labels", labels, places)).transpose()?;
             if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != images.len()) {
                 let message = format!("{} files with images, but {} with labels", images.len(), labels.len());
                 return Err(Error::job(named.whole(), message, "name them in pairs, in the same order"));
@@ -72,7 +70,7 @@ pub(crate) fn list(named: Named<'_>, format: Format, source: &Source) -> Result<
     };
     all.sort();
     if let Some(pair) = all.windows(2).find(|pair| pair[0].file == pair[1].file) {
-        let message = format!("{} is named twice", pair[0].file.display());
+        let message = format!("{} is named twice", pair[0].file);
         return Err(Error::job(named.whole(), message, "name it once; every record is taken once"));
     }
     if all.len() > FILES_MAX {
@@ -82,63 +80,50 @@ pub(crate) fn list(named: Named<'_>, format: Format, source: &Source) -> Result<
     Ok(all)
 }
 
-fn expand(named: Named<'_>, part: &str, paths: &OneOrMany) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
+fn expand(named: Named<'_>, part: &str, paths: &OneOrMany, files: &Files) -> Result<Vec<Location>, Error> {
+    let mut found = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let part = match (named, paths) {
             (Named::Job(_), OneOrMany::Many(_)) => format!("{part}[{index}]"),
             _ => part.to_owned(),
         };
-        let found = one(named, &part, Path::new(path))?;
-        if let Some(bad) = found.iter().find(|file| file.to_str().is_none()) {
-            return Err(Error::file(bad)(FileProblem::Name));
-        }
-        files.extend(found);
+        found.extend(one(named, &part, path, files)?);
     }
-    if files.is_empty() {
+    if found.is_empty() {
         return Err(Error::job(named.part(part), "no files are named", "name at least one"));
     }
-    Ok(files)
+    Ok(found)
 }
 
 // The files that one path names, by name.
-fn one(named: Named<'_>, part: &str, path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let pattern = path.file_name().filter(|name| name.as_bytes().contains(&b'*'));
-    let found = match (pattern, path.metadata()) {
-        (Some(pattern), _) => {
-            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            files_in(named, part, dir, |name| matches(pattern.as_bytes(), name))?
-        }
-        (None, Ok(metadata)) if metadata.is_dir() => files_in(named, part, path, |_| true)?,
-        (None, Ok(_)) => vec![path.to_owned()],
-        (None, Err(error)) => return Err(unreachable(named, part, path, error)),
+fn one(named: Named<'_>, part: &str, text: &str, files: &Files) -> Result<Vec<Location>, Error> {
+    let at = Location::parse(text, None).map_err(|invalid| Error::job(named.part(part), invalid.to_string(), named.check_path()))?;
+    let unreachable = |error| unreachable(named, part, error);
+    let system = files.system(&at).map_err(unreachable)?;
+    let pattern = at.name().filter(|name| name.contains('*'));
+    let found = match (pattern, at.parent()) {
+        (Some(pattern), Some(dir)) => files_in(&*system, &dir, |name| matches(pattern.as_bytes(), name.as_bytes())).map_err(unreachable)?,
+        _ if system.stat(&at).map_err(unreachable)?.kind == Kind::Directory => files_in(&*system, &at, |_| true).map_err(unreachable)?,
+        _ => vec![at.clone()],
     };
     if found.is_empty() {
-        return Err(Error::job(named.part(part), format!("{} holds no file", path.display()), named.check_path()));
+        return Err(Error::job(named.part(part), format!("{at} holds no file"), named.check_path()));
     }
     Ok(found)
 }
 
 // Names that begin with a dot or an underscore are for programs: half-written files, _SUCCESS.
-fn files_in(named: Named<'_>, part: &str, dir: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    for entry in dir.read_dir().map_err(|error| unreachable(named, part, dir, error))? {
-        let name = entry.map_err(Error::io("list", dir))?.file_name();
-        let hidden = name.as_bytes().starts_with(b".") || name.as_bytes().starts_with(b"_");
-        if !hidden && wanted(name.as_bytes()) && dir.join(&name).is_file() {
-            files.push(dir.join(OsStr::new(&name)));
-        }
-    }
-    files.sort();
-    Ok(files)
+fn files_in(system: &dyn FileSystem, dir: &Location, wanted: impl Fn(&str) -> bool) -> Result<Vec<Location>, storage::Error> {
+    let is_wanted = |entry: &Entry| entry.status.kind == Kind::File && !entry.name.starts_with(['.', '_']) && wanted(&entry.name);
+    Ok(system.list(dir)?.iter().filter(|entry| is_wanted(entry)).map(|entry| dir.join(&entry.name)).collect())
 }
 
-fn unreachable(named: Named<'_>, part: &str, path: &Path, error: std::io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            Error::job(named.part(part), format!("{} is not there", path.display()), named.check_path())
+fn unreachable(named: Named<'_>, part: &str, error: storage::Error) -> Error {
+    match (&error.problem, &error.access) {
+        (Problem::Missing | Problem::NotADirectory, None) => {
+            Error::job(named.part(part), format!("{} is not there", error.location), named.check_path())
         }
-        _ => Error::io("look at", path)(error),
+        _ => Error::job(named.part(part), error.what(), error.problem.remedy()),
     }
 }
 

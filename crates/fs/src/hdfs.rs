@@ -17,8 +17,8 @@ mod site;
 mod tokens;
 mod write;
 
-pub use site::Site;
 pub(crate) use site::root;
+pub use site::{NameNodes, Site};
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};
 use call::Repeat;

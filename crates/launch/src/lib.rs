@@ -7,10 +7,12 @@
 
 mod error;
 mod exit;
+mod hadoop;
 pub mod local;
 
 pub use error::Error;
 pub use exit::{Ended, Exit};
+pub use hadoop::Hadoop;
 pub use local::Local;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,8 @@ pub struct TaskSpec {
     pub token_file: PathBuf,
     /// How long it goes on without a coordinator.
     pub orphan_grace: Duration,
+    /// The site that files of its job are on, if some are in HDFS.
+    pub hadoop: Option<Hadoop>,
 }
 
 /// A launch that was started and not forgotten.

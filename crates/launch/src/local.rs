@@ -175,6 +175,8 @@ impl Launcher for Local {
         let log = File::options().append(true).create(true).open(&log).map_err(Error::file("create", &log))?;
         let mut supervisor = command::supervisor(&self.config, &dir);
         supervisor.stderr(log);
+        // The task inherits it.
+        spec.hadoop.iter().for_each(|hadoop| hadoop.tell(&mut supervisor));
         let program = PathBuf::from(supervisor.get_program());
         let failed = |source| Error::Start { launch: spec.launch.clone(), program, source };
         let process = Process::new(&dir);

@@ -258,7 +258,7 @@ impl Drop for Lab {
         };
         ours().iter().for_each(|process| process.signal(Signal::KILL));
         if !std::thread::panicking() {
-            wait_for(10, "processes of the laboratory end", || ours().is_empty().then_some(()));
+            wait_for(60, "processes of the laboratory end", || ours().is_empty().then_some(()));
         }
     }
 }

@@ -11,9 +11,11 @@ mod entry;
 mod grammar;
 mod graph;
 mod input;
+mod locations;
 mod model;
 mod parse;
 mod preset;
+mod service;
 mod shape;
 mod train;
 mod variables;
@@ -25,9 +27,11 @@ pub use data::{Data, Feature, Format, OneOrMany, Source};
 pub use entry::LayerEntry;
 pub use graph::{Graph, GraphError, Node, Operation, Source as NodeSource};
 pub use input::{Input, InputColumn};
+pub use locations::is_remote;
 pub use model::{Activation, BagMode, Init, LabelUse, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
 pub use parse::{Problem, Problems, parse, place_of};
 pub use preset::Preset;
+pub use service::{Hdfs, Kdc, Kerberos, Security, Service};
 pub use shape::{LayerShape, fits_loss};
 pub use train::{Optimizer, Schedule, Sync, Train};
 
@@ -57,6 +61,9 @@ pub struct JobFile {
     /// How often parameters are saved, and where; absent: as its defaults say, and not once more at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpointing>,
+    /// The site that files in HDFS are on, and who the job is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
     /// Seconds from the submission within which all tasks must have registered and the job must run; a worker that is
     /// launched again must register within as many.
     #[serde(default = "start_timeout")]
@@ -166,6 +173,7 @@ impl JobFile {
             }
             absolute(dir);
         }
+        self.service.iter_mut().for_each(|service| service.resolve(base));
     }
 
     /// How long its coordinator and tasks wait for each other.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tap::Tap;
+use tfcoord_checkpoint::Manifest;
 use tfcoord_coordinator::clock::Clock;
 use tfcoord_coordinator::leader::Journal;
 use tfcoord_coordinator::leader::presence::Presence;
@@ -30,6 +31,7 @@ use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::proposals::proposals;
 use tfcoord_coordinator_core::view::view_for;
 use tfcoord_coordinator_core::{Cluster, Command, Outcome};
+use tfcoord_launch::Hadoop;
 use tfcoord_types::id::{Incarnation, JobId, TaskId};
 use tfcoord_types::job::JobFile;
 use tfcoord_types::report::Report;
@@ -97,8 +99,8 @@ struct Leader {
 struct Files;
 
 impl JobFiles for Files {
-    fn make(&self, _: &JobId, _: &JobFile) -> Result<PathBuf, String> {
-        Ok(PathBuf::from("/token"))
+    fn make(&self, _: &JobId, _: &JobFile) -> Result<(PathBuf, Option<Hadoop>), String> {
+        Ok((PathBuf::from("/token"), None))
     }
 }
 
@@ -246,7 +248,10 @@ impl Leader {
         match message {
             Message::Submit { request_id, file, resume } => {
                 let manifest = model::manifest(&file);
-                let resume = resume.then(|| resume::choose(&file, &manifest, self.store.found(), &[]));
+                let resume = resume.then(|| {
+                    let verify = |dir: &Path, manifest: &Manifest| self.store.verify(dir, manifest);
+                    resume::choose(&file, &manifest, self.store.found(), Vec::new(), verify)
+                });
                 let resume = resume.and_then(Result::ok).filter(|resume| {
                     let newest = resume.checkpoints.last().expect("it begins from one");
                     self.store.sync_directory(&newest.dir).is_ok()

@@ -130,9 +130,9 @@ impl Laws {
         if let Taken::Restored(id, contents) = &who.input {
             restored.restored(history.root(&who.job), who, (*id, contents), session, core, alone.is_none());
         }
-        match alone {
+        match &alone {
             Some((job, shards)) => {
-                arrived.check((job, &shards), session, who, core, effects);
+                arrived.check((job, shards), session, who, core, effects);
                 staleness::check(job, who, core);
             }
             None => {
@@ -140,7 +140,7 @@ impl Laws {
                 counted.check(session, who, core, effects);
             }
         }
-        reached::check(history, session, who, core);
+        reached::check(history, alone.as_ref().map(|(_, shards)| shards), session, who, core);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::chance::Chance;
 use crate::model::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tfcoord_checkpoint::{Manifest, PartName};
 use tfcoord_coordinator::leader::saver::{Files, Leftovers};
@@ -205,6 +205,12 @@ impl Store {
         found.into_iter().map(|(dir, manifests)| (manifests, PathBuf::from(dir))).collect()
     }
 
+    /// Whether all parts of a checkpoint are what was written.
+    pub fn verify(&self, dir: &Path, manifest: &Manifest) -> Result<(), String> {
+        let (state, dir) = (self.state(), dir.to_string_lossy());
+        manifest.parts.iter().try_for_each(|file| state.part(&dir, file).map(drop))
+    }
+
     /// Whatever has a name there keeps it.
     pub fn sync_directory(&self, dir: &str) -> Result<(), String> {
         let mut state = self.state();
@@ -291,7 +297,7 @@ impl Files for Store {
         Ok(())
     }
 
-    fn sweep(&self, leftovers: Leftovers) {
+    fn sweep(&self, _job: &JobId, leftovers: Leftovers) {
         self.state().orders.push(Order::Sweep(leftovers));
     }
 }

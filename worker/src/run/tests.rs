@@ -21,7 +21,7 @@ fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
         "output": {"dir": dir.path()}
     });
     let file: JobFile = serde_json::from_value(job).unwrap();
-    let manifest = tfcoord_data::prepare(&file, dir.path()).unwrap();
+    let manifest = tfcoord_data::prepare(&file, &Files::new(FileSystems::of_environment(), dir.path())).unwrap();
     let plan = TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 };
     let welcome = Welcome {
         incarnation: Incarnation(1),

@@ -15,6 +15,7 @@ use crate::verb::cancel::cancel;
 use crate::{PATIENCE_WATCHING, say, show};
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::signal::unix::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 type Cancelling = Pin<Box<dyn Future<Output = Result<Job, Failure>>>>;
@@ -74,6 +75,11 @@ pub async fn watch(
                     return watched.detach(Code::Interrupted);
                 }
             }
+            () = terminated(&mut waits.terminated) => {
+                // Those that sleep go on.
+                drop(chaos.take());
+                return watched.detach(Code::Terminated);
+            }
             answer = answer(question.as_mut()) => {
                 question = None;
                 watched.screen.release()?;
@@ -99,6 +105,13 @@ pub async fn watch(
 async fn struck(chaos: Option<&mut Striker>) -> Struck {
     match chaos {
         Some(striker) => striker.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn terminated(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     }
 }
@@ -183,7 +196,7 @@ impl Watched<'_> {
             return unread;
         }
         let (id, program) = (&self.id, self.program);
-        if failure.code == Code::Unreachable {
+        if matches!(failure.code, Code::Unreachable | Code::Engine) {
             failure.help(format_args!("{id} may go on: ask for it later with `{program} status {id}`"))
         } else {
             failure

@@ -104,8 +104,9 @@ pub(super) fn discard_checkpoint(
     }
     job.checkpoints.committed.retain(|checkpoint| checkpoint.id != id);
     let failure = clipped(format!("checkpoint {id} cannot be used, as {task} says: {reason}"));
-    if job.checkpoints.committed.is_empty() && job.checkpoints.resumed {
-        job.fail(entry, format!("{failure}; there is no other one to go on from"));
+    if job.checkpoints.committed.is_empty() && !job.is_from_seed() {
+        let remedy = "from the seed on it would become another one, as it trains otherwise than what it went on from: put the files back and submit it with --resume, or submit it without";
+        job.fail(entry, format!("{failure}; there is no other one to go on from, and {remedy}"));
         return Ok(Outcome::Done);
     }
     generation::begin(job, entry);

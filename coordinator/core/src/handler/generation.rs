@@ -4,7 +4,7 @@
 //! refused by its number.
 
 use super::scale;
-use crate::checkpoint::due_after;
+use crate::checkpoint::due_from;
 use crate::cluster::Entry;
 use crate::job::{Job, JobState};
 use crate::shard;
@@ -18,7 +18,7 @@ pub(super) fn begin(job: &mut Job, entry: &mut Entry) {
         job.state = JobState::Running;
     }
     begin_at_checkpoint(job);
-    job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
+    job.checkpoints.due_at_ms = due_from(job, entry.now_ms);
     // Nobody holds a shard or the export any more.
     scale::dismiss(job, entry);
 }

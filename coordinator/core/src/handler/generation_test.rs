@@ -1,5 +1,5 @@
 use super::checkpoint_test::PS1;
-use crate::checkpoint::Resume;
+use crate::checkpoint::{Resume, next_cut};
 use crate::command::Command;
 use crate::job::JobState;
 use crate::outcome::Refusal;
@@ -152,40 +152,78 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_and_that_is_said() {
     assert!(world.job().checkpoints.failure.as_ref().unwrap().ends_with("the job went back to the beginning"));
 }
 
+// Of an earlier job.
+fn theirs(generation: u64, step: u64) -> Checkpoint {
+    let id = CheckpointId { generation: Generation(generation), step, attempt: 9 };
+    Checkpoint { id, dir: "/out/fashion-7/checkpoints".into() }
+}
+
+fn resume(checkpoints: Vec<Checkpoint>, from_seed: bool) -> Command {
+    let Command::SubmitJob { request_id, mut file, manifest, .. } = submit("r", file(2, 2, 4, true)) else { unreachable!() };
+    file.checkpoint = Some(Checkpointing { keep: 2, ..Checkpointing::default() });
+    let evaluation = |epoch: u32| Evaluation { epoch, step: u64::from(epoch) * 4, counts: counts(2500, 0.5) };
+    let (evaluations, passed_over) = ((1..4).map(evaluation).collect(), "3-8-9 is damaged".into());
+    let resume = Some(Resume { checkpoints, evaluations, passed_over, chunk_elements: None, from_seed });
+    Command::SubmitJob { request_id, file, manifest, resume }
+}
+
+fn resumed(from_seed: bool) -> World {
+    let mut world = World::empty();
+    world.job.number = world.index + 1;
+    world.done(resume(vec![theirs(1, 4), theirs(2, 5), theirs(2, 9)], from_seed));
+    world.start();
+    world
+}
+
 #[test]
 fn a_job_goes_on_from_what_an_earlier_one_has_left() {
-    let checkpoint = |generation, step| Checkpoint {
-        id: CheckpointId { generation: Generation(generation), step, attempt: 9 },
-        dir: "/out/fashion-7/checkpoints".into(),
-    };
-    let resumed = |checkpoints: Vec<Checkpoint>| {
-        let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file(2, 2, 4, true)) else { unreachable!() };
-        let evaluation = |epoch: u32| Evaluation { epoch, step: u64::from(epoch) * 4, counts: counts(2500, 0.5) };
-        let resume = Some(Resume {
-            checkpoints,
-            evaluations: (1..4).map(evaluation).collect(),
-            passed_over: "3-8-9 is damaged".into(),
-            chunk_elements: None,
-        });
-        Command::SubmitJob { request_id, file, manifest, resume }
-    };
     let mut world = World::empty();
-    for wrong in [vec![], vec![checkpoint(1, 8), checkpoint(1, 4)], vec![checkpoint(1, 17)]] {
-        assert!(matches!(world.refused(resumed(wrong)), Refusal::Job { .. }));
+    for wrong in [vec![], vec![theirs(1, 8), theirs(1, 4)], vec![theirs(1, 17)]] {
+        assert!(matches!(world.refused(resume(wrong, false)), Refusal::Job { .. }));
     }
     let index = world.index + 1;
     world.job.number = index;
-    world.done(resumed(vec![checkpoint(1, 4), checkpoint(2, 5), checkpoint(2, 9)]));
+    world.done(resume(vec![theirs(1, 4), theirs(2, 5), theirs(2, 9)], false));
     let job = world.job();
     assert_eq!((job.generation, job.checkpoints.committed.len(), job.evaluations.len()), (Generation(3), 2, 2));
     assert_eq!(job.checkpoints.failure.as_deref(), Some("3-8-9 is damaged"));
     world.start();
-    assert_eq!((world.job().step, world.job().run_until, world.view(PS).restore), (9, 12, Some(checkpoint(2, 9))));
-    world.done(discard(&world, checkpoint(2, 9).id));
+    assert_eq!((world.job().step, world.job().run_until, world.view(PS).restore), (9, 12, Some(theirs(2, 9))));
+    world.done(discard(&world, theirs(2, 9).id));
     assert_eq!((world.job().step, world.job().evaluations.len(), world.job().generation), (5, 1, Generation(4)));
-    world.done(discard(&world, checkpoint(2, 5).id));
+    world.done(discard(&world, theirs(2, 5).id));
     assert_eq!(world.job().state, JobState::Failed, "not from the seed");
-    assert!(world.job().reason().ends_with("there is no other one to go on from"), "{}", world.job().reason());
+    assert!(world.job().reason().contains("there is no other one to go on from, and from the seed on"), "{}", world.job().reason());
+}
+
+#[test]
+fn what_the_seed_would_have_made_too_is_made_anew_where_it_is_gone() {
+    let mut world = resumed(true);
+    assert!(world.job().is_from_seed());
+    world.done(discard(&world, theirs(2, 9).id));
+    world.done(discard(&world, theirs(2, 5).id));
+    let job = world.job();
+    assert_eq!((job.state, job.step, job.run_until, job.evaluations.len()), (JobState::Running, 0, 4, 0));
+    assert_eq!((&job.checkpoints.restored, job.generation, world.view(PS).restore), (&None, Generation(5), None));
+    let told = job.checkpoints.failure.as_ref().unwrap();
+    assert!(told.contains("2-5-9 cannot be used") && told.ends_with("the job went back to the beginning"), "{told}");
+}
+
+#[test]
+fn a_resumed_job_has_a_checkpoint_of_its_own_at_once() {
+    let mut world = resumed(false);
+    assert!(!world.job().is_from_seed());
+    // A minute apart otherwise.
+    assert_eq!(next_cut(world.job(), world.at_ms, 9, 1), Some(10));
+    let failed = world.cut(10);
+    world.done(Command::AbandonCut { job: world.job.clone(), id: failed, reason: Some("disk full".into()) });
+    assert_eq!((next_cut(world.job(), world.at_ms, 9, 1), next_cut(world.job(), world.at_ms + 10_000, 9, 1)), (None, Some(10)));
+    world.done(world.lost(PS, 1));
+    world.register(PS, 2);
+    assert_eq!((world.job().step, next_cut(world.job(), world.at_ms, 9, 1)), (9, Some(10)), "it leans on the other still");
+    world.commit(10);
+    assert_eq!(next_cut(world.job(), world.at_ms + 59_999, 11, 1), None);
+    assert_eq!(next_cut(world.job(), world.at_ms + 60_000, 11, 1), Some(12));
 }
 
 #[test]

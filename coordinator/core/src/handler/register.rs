@@ -2,7 +2,7 @@
 //! always larger.
 
 use super::{Handled, evaluate, finish, generation};
-use crate::checkpoint::due_after;
+use crate::checkpoint::due_from;
 use crate::cluster::Entry;
 use crate::command::Process;
 use crate::job::{Job, JobState};
@@ -55,7 +55,7 @@ pub(super) fn start_if_ready(job: &mut Job, entry: &Entry) {
     job.state = JobState::Running;
     job.started_at_ms = Some(entry.now_ms);
     generation::begin_at_checkpoint(job);
-    job.checkpoints.due_at_ms = due_after(job, entry.now_ms);
+    job.checkpoints.due_at_ms = due_from(job, entry.now_ms);
     if job.shards().is_none() {
         lane::deal_all(job);
     }

@@ -11,7 +11,7 @@ use tfcoord_types::report::{Body, Report, ServerReport, ShardsDone};
 
 const PS1: TaskId = TaskId::server(1);
 
-// 64 steps in an epoch: 32 shards of 2; both workers are ready.
+// 63 steps in an epoch, each a shard; both workers are ready.
 fn world(servers: u32) -> World {
     let mut file = file(servers, 2, 2, false);
     (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
@@ -64,6 +64,21 @@ fn the_shards_of_a_lost_worker_are_granted_again_behind_the_fence() {
     world.register(W0, 2);
     world.done(world.join(W0));
     assert!(owners(&world).ends_with("9a 10a 11a 12a"));
+}
+
+#[test]
+fn where_a_worker_is_lost_the_others_are_leased_more_and_what_is_known_already_leases_nothing() {
+    let mut world = world(1);
+    while world.job().leases.next < 56 {
+        let open: Vec<u32> = world.job().leases.open.keys().copied().collect();
+        world.done(finish(&world, PS, &open));
+    }
+    assert_eq!(owners(&world), "48a 49a 50a 51a 52b 53b 54b 55b");
+    world.done(finish(&world, PS, &[52]));
+    assert_eq!(owners(&world), "48a 49a 50a 51a 53b 54b 55b", "seven are left for two");
+    world.done(world.lost(W0, 1));
+    assert_eq!(owners(&world), "48- 49- 50- 51- 53b 54b 55b 56b", "and for one");
+    world.unchanged(finish(&world, PS, &[52]));
 }
 
 #[test]
@@ -165,7 +180,7 @@ fn a_job_goes_on_from_the_midst_of_an_epoch_with_the_chunks_of_its_checkpoint() 
         (file.train.sync, file.train.batch_size, file.train.micro_batches) = (Sync::Async {}, 4, Some(4));
         let id = CheckpointId { generation: Generation(1), step, attempt: 9 };
         let checkpoints = vec![Checkpoint { id, dir: "/c".into() }];
-        let resume = Resume { checkpoints, evaluations: Vec::new(), passed_over: String::new(), chunk_elements };
+        let resume = Resume { checkpoints, evaluations: Vec::new(), passed_over: String::new(), chunk_elements, from_seed: false };
         let Command::SubmitJob { request_id, file, manifest, .. } = submit("r", file) else { unreachable!() };
         let mut world = World::empty();
         world.apply(Command::SubmitJob { request_id, file, manifest, resume: Some(resume) });

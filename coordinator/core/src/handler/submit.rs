@@ -83,7 +83,7 @@ pub(super) fn submit_job(
 
 // The generations after those of the checkpoints.
 fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
-    let Resume { mut checkpoints, evaluations, passed_over, chunk_elements } = resume;
+    let Resume { mut checkpoints, evaluations, passed_over, chunk_elements, from_seed } = resume;
     let ascending = checkpoints.windows(2).all(|pair| pair[0].id < pair[1].id);
     let Some(newest) = checkpoints.last().cloned().filter(|_| ascending) else {
         return Err(refuse("the checkpoints to go on from are none, or not in order".into()));
@@ -102,7 +102,9 @@ fn go_on_from(job: &mut Job, resume: Resume) -> Result<(), Refusal> {
     job.generation = Generation(newest.id.generation.0.saturating_add(1));
     let failure = Some(clipped(passed_over)).filter(|text| !text.is_empty());
     let restored = Some(newest);
-    job.checkpoints = Checkpoints { committed: checkpoints, restored, resumed: true, failure, chunk_elements, ..Checkpoints::default() };
+    let resumed = true;
+    job.checkpoints =
+        Checkpoints { committed: checkpoints, restored, resumed, from_seed, failure, chunk_elements, ..Checkpoints::default() };
     Ok(())
 }
 

@@ -22,11 +22,13 @@ pub(in crate::leader) struct Remote {
     seen: BTreeSet<JobId>,
     // Jobs whose folders are not there yet.
     waiting: BTreeSet<JobId>,
+    // Jobs that are over and are being tidied.
+    tidying: BTreeSet<JobId>,
 }
 
 impl Remote {
     pub(in crate::leader) fn new(handle: Handle, errands: Errands, state: StateDir) -> Self {
-        Self { handle, errands, state, seen: BTreeSet::new(), waiting: BTreeSet::new() }
+        Self { handle, errands, state, seen: BTreeSet::new(), waiting: BTreeSet::new(), tidying: BTreeSet::new() }
     }
 
     /// Jobs whose tasks have to wait for their folders.
@@ -50,7 +52,7 @@ impl Remote {
             let errand = Errand::Reserve { folders, mark: mark(&id) };
             let reserve = move || {
                 state.note_marks(&id);
-                let result = errands.run(&errand);
+                let result = errands.run(&id, &errand);
                 // A leader that has ended asks again when it is there again.
                 let _ended = handle.tell_waiting(Request::Reserved { job: id, result });
             };
@@ -69,21 +71,35 @@ impl Remote {
     }
 
     /// Removes what a job that is over could not finish. Nobody waits for it.
-    pub(super) fn tidy(&mut self, job: &Job, mark: String) {
+    pub(super) fn tidy(&mut self, cluster: &Cluster, job: &Job, mark: String) {
         let folders: Vec<String> = folders(job).into_iter().map(|(_, dir)| dir).collect();
         self.seen.remove(&job.id);
         if folders.is_empty() || !self.state.has_marks(&job.id) {
             return;
         }
-        let (errands, state, id) = (self.errands.clone(), self.state.clone(), job.id.clone());
-        let leftovers = Some(Leftovers::of(job)).filter(|leftovers| is_remote(&leftovers.dir));
-        let tidy = move || match errands.run(&Errand::Tidy { folders, mark, leftovers }) {
-            Ok(()) => state.forget_marks(&id),
-            Err(error) => tracing::warn!(%error, job = %id, "cannot remove what a job could not finish"),
+        let (handle, errands, state, id) = (self.handle.clone(), self.errands.clone(), self.state.clone(), job.id.clone());
+        let leftovers = Some(Leftovers::of(cluster, job)).filter(|leftovers| is_remote(&leftovers.dir));
+        let tidy = move || {
+            match errands.run(&id, &Errand::Tidy { folders, mark, leftovers }) {
+                Ok(()) => state.forget_marks(&id),
+                Err(error) => tracing::warn!(%error, job = %id, "cannot remove what a job could not finish"),
+            }
+            let _ended = handle.tell_waiting(Request::Tidied { job: id });
         };
-        if let Err(error) = thread::Builder::new().name("tidy".into()).spawn(tidy) {
-            tracing::warn!(%error, "no thread to tidy folders");
+        match thread::Builder::new().name("tidy".into()).spawn(tidy) {
+            Ok(_) => drop(self.tidying.insert(job.id.clone())),
+            Err(error) => tracing::warn!(%error, "no thread to tidy folders"),
         }
+    }
+
+    /// A job's folders were tidied, as far as that was possible.
+    pub(in crate::leader) fn tidied(&mut self, job: &JobId) {
+        self.tidying.remove(job);
+    }
+
+    /// Whether folders of a job that is over are being tidied: with its rights.
+    pub(super) fn is_tidying(&self, job: &JobId) -> bool {
+        self.tidying.contains(job)
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::thread;
 use tfcoord_checkpoint::Manifest;
+use tfcoord_coordinator_core::Cluster;
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_types::id::{CheckpointId, JobId};
 
@@ -21,7 +22,7 @@ pub trait Files: Send {
     fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()>;
 
     /// Begins to remove what is not wanted any more. Nobody waits for it, and it is done again after the next commit.
-    fn sweep(&self, leftovers: Leftovers);
+    fn sweep(&self, job: &JobId, leftovers: Leftovers);
 }
 
 /// What of a job's checkpoints is wanted: all else, beyond what is kept and what was begun before and not finished, is not.
@@ -37,13 +38,14 @@ pub struct Leftovers {
 
 impl Leftovers {
     /// Of a job as it is now.
-    pub fn of(job: &Job) -> Self {
+    pub fn of(cluster: &Cluster, job: &Job) -> Self {
         let (dir, keep) = (job.checkpoint_dir(), job.checkpointing().keep as usize);
-        let checkpoints = &job.checkpoints;
-        let used = checkpoints.committed.iter().chain(&checkpoints.restored).map(|checkpoint| checkpoint.id);
-        let used = used.chain(checkpoints.cutting.as_ref().map(|cutting| cutting.id));
-        // Of a job that is over nobody begins from one any more.
-        let in_use = used.filter(|_| !job.is_over()).collect();
+        // Of a job that is over only others begin, which were submitted to go on from it.
+        let active = cluster.jobs().filter(|job| !job.is_over()).map(|job| &job.checkpoints);
+        let used = active.flat_map(|checkpoints| checkpoints.committed.iter().chain(&checkpoints.restored));
+        let used = used.filter(|checkpoint| checkpoint.dir == dir).map(|checkpoint| checkpoint.id);
+        let cutting = job.checkpoints.cutting.as_ref().map(|cutting| cutting.id);
+        let in_use = used.chain(cutting).collect();
         Self { dir, keep, in_use }
     }
 }
@@ -59,7 +61,7 @@ impl Files for Threads {
         let (handle, errands, job, id) = (self.handle.clone(), self.errands.clone(), job.clone(), manifest.id);
         let write = move || {
             let result = if is_remote(&dir) {
-                errands.run(&Errand::Commit { dir, manifest: Box::new(manifest) })
+                errands.run(&job, &Errand::Commit { dir, manifest: Box::new(manifest) })
             } else {
                 tfcoord_checkpoint::commit(&Path::new(&dir).into(), &manifest).map_err(|error| error.to_string())
             };
@@ -69,13 +71,13 @@ impl Files for Threads {
         thread::Builder::new().name("manifest".into()).spawn(write).map(drop)
     }
 
-    fn sweep(&self, leftovers: Leftovers) {
+    fn sweep(&self, job: &JobId, leftovers: Leftovers) {
         if !is_remote(&leftovers.dir) {
             return sweep(leftovers);
         }
-        let errands = self.errands.clone();
+        let (errands, job) = (self.errands.clone(), job.clone());
         let swept = move || {
-            if let Err(error) = errands.run(&Errand::Sweep(leftovers)) {
+            if let Err(error) = errands.run(&job, &Errand::Sweep(leftovers)) {
                 tracing::warn!(%error, "cannot remove old checkpoints");
             }
         };

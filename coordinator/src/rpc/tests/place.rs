@@ -8,6 +8,7 @@ use crate::prepare::Preparer;
 use crate::rpc::incoming::{Listener, accept};
 use crate::rpc::{Services, serve};
 use crate::state_dir::{StateDir, make_token};
+use crate::tokens::{Caller, Keeper};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -66,8 +67,9 @@ impl Place {
             cluster,
             state: state.clone(),
             outputs,
-            errands: crate::errand::Errands::of_this_program(),
+            errands: crate::errand::Errands::of_this_program(&state),
             lock,
+            keeper: Keeper::nobody(),
             ended_jobs_kept: 1,
         };
         let fake = launcher.clone();
@@ -80,10 +82,12 @@ impl Place {
         let services = Services {
             leader: leader.unwrap().0.handle(),
             preparer: Arc::new(Preparer::new(dir.path(), &state)),
-            errands: crate::errand::Errands::of_this_program(),
+            errands: crate::errand::Errands::of_this_program(&state),
             launcher: launcher.clone(),
             state: state.clone(),
             token: token.clone(),
+            tokens: Caller::new(vec!["/bin/false".into()]),
+            keeper: Keeper::nobody(),
             ended_jobs_kept: 1,
         };
         let socket = dir.path().join("c.sock");
@@ -148,7 +152,7 @@ impl Place {
 
     pub(super) async fn submit_file(&mut self, request_id: &str, job_file: &str) -> Result<JobId, Status> {
         let (request_id, job_file) = (request_id.to_owned(), job_file.to_owned());
-        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false };
+        let request = v1::SubmitRequest { request_id, job_file, file_name: "/srv/ann/job.json".into(), resume: false, site: None };
         Ok(self.client.submit(request).await?.into_inner().job.parse().unwrap())
     }
 

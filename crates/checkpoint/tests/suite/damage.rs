@@ -1,7 +1,7 @@
 //! Whatever happens to the files: an error that names one of them, or what was saved.
 
 use crate::fixture::{everything, id, restored, saved};
-use crate::here::{curve, read, restore, verify_lengths};
+use crate::here::{curve, read, restore, verify, verify_lengths};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,4 +158,21 @@ fn a_manifest_under_another_name_is_none() {
     fs::rename(dir.path().join("1-500-507.json"), dir.path().join("2-900-907.json")).unwrap();
     let renamed = "2-900-907".parse().unwrap();
     assert!(read(dir.path(), renamed).unwrap_err().to_string().contains("it is the manifest of 1-500-507"));
+}
+
+#[test]
+fn every_flipped_bit_is_seen_where_all_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = saved(dir.path(), id(500), 4, 2);
+    verify(dir.path(), &manifest).unwrap();
+    let path = dir.path().join(&manifest.parts[1].file);
+    let whole = fs::read(&path).unwrap();
+    for at in [0, 9, whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x20;
+        fs::write(&path, bytes).unwrap();
+        verify_lengths(dir.path(), &manifest).unwrap();
+        let error = verify(dir.path(), &manifest).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: ", path.display())), "{at}: {error}");
+    }
 }

@@ -26,5 +26,6 @@ here! {
     remove(id: CheckpointId) -> ();
     restore(manifest: &Manifest, wants: &mut [Want<'_>]) -> ();
     sweep(keep: usize, in_use: &[CheckpointId]) -> Vec<CheckpointId>;
+    verify(manifest: &Manifest) -> ();
     verify_lengths(manifest: &Manifest) -> ();
 }

@@ -2,7 +2,6 @@
 
 use super::Ended;
 use super::register::{Client, Reach, is_final};
-use crate::channel::SILENCE_MAX;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_proto::v1;
@@ -114,7 +113,8 @@ impl Keeper {
 
     async fn open_again(&mut self) -> Result<Stream, Ended> {
         let report = self.reports.borrow_and_update().clone();
-        let (stream, view) = open(&mut self.reach, SILENCE_MAX, &report).await?;
+        let silence = self.reach.silence();
+        let (stream, view) = open(&mut self.reach, silence, &report).await?;
         self.show(view);
         tracing::info!("in session again");
         Ok(stream)

@@ -3,7 +3,9 @@
 use super::{Ended, Hello, Welcome};
 use crate::auth::Bearer;
 use crate::backoff::Backoff;
+use crate::channel::Pulse;
 use crate::endpoint::Endpoint;
+use std::error::Error as _;
 use std::time::Duration;
 use tfcoord_proto::CONTROL_MESSAGE_BYTES_MAX;
 use tfcoord_proto::v1;
@@ -59,9 +61,14 @@ impl Reach {
         Ok(Welcome { incarnation: Incarnation(incarnation), job_file, manifest, lease })
     }
 
+    /// So long the coordinator may have been silent when that is seen.
+    pub(super) fn silence(&self) -> Duration {
+        Pulse::of(self.grace).silence()
+    }
+
     /// Repeats `call` with backoff until it succeeds, is refused for good, or the grace time is over. Of that, `silence`
-    /// is over already if the coordinator gives no answer at all: it took so long to see that it was lost. One that has
-    /// ended was seen to be lost at once.
+    /// is over already if the coordinator can be connected to and gives no answer: it took so long to see that it was lost.
+    /// One that has ended was seen to be lost at once.
     pub(super) async fn repeat<T, F>(&mut self, silence: Duration, call: impl Fn(Client) -> F) -> Result<T, Ended>
     where
         F: Future<Output = Result<T, Status>>,
@@ -69,20 +76,24 @@ impl Reach {
         let begun = Instant::now();
         let mut deadline = begun + self.grace;
         loop {
-            let tried =
-                tokio::time::timeout_at(deadline.min(Instant::now() + ATTEMPT_WITHIN), async { call(self.client().await?).await }).await;
-            let status = match tried {
+            let attempt = async {
+                let client = self.client().await.map_err(|status| (status, false))?;
+                // What it answers has no source.
+                call(client).await.map_err(|status| (status.clone(), status.source().is_some()))
+            };
+            let tried = tokio::time::timeout_at(deadline.min(Instant::now() + ATTEMPT_WITHIN), attempt).await;
+            let (status, silent) = match tried {
                 Ok(Ok(value)) => {
                     self.backoff.reset();
                     return Ok(value);
                 }
-                Ok(Err(status)) if is_final(status.code()) => return Err(self.refused(&status)),
-                Ok(Err(status)) => status,
-                Err(_) => {
-                    deadline = begun + self.grace.saturating_sub(silence);
-                    Status::deadline_exceeded("no answer")
-                }
+                Ok(Err((status, _))) if is_final(status.code()) => return Err(self.refused(&status)),
+                Ok(Err(failed)) => failed,
+                Err(_) => (Status::deadline_exceeded("no answer"), true),
             };
+            if silent {
+                deadline = begun + self.grace.saturating_sub(silence);
+            }
             let next = Instant::now() + self.backoff.next_wait();
             if next >= deadline {
                 tokio::time::sleep_until(deadline).await;
@@ -94,7 +105,11 @@ impl Reach {
 
     async fn client(&self) -> Result<Client, Status> {
         // A fresh connection each time: what is left of the last one may be half dead. The attempt as a whole ends sooner.
-        let channel = self.endpoint.connect(2 * ATTEMPT_WITHIN).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let channel = self
+            .endpoint
+            .connect_with(2 * ATTEMPT_WITHIN, Pulse::of(self.grace))
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         let client = TaskSessionClient::with_interceptor(channel, self.token.clone());
         Ok(client.max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX))
     }

@@ -244,6 +244,33 @@ async fn one_that_does_not_answer_was_lost_before_that_was_seen() {
 }
 
 #[tokio::test]
+async fn one_that_stops_is_missed_from_its_last_word_on() {
+    const GRACE: Duration = Duration::from_secs(4);
+    let mut fixture = Fixture::new();
+    let (socket, coordinator) = (fixture.socket(), fixture.coordinator.clone());
+    let ((stop, stopped), (end, ended)) = (tokio::sync::oneshot::channel::<()>(), std::sync::mpsc::channel::<()>());
+    let serving = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            serve(&socket, coordinator);
+            let _ = stopped.await;
+            // Its only thread stands still, and its connections are open.
+            let _ = ended.recv();
+        });
+    });
+    let opening = fixture.open(GRACE);
+    let (views, _reports) = fixture.session().await;
+    views.send(Ok(view(3))).await.unwrap();
+    let (_, session) = opening.await.unwrap().unwrap();
+    stop.send(()).unwrap();
+    // That it is silent is seen after a half, which counts.
+    let ended = tokio::time::timeout(GRACE + GRACE * 3 / 8, session.ended()).await.unwrap();
+    assert!(matches!(ended, Ended::Orphaned { .. }), "{ended}");
+    drop(end);
+    serving.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_coordinator_that_never_shows_a_view_is_no_session() {
     let fixture = Fixture::new();
     fixture.serve();

@@ -5,11 +5,11 @@ use super::place::line_of;
 use super::rows::{Rows, parser};
 use crate::READ_BYTES_MAX;
 use crate::error::{Change, Error, FileProblem, RowProblem};
+use crate::files::Files;
 use crate::identity::Identity;
-use crate::scratch::Scratch;
-use crate::unpack::Plain;
+use crate::plain::Plain;
 use csv::ByteRecord;
-use std::path::Path;
+use tfcoord_fs::storage::Location;
 
 /// A CSV file that has been opened, with its header and its index.
 #[derive(Debug)]
@@ -23,17 +23,18 @@ pub(crate) struct CsvFile {
 
 impl CsvFile {
     /// Opens a file, and makes its index unless there is one.
-    pub fn open(source: &Identity, scratch: &Scratch) -> Result<Self, Error> {
-        let plain = Plain::open(source, scratch)?;
-        let index = Index::open(source, &plain, scratch)?;
+    pub fn open(source: &Identity, files: &Files) -> Result<Self, Error> {
+        let plain = Plain::open(source, files)?;
+        let index = Index::open(source, &plain, files)?;
         let mut row = ByteRecord::new();
-        let mut rows = Rows::new(&plain.file, &source.path, 0);
-        let start = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.path)(FileProblem::NoHeader))?;
+        let mut rows = Rows::few(&plain, &source.at, 0);
+        let start = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.at)(FileProblem::NoHeader))?;
         let name = |(at, field)| match std::str::from_utf8(field) {
             Ok(name) => Ok(name.trim_ascii().to_owned()),
             Err(_) => Err(rows.problem(start, RowProblem::NotUtf8 { field: at + 1 })),
         };
         let header = row.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+        drop(rows);
         Ok(Self { header, source: source.clone(), plain, index })
     }
 
@@ -42,9 +43,9 @@ impl CsvFile {
         self.index.records
     }
 
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.source.path
+    /// Where it is.
+    pub fn at(&self) -> &Location {
+        &self.source.at
     }
 
     /// Calls `each` with the `count` rows from record `first` on, in order.
@@ -55,7 +56,7 @@ impl CsvFile {
         if count == 0 {
             return Ok(());
         }
-        let mut rows = Rows::new(&self.plain.file, &self.source.path, self.index.places(first, 1)?[0]);
+        let mut rows = Rows::all(&self.plain, &self.source.at, self.index.places(first, 1)?[0])?;
         let mut row = ByteRecord::new();
         for _ in 0..count {
             let start = rows.next(&mut row)?.ok_or_else(|| self.source.changed(Change::Content))?;
@@ -74,6 +75,10 @@ impl CsvFile {
         bytes: &mut Vec<u8>,
         mut each: impl FnMut(&ByteRecord) -> Result<(), RowProblem>,
     ) -> Result<(), Error> {
+        if self.plain.is_remote() {
+            let place = |record: &u64| self.index.places(*record, 1).map(|places| places[0]..places[1]);
+            self.plain.fetch(records.iter().map(place).collect::<Result<Vec<_>, _>>()?.into_iter())?;
+        }
         let mut rest = records;
         while !rest.is_empty() {
             let starts = self.gather(rest, bytes)?;
@@ -82,11 +87,7 @@ impl CsvFile {
             for start in &starts {
                 let found = parser.read_byte_record(&mut row).unwrap_or(false);
                 let checked = if found { each(&row) } else { Err(RowProblem::Fields { found: 0, expected: self.header.len() }) };
-                checked.map_err(|problem| Error::Row {
-                    path: self.source.path.clone(),
-                    line: line_of(&self.plain.file, *start),
-                    problem,
-                })?;
+                checked.map_err(|problem| Error::Row { at: self.source.at.to_string(), line: line_of(&self.plain, *start), problem })?;
             }
             // More rows than records: the bytes are not those that were indexed.
             if parser.read_byte_record(&mut row).unwrap_or(true) {

@@ -3,9 +3,9 @@
 use super::rows::{Rows, parser};
 use crate::RECORD_BYTES_MAX;
 use crate::error::{Error, FileProblem, RowProblem};
+use crate::files::Files;
 use crate::identity::Identity;
-use crate::scratch::Scratch;
-use crate::unpack::Plain;
+use crate::plain::Plain;
 use csv::ByteRecord;
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -25,16 +25,16 @@ pub(super) struct Index {
 
 impl Index {
     /// Opens the index of `source`, whose plain bytes are `plain`, or makes it.
-    pub fn open(source: &Identity, plain: &Plain, scratch: &Scratch) -> Result<Self, Error> {
-        let path = scratch.dir.join(source.derived(Derived::Records));
+    pub fn open(source: &Identity, plain: &Plain, files: &Files) -> Result<Self, Error> {
+        let path = files.scratch.dir.join(source.derived(Derived::Records));
         if !path.exists() {
-            std::fs::create_dir_all(&scratch.dir).map_err(Error::scratch_io("create", &scratch.dir))?;
-            build(&path, source, plain)?;
+            files.make_scratch()?;
+            build(&path, source, plain, files)?;
         }
         let file = File::open(&path).map_err(Error::scratch_io("open", &path))?;
-        let length = file.metadata().map_err(Error::io("look at", &path))?.len();
+        let length = file.metadata().map_err(Error::scratch_io("look at", &path))?.len();
         if length < 8 || !length.is_multiple_of(8) {
-            return Err(Error::file(&path)(FileProblem::Index));
+            return Err(Error::file(&path.into())(FileProblem::Index));
         }
         Ok(Self { file, path, records: length / 8 - 1 })
     }
@@ -42,11 +42,11 @@ impl Index {
     /// The bytes at which `count` records from `first` on begin, and at which the last of them ends: ascending, each
     /// record at most [`RECORD_BYTES_MAX`] long.
     pub fn places(&self, first: u64, count: usize) -> Result<Vec<u64>, Error> {
-        let damaged = || Error::file(&self.path)(FileProblem::Index);
+        let damaged = || Error::file(&self.path.clone().into())(FileProblem::Index);
         let mut bytes = vec![0; (count + 1) * 8];
         self.file.read_exact_at(&mut bytes, first * 8).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => damaged(),
-            _ => Error::io("read", &self.path)(error),
+            _ => Error::scratch_io("read", &self.path)(error),
         })?;
         let places: Vec<u64> = bytes.chunks_exact(8).map(|b| u64::from_le_bytes(*b.first_chunk().expect("chunks of eight"))).collect();
         let sound = places.windows(2).all(|pair| pair[0] < pair[1] && pair[1] - pair[0] <= longest());
@@ -59,10 +59,10 @@ fn longest() -> u64 {
     RECORD_BYTES_MAX + (1 << 17)
 }
 
-fn build(path: &Path, source: &Identity, plain: &Plain) -> Result<(), Error> {
-    let mut rows = Rows::new(&plain.file, &source.path, 0);
+fn build(path: &Path, source: &Identity, plain: &Plain, files: &Files) -> Result<(), Error> {
+    let mut rows = Rows::all(plain, &source.at, 0)?;
     let mut row = ByteRecord::new();
-    let mut last = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.path)(FileProblem::NoHeader))?;
+    let mut last = rows.next(&mut row)?.ok_or_else(|| Error::file(&source.at)(FileProblem::NoHeader))?;
     let fields = row.len();
     check(&row, fields).map_err(|problem| rows.problem(last, problem))?;
     let mut writer = BufWriter::new(AtomicFile::create(path, 0o600).map_err(Error::scratch)?);
@@ -82,7 +82,7 @@ fn build(path: &Path, source: &Identity, plain: &Plain) -> Result<(), Error> {
     put(end)?;
     let file = writer.into_inner().map_err(|error| Error::scratch_io("write", path)(error.into_error()))?;
     // What was read while somebody wrote must not be kept under the old identity.
-    source.check_path()?;
+    source.check_now(files)?;
     file.commit().map_err(Error::scratch)
 }
 

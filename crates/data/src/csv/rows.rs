@@ -3,29 +3,38 @@
 use super::place::line_of;
 use crate::RECORD_BYTES_MAX;
 use crate::error::{Error, RowProblem};
+use crate::plain::Plain;
 use csv::{ByteRecord, ReaderBuilder};
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use tfcoord_fs::storage::Location;
 
 /// Rows one after the other. The header is a row.
 pub(crate) struct Rows<'a> {
     reader: csv::Reader<Bytes<'a>>,
-    file: &'a File,
-    path: &'a Path,
+    plain: &'a Plain,
+    at: &'a Location,
     // What the reader's place 0 is in the file.
     base: u64,
     skipped: u64,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `file` from byte `start` on, where a row begins; `path` is its name for errors.
-    pub fn new(file: &'a File, path: &'a Path, start: u64) -> Self {
+    /// The few rows of `plain` from byte `start` on, where a row begins; `at` is its name for errors.
+    pub fn few(plain: &'a Plain, at: &'a Location, start: u64) -> Self {
+        Self::new(plain.few(start), plain, at, start)
+    }
+
+    /// As [`few`](Self::few), to the file's end.
+    pub fn all(plain: &'a Plain, at: &'a Location, start: u64) -> Result<Self, Error> {
+        let bytes = plain.in_order(start).map_err(Error::io("read", at))?;
+        Ok(Self::new(bytes, plain, at, start))
+    }
+
+    fn new(file: Box<dyn Read + 'a>, plain: &'a Plain, at: &'a Location, start: u64) -> Self {
         // In the middle of a file U+FEFF is text: a line end before it keeps the parser from taking it for a mark.
         let skipped = u64::from(start > 0);
-        let bytes = Bytes { file, at: start, before: start > 0, budget: 0 };
-        Self { reader: parser(bytes), file, path, base: start, skipped }
+        let bytes = Bytes { file, before: start > 0, budget: 0 };
+        Self { reader: parser(bytes), plain, at, base: start, skipped }
     }
 
     /// Reads the next row; the byte it begins at, or nothing at the end.
@@ -37,9 +46,9 @@ impl<'a> Rows<'a> {
             Ok(false) => Ok(None),
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(self.problem(start, RowProblem::TooLong)),
-                csv::ErrorKind::Io(error) => Err(Error::io("read", self.path)(error)),
+                csv::ErrorKind::Io(error) => Err(Error::io("read", self.at)(error)),
                 // Lengths and UTF-8 are checked by whoever knows the header.
-                other => Err(Error::io("read", self.path)(io::Error::other(format!("{other:?}")))),
+                other => Err(Error::io("read", self.at)(io::Error::other(format!("{other:?}")))),
             },
         }
     }
@@ -51,7 +60,7 @@ impl<'a> Rows<'a> {
 
     /// What is wrong with the row that begins at byte `start`.
     pub fn problem(&self, start: u64, problem: RowProblem) -> Error {
-        Error::Row { path: self.path.to_owned(), line: line_of(self.file, start), problem }
+        Error::Row { at: self.at.to_string(), line: line_of(self.plain, start), problem }
     }
 }
 
@@ -63,8 +72,7 @@ pub(super) fn parser<R: Read>(bytes: R) -> csv::Reader<R> {
 // A part of a file. Refuses to give more than the budget, which every row gets anew: otherwise a quote that is not
 // closed would take the rest of the file into memory.
 struct Bytes<'a> {
-    file: &'a File,
-    at: u64,
+    file: Box<dyn Read + 'a>,
     before: bool,
     budget: u64,
 }
@@ -78,8 +86,7 @@ impl Read for Bytes<'_> {
         if self.budget == 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
+        let read = self.file.read(buffer)?;
         self.budget = self.budget.saturating_sub(read as u64);
         Ok(read)
     }

@@ -1,14 +1,13 @@
 use super::*;
 use crate::error::{Error, RowProblem};
 use crate::fixture::{Dir, gzip};
-use crate::identity::Identity;
-use crate::unpack::Plain;
+use crate::plain::Plain;
 use ::csv::{ByteRecord, QuoteStyle, Terminator, WriterBuilder};
 use proptest::prelude::*;
 use tfcoord_types::manifest::Derived;
 
 fn open(dir: &Dir, bytes: &[u8]) -> Result<CsvFile, Error> {
-    CsvFile::open(&Identity::now(&dir.write("a.csv", bytes))?, &dir.scratch())
+    CsvFile::open(&dir.put("a.csv", bytes), &dir.files())
 }
 
 fn texts(row: &ByteRecord) -> Vec<String> {
@@ -102,16 +101,16 @@ fn a_quote_in_the_midst_of_a_field_is_text() {
 fn an_index_is_kept_and_a_damaged_one_is_named() {
     let dir = Dir::new();
     let file = || open(&dir, b"a,b\n1,2\n3,4\n");
-    let identity = || Identity::now(&dir.path("a.csv")).unwrap();
+    let identity = || dir.identity("a.csv").unwrap();
     assert_eq!(file().unwrap().records(), 2);
     let kept = dir.path("scratch").join(identity().derived(Derived::Records));
     assert_eq!(std::fs::read(&kept).unwrap(), [4u64, 8, 12].map(u64::to_le_bytes).concat());
     // One record less: what is kept is used.
     std::fs::write(&kept, [4u64, 8].map(u64::to_le_bytes).concat()).unwrap();
-    assert_eq!(CsvFile::open(&identity(), &dir.scratch()).unwrap().records(), 1);
+    assert_eq!(CsvFile::open(&identity(), &dir.files()).unwrap().records(), 1);
     for damaged in [&b""[..], b"\0\0\0", &[8u64, 4].map(u64::to_le_bytes).concat(), &[4u64, u64::MAX].map(u64::to_le_bytes).concat()] {
         std::fs::write(&kept, damaged).unwrap();
-        let said = CsvFile::open(&identity(), &dir.scratch()).and_then(|file| file.rows(0, 1, |_| Ok(())));
+        let said = CsvFile::open(&identity(), &dir.files()).and_then(|file| file.rows(0, 1, |_| Ok(())));
         assert!(dir.said(said).ends_with(": is damaged\n  help: remove it; it is made again"));
     }
 }
@@ -119,10 +118,10 @@ fn an_index_is_kept_and_a_damaged_one_is_named() {
 #[test]
 fn what_is_written_to_while_it_is_indexed_is_not_kept() {
     let dir = Dir::new();
-    let identity = Identity::now(&dir.write("a.csv", "a,b\n1,2\n")).unwrap();
-    let plain = Plain::open(&identity, &dir.scratch()).unwrap();
+    let identity = dir.put("a.csv", "a,b\n1,2\n");
+    let plain = Plain::open(&identity, &dir.files()).unwrap();
     dir.write("a.csv", "a,b\n1,2\n3,4\n");
-    let said = dir.said(index::Index::open(&identity, &plain, &dir.scratch()));
+    let said = dir.said(index::Index::open(&identity, &plain, &dir.files()));
     assert!(said.starts_with("DIR/a.csv: has changed since"), "{said}");
     assert!(dir.scratch_names().is_empty());
 }

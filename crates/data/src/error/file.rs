@@ -1,7 +1,6 @@
 //! What can be wrong with a file as a whole.
 
 use super::{listed, shown};
-use std::path::PathBuf;
 
 /// How a file is not what it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +30,6 @@ pub enum FileProblem {
     /// A directory, a device.
     #[error("is no regular file")]
     NotRegular,
-    /// Bytes in its name that no manifest can hold.
-    #[error("has a name that is not UTF-8")]
-    Name,
     /// Not what preparation saw.
     #[error("has changed since it was first looked at: {0}")]
     Changed(Change),
@@ -104,24 +100,24 @@ pub enum FileProblem {
         extra: u64,
     },
     /// Pictures and labels that are no pairs.
-    #[error("has {images} pictures, but {} has {labels} labels", file.display())]
+    #[error("has {images} pictures, but {file} has {labels} labels")]
     IdxCounts {
         /// Pictures.
         images: u64,
         /// The labels' file.
-        file: PathBuf,
+        file: String,
         /// Labels.
         labels: u64,
     },
     /// Pictures of another shape than those before.
-    #[error("has records of shape {found:?}, expected {expected:?} as {} has", first.display())]
+    #[error("has records of shape {found:?}, expected {expected:?} as {first} has")]
     IdxShape {
         /// Their shape.
         found: Vec<u32>,
         /// The shape that is needed.
         expected: Vec<u32>,
         /// Where that comes from.
-        first: PathBuf,
+        first: String,
     },
     /// A label that the model has no output for.
     #[error(
@@ -171,7 +167,6 @@ impl FileProblem {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::NotRegular => "name a file, a directory of files, or a pattern with * in its last part",
-            Self::Name => "rename it",
             Self::Changed(_) => "start again; data must not change while a job, or a prediction, uses them",
             Self::Gzip { .. } => "fetch it again; `gzip -t FILE` checks it",
             Self::Bomb { .. } => "unpack it by hand if it is what it should be, and name the unpacked file",

@@ -45,7 +45,7 @@ fn cut_anywhere_it_is_truncated() {
         let said = said(&whole[..end], Content::Images);
         assert!(said.starts_with("is truncated: "), "{end}: {said}");
         dir.write("a", gzip(&whole[..end]));
-        let opened = IdxFile::open(&Identity::now(&dir.path("a")).unwrap(), &dir.scratch(), Content::Images);
+        let opened = IdxFile::open(&dir.identity("a").unwrap(), &dir.files(), Content::Images);
         assert!(dir.said(opened).starts_with("DIR/a: is truncated: "));
     }
 }
@@ -54,7 +54,7 @@ fn cut_anywhere_it_is_truncated() {
 fn records_are_read_from_where_they_lie() {
     let dir = Dir::new();
     for bytes in [idx(&[3, 2, 2], 0..12), gzip(&idx(&[3, 2, 2], 0..12))] {
-        let file = IdxFile::open(&Identity::now(&dir.write("a", bytes)).unwrap(), &dir.scratch(), Content::Images).unwrap();
+        let file = IdxFile::open(&dir.put("a", bytes), &dir.files(), Content::Images).unwrap();
         let mut buffer = [0; 8];
         file.read(1, &mut buffer).unwrap();
         assert_eq!(buffer, [4, 5, 6, 7, 8, 9, 10, 11]);

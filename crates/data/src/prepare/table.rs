@@ -8,16 +8,16 @@ use crate::FEATURES_MAX;
 use crate::batch::RecordBatch;
 use crate::csv::{CsvFile, Fields, LabelNeed, Table};
 use crate::error::Error;
+use crate::files::Files;
 use crate::identity::Identity;
 use crate::preprocessing::Preprocessing;
 use crate::reader::{described, used};
-use crate::scratch::Scratch;
 use crate::sources::{self, Named};
 use csv::ByteRecord;
 use tfcoord_types::job::{Feature, Format, Input, JobFile, LabelUse, Preset, Source};
 use tfcoord_types::manifest::{Column, DataFile, DataSet, Label, Manifest};
 
-pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Error> {
+pub(super) fn prepare(job: &JobFile, files: &Files) -> Result<Manifest, Error> {
     let data = &job.data;
     let label_use = job.model.label_use();
     // A column that is not looked at is no feature either.
@@ -25,7 +25,7 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
     if label_column.is_none() && label_use != LabelUse::None {
         return Err(Error::job("data.label", "there is no label", "name the label's column"));
     }
-    let train = Set::open("data.train", &data.train, scratch)?;
+    let train = Set::open("data.train", &data.train, files)?;
     let wanted = match data.features.is_empty() {
         true => infer::infer(&train, data, label_column.unwrap_or_default(), category(job))?,
         false => data.features.clone(),
@@ -35,8 +35,8 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
     let mut labels = label_column.map(|column| Labels::new(column, label_use));
     train.each_file(|file, first, count| {
         let fields = Fields::new(&file.header, &data.missing);
-        let places = features.places(&fields).map_err(Error::file(file.path()))?;
-        let label = label_column.map(|column| fields.place(column)).transpose().map_err(Error::file(file.path()))?;
+        let places = features.places(&fields).map_err(Error::file(file.at()))?;
+        let label = label_column.map(|column| fields.place(column)).transpose().map_err(Error::file(file.at()))?;
         file.rows(first, count, |row| {
             fields.check(row)?;
             features.add(&fields, &places, row)?;
@@ -65,7 +65,7 @@ pub(super) fn prepare(job: &JobFile, scratch: &Scratch) -> Result<Manifest, Erro
         check(&train, &Preprocessing::from(&manifest))?;
     }
     if let Some(eval) = &data.eval {
-        let eval = Set::open("data.eval", eval, scratch)?;
+        let eval = Set::open("data.eval", eval, files)?;
         check(&eval, &Preprocessing::from(&manifest))?;
         manifest.eval = Some(eval.described());
     }
@@ -99,7 +99,7 @@ fn width(columns: &[Column]) -> Result<u32, Error> {
 fn check(set: &Set<'_>, preprocessing: &Preprocessing) -> Result<(), Error> {
     let mut batch = RecordBatch::default();
     set.each_file(|file, first, count| {
-        let table = Table::new(preprocessing, &file.header, LabelNeed::Required).map_err(Error::file(file.path()))?;
+        let table = Table::new(preprocessing, &file.header, LabelNeed::Required).map_err(Error::file(file.at()))?;
         file.rows(first, count, |row: &ByteRecord| {
             batch.clear();
             table.read(row, &mut batch)
@@ -109,24 +109,24 @@ fn check(set: &Set<'_>, preprocessing: &Preprocessing) -> Result<(), Error> {
 
 // Files are opened one at a time: there may be more of them than a process may hold open.
 struct Set<'a> {
-    scratch: &'a Scratch,
+    places: &'a Files,
     files: Vec<(Identity, DataFile)>,
     first: u64,
     records: u64,
 }
 
 impl<'a> Set<'a> {
-    fn open(field: &str, source: &Source, scratch: &'a Scratch) -> Result<Self, Error> {
+    fn open(field: &str, source: &Source, places: &'a Files) -> Result<Self, Error> {
         let named = Named::Job(field);
         let mut files = Vec::new();
-        for listed in sources::list(named, Format::Csv, source)? {
-            let identity = Identity::now(&listed.file)?;
-            let records = CsvFile::open(&identity, scratch)?.records();
+        for listed in sources::list(named, Format::Csv, source, places)? {
+            let identity = Identity::now(&listed.file, places)?;
+            let records = CsvFile::open(&identity, places)?.records();
             let file = described(&identity, None, records);
             files.push((identity, file));
         }
         let (first, records) = used(named, source, files.iter().map(|(_, file)| file.records).sum())?;
-        Ok(Self { scratch, files, first, records })
+        Ok(Self { places, files, first, records })
     }
 
     fn described(&self) -> DataSet {
@@ -134,7 +134,7 @@ impl<'a> Set<'a> {
     }
 
     fn header(&self) -> Result<Vec<String>, Error> {
-        Ok(CsvFile::open(&self.files[0].0, self.scratch)?.header)
+        Ok(CsvFile::open(&self.files[0].0, self.places)?.header)
     }
 
     // Calls `each` with every file, the first of its records that is used, and how many are.
@@ -143,7 +143,7 @@ impl<'a> Set<'a> {
         for (identity, file) in &self.files {
             let end = start + file.records;
             let (from, to) = (self.first.clamp(start, end), (self.first + self.records).clamp(start, end));
-            each(&CsvFile::open(identity, self.scratch)?, from - start, to - from)?;
+            each(&CsvFile::open(identity, self.places)?, from - start, to - from)?;
             start = end;
         }
         Ok(())

@@ -3,21 +3,21 @@
 use crate::READ_BYTES_MAX;
 use crate::batch::RecordBatch;
 use crate::error::{Error, FileProblem};
+use crate::files::Files;
 use crate::identity::Identity;
 use crate::idx::{Content, IdxFile};
-use crate::scratch::Scratch;
 use tfcoord_types::manifest::Label;
 
 /// Opens pictures and their labels, and checks that there are as many of them.
-pub(crate) fn open(images: &Identity, labels: Option<&Identity>, scratch: &Scratch) -> Result<(IdxFile, Option<IdxFile>), Error> {
-    let pictures = IdxFile::open(images, scratch, Content::Images)?;
+pub(crate) fn open(images: &Identity, labels: Option<&Identity>, files: &Files) -> Result<(IdxFile, Option<IdxFile>), Error> {
+    let pictures = IdxFile::open(images, files, Content::Images)?;
     let Some(source) = labels else {
         return Ok((pictures, None));
     };
-    let labels = IdxFile::open(source, scratch, Content::Labels)?;
+    let labels = IdxFile::open(source, files, Content::Labels)?;
     let counts = (pictures.header.records, labels.header.records);
     if counts.0 != counts.1 {
-        return Err(pictures.problem(FileProblem::IdxCounts { images: counts.0, file: source.path.clone(), labels: counts.1 }));
+        return Err(pictures.problem(FileProblem::IdxCounts { images: counts.0, file: source.at.to_string(), labels: counts.1 }));
     }
     Ok((pictures, Some(labels)))
 }
@@ -88,6 +88,7 @@ fn each_run(
     bytes: &mut Vec<u8>,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    file.fetch(records)?;
     let record_bytes = file.header.record_bytes;
     let most = usize::try_from((READ_BYTES_MAX / record_bytes).max(1)).expect("at most a read");
     let mut rest = records;

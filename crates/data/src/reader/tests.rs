@@ -84,7 +84,7 @@ fn tables_are_read_as_training_found_them() {
     assert_eq!(batch.classes, [1, 0, 1]);
     // Another order of columns, categories that training has not seen, a gap.
     let eval = manifest.eval.as_ref().unwrap();
-    let mut reader = Reader::open(&Preprocessing::from(&manifest), eval, dir.scratch()).unwrap();
+    let mut reader = Reader::open(&Preprocessing::from(&manifest), eval, &dir.files()).unwrap();
     reader.read(&[0, 1], &mut batch).unwrap();
     #[rustfmt::skip]
     assert_eq!(batch.features, [
@@ -103,9 +103,12 @@ fn a_file_that_changed_since_it_was_prepared_is_named() {
     let touched = std::fs::File::options().write(true).open(dir.path("l-2")).unwrap();
     touched.set_modified(std::time::UNIX_EPOCH).unwrap();
     let expected = "DIR/l-2: has changed since it was first looked at: its modification time is another one, though it has 12 bytes as before\n  help: start again; data must not change while a job, or a prediction, uses them";
-    assert_eq!(dir.said(Reader::open(&preprocessing, &manifest.train, dir.scratch())), expected);
+    assert_eq!(dir.said(Reader::open(&preprocessing, &manifest.train, &dir.files())), expected);
     std::fs::remove_file(dir.path("i-1")).unwrap();
-    assert!(dir.said(Reader::open(&preprocessing, &manifest.train, dir.scratch())).starts_with("cannot look at DIR/i-1: No such file"));
+    assert!(
+        dir.said(Reader::open(&preprocessing, &manifest.train, &dir.files()))
+            .starts_with("cannot look at DIR/i-1: it is not there\n  help: check the path")
+    );
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn new_data_are_read_as_the_training_data_were() {
     let preprocessing = Preprocessing::from(&table(&dir));
     let json = serde_json::to_string(&preprocessing).unwrap();
     let preprocessing: Preprocessing = serde_json::from_str(&json).unwrap();
-    let open = |source: &str| Reader::of_source(&preprocessing, &dir.source(source), dir.scratch());
+    let open = |source: &str| Reader::of_source(&preprocessing, &dir.source(source), &dir.files());
     let mut batch = RecordBatch::default();
     let mut reader = open(r#"{"files": "DIR/train.csv", "records": [1, 3]}"#).unwrap();
     assert_eq!((reader.records(), reader.labelled()), (2, true));
@@ -155,7 +158,7 @@ fn new_data_are_read_as_the_training_data_were() {
 fn new_pictures_need_no_labels_but_the_shape() {
     let dir = Dir::new();
     let preprocessing = Preprocessing::from(&pictures(&dir));
-    let open = |source: &str| Reader::of_source(&preprocessing, &dir.source(source), dir.scratch());
+    let open = |source: &str| Reader::of_source(&preprocessing, &dir.source(source), &dir.files());
     let mut batch = RecordBatch::default();
     let mut reader = open(r#"{"images": "DIR/i-2.gz"}"#).unwrap();
     reader.read(&[3], &mut batch).unwrap();
@@ -173,7 +176,7 @@ fn what_a_prediction_cannot_use_is_named_as_its_command_line_does() {
     let dir = Dir::new();
     let preprocessing = Preprocessing::from(&pictures(&dir));
     let check = |source: &str, expected: &str| {
-        assert_eq!(dir.said(Reader::of_source(&preprocessing, &dir.source(source), dir.scratch())), expected);
+        assert_eq!(dir.said(Reader::of_source(&preprocessing, &dir.source(source), &dir.files())), expected);
     };
     check(r#"{"images": ["DIR/no"]}"#, "--data: DIR/no is not there\n  help: check the path");
     check(r#"{"images": ["DIR/i-1"], "labels": ["DIR/no-*"]}"#, "--labels: DIR/no-* holds no file\n  help: check the path");
@@ -210,7 +213,7 @@ fn an_index_is_one_feature_of_its_column() {
     // Kept with a model and read back; of the sizes 4, of the kinds c and A are not seen in training.
     let kept = serde_json::to_string(&Preprocessing::from(&manifest)).unwrap();
     let preprocessing: Preprocessing = serde_json::from_str(&kept).unwrap();
-    let mut reader = Reader::open(&preprocessing, manifest.eval.as_ref().unwrap(), dir.scratch()).unwrap();
+    let mut reader = Reader::open(&preprocessing, manifest.eval.as_ref().unwrap(), &dir.files()).unwrap();
     assert_eq!(indices(&mut reader), [[3.0, 2.0], [2.0, 3.0], [4.0, 0.0], [1.0, 3.0]]);
 }
 
@@ -241,7 +244,7 @@ fn a_raw_number_must_name_a_row_where_an_embedding_sees_it() {
     for wrong in ["5", "-1", "1.5"] {
         dir.write("new.csv", format!("z,a,b\n3,4,4\n3,1,{wrong}\n"));
         let mut reader =
-            Reader::of_source(&Preprocessing::from(&manifest), &dir.source(r#"{"files": "DIR/new.csv"}"#), dir.scratch()).unwrap();
+            Reader::of_source(&Preprocessing::from(&manifest), &dir.source(r#"{"files": "DIR/new.csv"}"#), &dir.files()).unwrap();
         let expected = format!(
             "DIR/new.csv:3: column \"b\": \"{wrong}\" names no row: the embedding's vocabulary has the rows 0 to 4\n  help: correct the value; or, if there are more rows, train with a larger vocabulary"
         );

@@ -1,5 +1,7 @@
 use super::*;
 use crate::fixture::Dir;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 #[test]
 fn patterns() {
@@ -16,9 +18,9 @@ fn patterns() {
 }
 
 fn names(dir: &Dir, json: &str) -> Vec<String> {
-    let listed = list(Named::Job("data.train"), Format::Csv, &dir.source(json)).unwrap();
-    let root = dir.path("");
-    listed.iter().map(|l| l.file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
+    let listed = list(Named::Job("data.train"), Format::Csv, &dir.source(json), &dir.files()).unwrap();
+    let root = dir.path("").display().to_string();
+    listed.iter().map(|l| l.file.to_string().strip_prefix(&root).unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -38,9 +40,9 @@ fn pairs_stay_pairs() {
     for name in ["i-2", "i-1", "l-2", "l-1", "x", "y"] {
         dir.write(name, "");
     }
-    let listed = |json: &str| list(Named::Job("data.train"), Format::Idx, &dir.source(json));
+    let listed = |json: &str| list(Named::Job("data.train"), Format::Idx, &dir.source(json), &dir.files());
     let labels = |json: &str| -> Vec<String> {
-        let name = |l: Listed| l.labels.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let name = |l: Listed| l.labels.unwrap().name().unwrap().to_owned();
         listed(json).unwrap().into_iter().map(name).collect()
     };
     assert_eq!(labels(r#"{"images": "DIR/i-*", "labels": "DIR/l-*"}"#), ["l-1", "l-2"]);
@@ -57,7 +59,7 @@ fn what_is_not_there_is_named() {
     dir.write("a.csv", "");
     dir.write("empty/.hidden", "");
     let check = |json: &str, expected: &str| {
-        assert_eq!(dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(json))), expected);
+        assert_eq!(dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(json), &dir.files())), expected);
     };
     check(r#"{"files": "DIR/b.csv"}"#, "data.train.files: DIR/b.csv is not there\n  help: check the path; it is relative to the job file");
     check(
@@ -78,7 +80,19 @@ fn what_is_not_there_is_named() {
 fn a_name_that_is_no_text_is_refused() {
     let dir = Dir::new();
     std::fs::write(dir.path("").join(OsStr::from_bytes(b"\xff.csv")), "").unwrap();
-    assert!(
-        dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(r#"{"files": "DIR"}"#))).contains("has a name that is not UTF-8")
-    );
+    let listed = list(Named::Job("data.train"), Format::Csv, &dir.source(r#"{"files": "DIR"}"#), &dir.files());
+    assert_eq!(dir.said(listed), "data.train.files: cannot list DIR: it holds \"\\xFF.csv\", a name that is not UTF-8\n  help: rename it");
+}
+
+#[test]
+fn places_are_named_as_addresses_too() {
+    let dir = Dir::new();
+    for name in ["d/b.csv", "d/a.csv"] {
+        dir.write(name, "");
+    }
+    assert_eq!(names(&dir, r#"{"files": "file://DIR/d"}"#), ["d/a.csv", "d/b.csv"]);
+    assert_eq!(names(&dir, r#"{"files": ["file://DIR/d/b*", "DIR/d/a.csv"]}"#), ["d/a.csv", "d/b.csv"]);
+    let said = |json: &str| dir.said(list(Named::Job("data.train"), Format::Csv, &dir.source(json), &dir.files()));
+    assert!(said(r#"{"files": ["s3://bucket/a"]}"#).starts_with("data.train.files[0]: s3://bucket/a: the scheme s3 is not supported"));
+    assert!(said(r#"{"files": "hdfs://nn/../a"}"#).starts_with("data.train.files: hdfs://nn/../a: HDFS does not follow"));
 }

@@ -1,6 +1,9 @@
 //! The site's configuration: `core-site.xml` and `hdfs-site.xml`, read as Hadoop reads them.
 
+mod name_nodes;
 mod xml;
+
+pub use name_nodes::NameNodes;
 
 use super::protection::{Level, Policy};
 use crate::storage::{Location, Problem, Scheme};

@@ -19,8 +19,6 @@ const SUPERVISOR_NAME: &str = "tfcoord-supervisor";
 /// Variables that tasks need: where programs and libraries lie, how to speak to people, where to put temporary files.
 const PASSED: [&str; 10] =
     ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
-/// Where the site of Hadoop is configured, and as whom its files are reached: names of files, no secrets.
-const HADOOP: [&str; 4] = ["HADOOP_CONF_DIR", "HADOOP_TOKEN_FILE_LOCATION", "HADOOP_USER_NAME", "KRB5_CONFIG"];
 /// Settings of tfcoord are passed too, but for those of the coordinator and of its clients.
 const PREFIX: &str = "TFCOORD_";
 /// Where a process serves its metrics.
@@ -35,7 +33,7 @@ fn program(bin_dir: &Path, name: &str) -> Result<PathBuf, Error> {
 /// Whether a variable of the coordinator's environment is given to its children.
 pub(super) fn passes(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    PASSED.contains(&name) || HADOOP.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
+    PASSED.contains(&name) || (name.starts_with(PREFIX) && !KEPT.contains(&name))
 }
 
 /// A command that runs the program `name` with nothing on its standard input, and of the environment only what

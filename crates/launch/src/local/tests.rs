@@ -47,7 +47,7 @@ impl Place {
     fn spec(&self, task: TaskId) -> TaskSpec {
         let job = "test-1".parse().unwrap();
         let launch = Launch { job, task, attempt: Attempt(1) };
-        TaskSpec { launch, cpus: 2, token_file: self.dir.path().join("token"), orphan_grace: Duration::from_secs(60) }
+        TaskSpec { launch, cpus: 2, token_file: self.dir.path().join("token"), orphan_grace: Duration::from_secs(60), hadoop: None }
     }
 
     fn started(&self, task: TaskId) -> TaskSpec {

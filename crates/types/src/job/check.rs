@@ -2,6 +2,7 @@
 
 mod graph;
 pub(super) mod places;
+mod service;
 
 use super::shape::Fault;
 use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};
@@ -22,6 +23,9 @@ pub fn check(job: &JobFile) -> Vec<Problem> {
     check_model(job, &mut found);
     check_data(job, &mut found);
     places::check(job, &mut found);
+    if let Some(service) = &job.service {
+        service::check(service, &mut found);
+    }
     check_train(job, &mut found);
     check_tasks(job, &mut found);
     found.0

@@ -42,7 +42,7 @@ pub enum Format {
 }
 
 /// Files that are read as one list of records. Each path is a file, a directory (its files by name), or has
-/// `*` in its last component. Relative to the job file.
+/// `*` in its last component; on this machine, relative to the job file, or in HDFS (`hdfs://…`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {

@@ -64,6 +64,7 @@ pub(super) const JOB: Kind = Kind::Object(&[
     optional("parameter_server", PARAMETER_SERVER, "{\"count\": 1}"),
     needed("output", Kind::Object(&[needed("dir", Kind::Text, "\"out\"")]), "{\"dir\": \"out\"}"),
     optional("checkpoint", CHECKPOINT, "{\"every_seconds\": 30}"),
+    optional("service", SERVICE, "{\"hdfs\": {\"config_uri\": \"http://api.hdfs.example.com/v1/endpoints\"}}"),
     optional("start_timeout", LONG, "60"),
     optional("lease_seconds", Kind::Number, "2"),
     optional("orphan_grace_seconds", Kind::Number, "60"),
@@ -239,6 +240,24 @@ const CHECKPOINT: Kind = Kind::Object(&[
     optional("every_seconds", LONG, "30"),
     optional("keep", COUNT, "2"),
 ]);
+
+const SERVICE: Kind = Kind::Object(&[
+    optional("hdfs", Kind::Object(&[optional("config_uri", Kind::Text, "\"/etc/hadoop/conf\"")]), "{\"config_uri\": \"/etc/hadoop/conf\"}"),
+    optional("security", Kind::Object(&[optional("kerberos", KERBEROS, "{\"keytab_secret\": \"alice.keytab\"}")]), "{}"),
+]);
+
+const KERBEROS: Kind = Kind::Object(&[
+    optional("enabled", Kind::Truth, "true"),
+    optional("debug", Kind::Truth, "false"),
+    optional("kdc", KDC, "{\"hostname\": \"kdc.example.com\"}"),
+    optional("primary", Kind::Text, "\"alice\""),
+    optional("realm", Kind::Text, "\"EXAMPLE.COM\""),
+    optional("keytab_secret", Kind::Text, "\"alice.keytab\""),
+    optional("proxy_user", Kind::Text, "\"bob\""),
+]);
+
+const KDC: Kind =
+    Kind::Object(&[needed("hostname", Kind::Text, "\"kdc.example.com\""), optional("port", Kind::Whole(u16::MAX as u64), "88")]);
 
 impl Kind {
     /// What is expected there.

@@ -1,7 +1,11 @@
 //! `tfcoord submit --chaos`: processes of a job are struck while it is watched, and it ends with the quiet run's bits.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::process::Stdio;
+use tfcoord_testkit::deadline::wait_for;
+use tfcoord_testkit::processes::Process;
 use tfcoord_testkit::{Lab, idx, job};
 
 fn file(name: &str) -> Value {
@@ -54,4 +58,21 @@ fn it_is_told_for_people_and_over_when_that_was_said() {
     let text = submit(&lab, "kill=worker/400ms,for=800ms", "text");
     let kills = text.lines().filter(|line| line.starts_with("chaos: killed worker-") && line.ends_with(" with SIGKILL")).count();
     assert!((1..=4).contains(&kills), "{text}");
+}
+
+#[test]
+fn who_is_asked_to_end_leaves_nobody_stopped() {
+    let lab = lab();
+    let mut job = file("stopped");
+    // Nobody would wake it for long.
+    job["lease_seconds"] = json!(100);
+    let path = lab.write_job(&job);
+    let mut command = lab.tfcoord(&["submit", path.to_str().unwrap(), "--chaos", "stop=coordinator/1s"]);
+    let mut submit = command.stdout(Stdio::null()).spawn().unwrap();
+    let coordinator = || lab.coordinator().filter(Process::is_stopped);
+    let stopped = wait_for(60, "a coordinator that is stopped", coordinator);
+    kill_process(Pid::from_child(&submit), Signal::TERM).unwrap();
+    assert_eq!(submit.wait().unwrap().code(), Some(143));
+    wait_for(60, "it goes on", || (!stopped.is_stopped()).then_some(()));
+    assert_eq!(lab.coordinator(), Some(stopped), "and lives");
 }

@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::processes::Process;
 use tfcoord_testkit::{Lab, idx, job};
@@ -97,18 +98,9 @@ fn without_a_checkpoint_a_job_begins_again() {
 fn everything_is_killed_and_another_coordinator_resumes_with_other_numbers_of_tasks() {
     let lab = lab();
     let mut job = long_job("resumed", Some(50));
-    let mut submit = lab.spawn_submit(&job);
+    let submit = lab.spawn_submit(&job);
     let (_, manifest) = wait_for_checkpoint(&lab, 100);
-    // The client first: it would start another coordinator.
-    submit.kill().unwrap();
-    submit.wait().unwrap();
-    lab.coordinator().expect("it runs").signal(Signal::KILL);
-    for task in ["ps-0", "ps-1", "worker-0", "worker-1"] {
-        lab.task(task).iter().for_each(|process| process.signal(Signal::KILL));
-    }
-    wait_for(15, "no task stays", || ["ps-0", "ps-1", "worker-0"].iter().all(|task| lab.task(task).is_empty()).then_some(()));
-    // Supervisors write how their tasks ended.
-    wait_for(15, "the state is gone", || fs::remove_dir_all(lab.state_dir()).ok());
+    end_everything(&lab, submit);
     job["parameter_server"] = json!({"count": 3, "chunk_bytes": 32768});
     job["worker"]["count"] = json!(4);
     let path = lab.write_job(&job);
@@ -119,6 +111,120 @@ fn everything_is_killed_and_another_coordinator_resumes_with_other_numbers_of_ta
     // Only one job's outputs are looked at.
     fs::remove_dir_all(manifest.ancestors().nth(2).unwrap()).unwrap();
     assert!(lab.bits("resumed") == quiet_bits(), "the bits differ");
+}
+
+// Ends all that runs, as a power cut would, and takes the coordinator's memory away.
+fn end_everything(lab: &Lab, mut submit: std::process::Child) {
+    // The client first: it would start another coordinator.
+    submit.kill().unwrap();
+    submit.wait().unwrap();
+    lab.coordinator().expect("it runs").signal(Signal::KILL);
+    for task in ["ps-0", "ps-1", "worker-0", "worker-1"] {
+        lab.task(task).iter().for_each(|process| process.signal(Signal::KILL));
+    }
+    wait_for(15, "no task stays", || ["ps-0", "ps-1", "worker-0"].iter().all(|task| lab.task(task).is_empty()).then_some(()));
+    // Supervisors write how their tasks ended.
+    wait_for(15, "the state is gone", || fs::remove_dir_all(lab.state_dir()).ok());
+}
+
+fn flip_a_bit(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+fn parts(dir: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "safetensors")).collect()
+}
+
+fn resume(lab: &Lab, job: &Value) -> std::process::Output {
+    let path = lab.write_job(job);
+    lab.run(&["submit", path.to_str().unwrap(), "--resume"])
+}
+
+fn text(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_resumed_job_does_not_need_what_it_went_on_from_any_more() {
+    let lab = lab();
+    let mut job = long_job("own", Some(50));
+    let submit = lab.spawn_submit(&job);
+    let (_, manifest) = wait_for_checkpoint(&lab, 100);
+    end_everything(&lab, submit);
+    let (theirs, before) = (manifest.parent().unwrap().to_owned(), manifests(&lab));
+    // None of its own would be due before its end.
+    job["checkpoint"]["every_steps"] = json!(100_000);
+    let path = lab.write_job(&job);
+    let mut command = lab.tfcoord(&["submit", path.to_str().unwrap(), "--resume"]);
+    let submit = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(60, "a checkpoint of its own", || manifests(&lab).iter().any(|found| !before.contains(found)).then_some(()));
+    fs::remove_dir_all(theirs.parent().unwrap()).unwrap();
+    lab.wait_for_task("ps-0").signal(Signal::KILL);
+    let text = finish(submit, &lab);
+    assert!(text.contains("went back to the checkpoint at step"), "{text}");
+    assert!(lab.bits("own") == quiet_bits(), "the bits differ");
+}
+
+#[test]
+fn where_nothing_is_left_to_go_on_from_the_seed_is_gone_back_to_if_it_makes_the_same() {
+    for (rate, same) in [(None, true), (Some(0.01), false)] {
+        let mut lab = lab();
+        let mut job = long_job("gone", Some(50));
+        let submit = lab.spawn_submit(&job);
+        let (_, manifest) = wait_for_checkpoint(&lab, 100);
+        end_everything(&lab, submit);
+        if let Some(rate) = rate {
+            job["train"]["optimizer"] = json!({"adam": {"learning_rate": rate}});
+        }
+        // It never gets one of its own.
+        lab.set("TFCOORD_FAULT", "checkpoint.part.create=eio@1+");
+        let path = lab.write_job(&job);
+        let mut command = lab.tfcoord(&["submit", path.to_str().unwrap(), "--resume"]);
+        let submit = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        lab.wait_for_step();
+        fs::remove_dir_all(manifest.ancestors().nth(2).unwrap()).unwrap();
+        lab.wait_for_task("ps-0").signal(Signal::KILL);
+        let output = submit.wait_with_output().unwrap();
+        let text = text(&output);
+        if same {
+            assert!(output.status.success() && text.contains("went back to the beginning"), "{text}\n{}", lab.logs());
+            assert!(lab.bits("gone") == quiet_bits(), "the bits differ");
+        } else {
+            let told = "there is no other one to go on from, and from the seed on it would become another one";
+            assert!(output.status.code() == Some(1) && text.contains(told), "{text}\n{}", lab.logs());
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_are_seen_before_a_job_goes_on_from_them() {
+    let lab = lab();
+    let mut job = long_job("flipped", Some(50));
+    let submit = lab.spawn_submit(&job);
+    let (_, manifest) = wait_for_checkpoint(&lab, 100);
+    end_everything(&lab, submit);
+    let dir = manifest.parent().unwrap();
+    // A newer job's, in which all that can be read is right but for a bit.
+    let newer = dir.parent().unwrap().with_file_name("flipped-999").join("checkpoints");
+    fs::create_dir_all(&newer).unwrap();
+    for file in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(file.path(), newer.join(file.file_name())).unwrap();
+    }
+    for part in parts(&newer) {
+        flip_a_bit(&part);
+    }
+    job["worker"]["count"] = json!(4);
+    let output = resume(&lab, &job);
+    let text = text(&output);
+    assert!(output.status.success() && text.contains("goes on from step"), "{text}\n{}", lab.logs());
+    assert!(text.contains("flipped-999") && text.contains("its CRC-32C is"), "what was passed over is said: {text}");
+    fs::remove_dir_all(dir.parent().unwrap()).unwrap();
+    fs::remove_dir_all(newer.parent().unwrap()).unwrap();
+    assert!(lab.bits("flipped") == quiet_bits(), "the bits differ");
 }
 
 fn of_the_first_generation(lab: &Lab) -> Vec<PathBuf> {
@@ -229,13 +335,8 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before() {
     let submit = lab.spawn_submit(&long_job("damaged", Some(100)));
     let (newest, manifest) = wait_for_checkpoint(&lab, 200);
     let id = manifest.file_stem().unwrap().to_str().unwrap().to_owned();
-    let parts = fs::read_dir(manifest.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    for part in parts.filter(|path| path.to_str().unwrap().contains(&format!("{id}.ps-"))) {
-        let mut bytes = fs::read(&part).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(&part, bytes).unwrap();
-    }
+    let of_it = |path: &PathBuf| path.to_str().unwrap().contains(&format!("{id}.ps-"));
+    parts(manifest.parent().unwrap()).iter().filter(|path| of_it(path)).for_each(|path| flip_a_bit(path));
     lab.wait_for_task("ps-0").signal(Signal::KILL);
     let text = finish(submit, &lab);
     // Unless a newer one was committed in between.

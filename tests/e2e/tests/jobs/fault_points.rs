@@ -135,7 +135,7 @@ fn submit(lab: &Lab, name: &str) {
             return;
         }
         let text = said(&output);
-        assert_eq!(output.status.code(), Some(6), "{name}: {text}\n{}", lab.logs());
+        assert!(matches!(output.status.code(), Some(5 | 6)), "{name}: {text}\n{}", lab.logs());
         unanswered.push(text);
     }
     panic!("{name}: no answer: {unanswered:?}\n{}", lab.logs());

@@ -6,7 +6,7 @@ use super::{Taken, Who, ensure};
 use crate::model::{count, to_values};
 use crate::nature::Node;
 use crate::session::Session;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tfcoord_coordinator_core::Job;
 use tfcoord_ps_core::{Effect, Server};
 use tfcoord_types::exchange::Answer;
@@ -44,33 +44,54 @@ impl Arrived {
                 self.chunks.insert((who.node, core.generation(), chunk), cut.unwrap_or_default());
             }
         }
+        let grew = |chunk: u32, version: u64| {
+            let before = who.cursors.iter().find(|(id, _)| who.generation == core.generation() && *id == chunk);
+            before.is_some_and(|(_, before)| *before != version)
+        };
+        let mut fresh: BTreeMap<u32, VecDeque<u64>> = BTreeMap::new();
         for (chunk, version) in core.cursors() {
-            let before =
-                who.cursors.iter().find(|(id, _)| who.generation == core.generation() && *id == chunk).map(|(_, version)| *version);
+            let counts = grew(chunk, version);
+            fresh.insert(chunk, firsts(who, chunk, effects).filter(|_| counts).collect());
+        }
+        // Several may count at once, and a cut may be between them.
+        let mut early = BTreeSet::new();
+        for effect in effects {
+            let (chunk, cut) = match effect {
+                Effect::Answer { chunk, answer: Answer::Held, .. } => (*chunk, None),
+                Effect::CutChunk { id, chunk, values, .. } => (*chunk, Some((id, values))),
+                _ => continue,
+            };
             let known = self.chunks.entry((who.node, core.generation(), chunk)).or_default();
-            if before.is_some_and(|before| before != version) {
-                for step in counted(shards, who, chunk, effects) {
-                    known.take(job, step, chunk, format_args!("{} chunk {chunk} step {step}", who.node));
+            let mut next = || fresh.get_mut(&chunk).and_then(VecDeque::pop_front);
+            match cut {
+                None if early.remove(&chunk) => {}
+                None => known.take_round(job, next(), shards, (who, chunk)),
+                Some((id, values)) => {
+                    // It is of the step whose answer follows.
+                    if (known.steps.len() as u64) < id.step {
+                        known.take_round(job, next(), shards, (who, chunk));
+                        early.insert(chunk);
+                    }
+                    known.check_values(values, format_args!("{} chunk {chunk} of {id}", who.node));
+                    self.cut.insert((job.checkpoint_dir(), *id, chunk), known.clone());
                 }
+            }
+        }
+        for (chunk, version) in core.cursors() {
+            let known = self.chunks.entry((who.node, core.generation(), chunk)).or_default();
+            for first in fresh.remove(&chunk).into_iter().flatten() {
+                known.take_round(job, Some(first), shards, (who, chunk));
             }
             let place = format_args!("{} chunk {chunk}: version {version} of {} steps", who.node, known.steps.len()).to_string();
             ensure(known.steps.len() as u64 == version, place, "a version counts its steps");
         }
         for effect in effects {
-            match effect {
-                Effect::Pulled { generation, chunk, version, values, .. } => {
-                    let known = &self.chunks[&(who.node, *generation, *chunk)];
-                    // Of several that count at once only the last values are these.
-                    if known.steps.len() as u64 == *version {
-                        known.check_values(values, format_args!("{} chunk {chunk} version {version}", who.node));
-                    }
+            if let Effect::Pulled { generation, chunk, version, values, .. } = effect {
+                let known = &self.chunks[&(who.node, *generation, *chunk)];
+                // Of several that count at once only the last values are these.
+                if known.steps.len() as u64 == *version {
+                    known.check_values(values, format_args!("{} chunk {chunk} version {version}", who.node));
                 }
-                Effect::CutChunk { id, chunk, values, .. } => {
-                    let known = &self.chunks[&(who.node, id.generation, *chunk)];
-                    known.check_values(values, format_args!("{} chunk {chunk} of {id}", who.node));
-                    self.cut.insert((job.checkpoint_dir(), *id, *chunk), known.clone());
-                }
-                _ => {}
             }
         }
     }
@@ -80,25 +101,33 @@ impl Arrived {
 pub fn counts_input(who: &Who, shards: &Shards, core: &Server, effects: &[Effect]) -> bool {
     let Taken::Push(push) = &who.input else { return false };
     let version = |cursors: &[(u32, u64)]| cursors.iter().find(|(id, _)| *id == push.chunk).map(|(_, version)| *version);
-    version(&core.cursors()) > version(&who.cursors) && counted(shards, who, push.chunk, effects).any(|step| step == push.step)
+    version(&core.cursors()) > version(&who.cursors)
+        && firsts(who, push.chunk, effects).any(|first| shards.round(first).contains(&push.step))
 }
 
-// The steps that have just counted for a chunk whose version has grown: those of the push that came. Where clocks are kept
-// a push may have waited and count only now: there each is answered with `Held` when it counts.
-fn counted(shards: &Shards, who: &Who, chunk: u32, effects: &[Effect]) -> impl Iterator<Item = u64> + use<> {
+// The first steps of the rounds that have just counted for a chunk whose version has grown: that of the push that came. Where
+// clocks are kept a push may have waited and count only now: there each is answered with `Held` when it counts.
+fn firsts(who: &Who, chunk: u32, effects: &[Effect]) -> impl Iterator<Item = u64> + use<> {
     let held = effects.iter().filter_map(move |effect| match effect {
         Effect::Answer { chunk: of, step, answer: Answer::Held, .. } if *of == chunk => Some(*step),
         _ => None,
     });
     let mut firsts: Vec<u64> = held.collect();
-    if let (Taken::Push(push), true) = (&who.input, firsts.is_empty()) {
+    if let (Taken::Push(push), true) = (&who.input, firsts.is_empty())
+        && push.chunk == chunk
+    {
         firsts.push(push.step);
     }
-    let shards = *shards;
-    firsts.into_iter().flat_map(move |first| shards.round(first))
+    firsts.into_iter()
 }
 
 impl Chunk {
+    fn take_round(&mut self, job: &Job, first: Option<u64>, shards: &Shards, (who, chunk): (&Who, u32)) {
+        for step in first.into_iter().flat_map(|first| shards.round(first)) {
+            self.take(job, step, chunk, format_args!("{} chunk {chunk} step {step}", who.node));
+        }
+    }
+
     fn take(&mut self, job: &Job, step: u64, chunk: u32, place: impl std::fmt::Display) {
         ensure(self.steps.insert(step), place, "each step of each shard counts once");
         let Some(placement) = &job.placement else { return };

@@ -27,7 +27,10 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("ps-core", &["types", "optimizer"]),
     ("worker-core", &["types"]),
     // For the tokens and endpoints that both sides of a session must read alike.
-    ("coordinator", &["types", "proto", "client", "coordinator-core", "checkpoint", "fault", "fs", "launch", "telemetry"]),
+    (
+        "coordinator",
+        &["types", "proto", "client", "coordinator-core", "checkpoint", "fault", "kerberos", "hadoop-rpc", "fs", "launch", "telemetry"],
+    ),
     ("ps", &["types", "proto", "client", "exchange", "checkpoint", "fault", "fs", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fault", "fs", "model", "optimizer", "worker-core", "telemetry"]),
     // For what runs of a job on this machine, to be struck by `submit --chaos`.

@@ -55,7 +55,7 @@ pub(super) fn infer(train: &Set<'_>, data: &Data, label_column: &str, category: 
     let mut values = vec![Values::default(); names.len()];
     train.each_file(|file, first, count| {
         let fields = Fields::new(&file.header, &data.missing);
-        let places: Vec<usize> = names.iter().map(|name| fields.place(name)).collect::<Result<_, _>>().map_err(Error::file(file.path()))?;
+        let places: Vec<usize> = names.iter().map(|name| fields.place(name)).collect::<Result<_, _>>().map_err(Error::file(file.at()))?;
         file.rows(first, count, |row| {
             for (values, place) in values.iter_mut().zip(&places).filter(|(values, _)| !values.is_category(train.records)) {
                 let text = fields.text(row, *place)?;
@@ -77,7 +77,7 @@ pub(super) fn infer(train: &Set<'_>, data: &Data, label_column: &str, category: 
 fn refuse(train: &Set<'_>, data: &Data, name: &str, values: &Values) -> Result<(), Error> {
     train.each_file(|file, first, count| {
         let fields = Fields::new(&file.header, &data.missing);
-        let place = fields.place(name).map_err(Error::file(file.path()))?;
+        let place = fields.place(name).map_err(Error::file(file.at()))?;
         file.rows(first, count, |row| match fields.text(row, place)? {
             text if text.is_empty() || is_number(text) => Ok(()),
             text => Err(RowProblem::AlmostNumber {

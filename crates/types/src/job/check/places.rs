@@ -3,15 +3,16 @@
 use super::Found;
 use crate::job::JobFile;
 
-/// What results may lie in beside plain paths.
-const OF_RESULTS: [&str; 3] = ["file", "hdfs", "viewfs"];
+/// What files may lie in beside plain paths.
+const SCHEMES: [&str; 3] = ["file", "hdfs", "viewfs"];
 
-/// Results are on this machine or in HDFS. Data are on this machine: other places have schemes, and are not there yet.
+/// Files are on this machine or in HDFS.
 pub(super) fn check(job: &JobFile, found: &mut Found) {
     let sources = [("data.train", Some(&job.data.train)), ("data.eval", job.data.eval.as_ref())];
     for (path, source) in sources.into_iter().filter_map(|(path, source)| source.map(|source| (path, source))) {
         for (part, paths) in [("images", &source.images), ("labels", &source.labels), ("files", &source.files)] {
-            paths.iter().flat_map(|paths| paths.iter()).for_each(|text| check_place(&format!("{path}.{part}"), text, found));
+            let path = format!("{path}.{part}");
+            paths.iter().flat_map(|paths| paths.iter()).for_each(|text| check_scheme(&path, "data cannot be read from", text, found));
         }
     }
     check_results("output.dir", &job.output.dir, found);
@@ -19,19 +20,18 @@ pub(super) fn check(job: &JobFile, found: &mut Found) {
     checkpoints.into_iter().for_each(|dir| check_results("checkpoint.dir", dir, found));
 }
 
-fn check_place(path: &str, text: &str, found: &mut Found) {
-    if let Some(scheme) = scheme(text) {
-        let remedy = "name a path of this machine; files elsewhere have to be copied, or mounted";
-        found.at(path, format!("{scheme}:// is not there yet: jobs read local files only"), remedy);
+fn check_results(path: &str, text: &str, found: &mut Found) {
+    check_scheme(path, "files cannot be written to", text, found);
+    if scheme(text).is_some_and(|scheme| text[scheme.len() + 3..].split_once('/').is_none_or(|(_, rest)| rest.trim_matches('/').is_empty()))
+    {
+        found.at(path, "it is the root of a file system", "name a directory in it");
     }
 }
 
-fn check_results(path: &str, text: &str, found: &mut Found) {
-    if let Some(scheme) = scheme(text).filter(|scheme| !OF_RESULTS.iter().any(|known| scheme.eq_ignore_ascii_case(known))) {
+fn check_scheme(path: &str, problem: &str, text: &str, found: &mut Found) {
+    if let Some(scheme) = scheme(text).filter(|scheme| !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))) {
         let remedy = "name a path, file:///path, hdfs://host:port/path or hdfs://nameservice/path";
-        found.at(path, format!("files cannot be written to {scheme}://"), remedy);
-    } else if text.split_once("://").is_some_and(|(_, rest)| rest.find('/').is_none_or(|at| rest[at..].trim_matches('/').is_empty())) {
-        found.at(path, "it is the root of a file system", "name a directory in it");
+        found.at(path, format!("{problem} {scheme}://"), remedy);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is told about job files that are wrong.
 
 use super::*;
+use crate::job::OneOrMany;
 use crate::job::Sync;
 
 const GOOD: &str = r#"{
@@ -25,8 +26,11 @@ const GOOD: &str = r#"{
 #[test]
 fn a_good_file_is_read_and_written_back() {
     let mut job = parse("job.json", GOOD).unwrap();
+    job.data.eval.as_mut().unwrap().labels = Some(OneOrMany::Many(vec!["file:///l".into(), "HDFS://nn/l".into(), "l://x".into()]));
     job.resolve("/base");
-    assert_eq!(job.output.dir, "/base/out");
+    assert_eq!((job.output.dir.as_str(), job.data.train.images.clone()), ("/base/out", Some(OneOrMany::One("/base/i.gz".into()))));
+    let labels = job.data.eval.as_mut().unwrap().labels.replace(OneOrMany::One("/l".into())).unwrap();
+    assert_eq!(labels.iter().collect::<Vec<_>>(), ["file:///l", "HDFS://nn/l", "l://x"]);
     let json = serde_json::to_string(&job).unwrap();
     assert_eq!(parse("job.json", &json).unwrap(), job);
 }
@@ -260,7 +264,10 @@ fn places_that_are_not_there_yet_are_refused_by_name() {
         ["hdfs://default/out", "HDFS:///out", "file:///out", "out"].map(resolved),
         ["hdfs://default/out", "HDFS:///out", "/out", "/base/out"]
     );
-    check("\"images\": \"i.gz\"", "\"images\": [\"i.gz\", \"s3a://bucket/i\"]", "data.train.images: s3a:// is not there yet");
+    check("\"images\": \"i.gz\"", "\"images\": [\"i.gz\", \"s3a://bucket/i\"]", "data.train.images: data cannot be read from s3a://");
+    for there in ["hdfs://default/i", "VIEWFS://c/i", "file:///i"] {
+        parse("job.json", &GOOD.replace("i.gz", there)).unwrap();
+    }
 }
 
 #[test]
