@@ -4,6 +4,7 @@ mod checkpoint;
 mod cold_start;
 mod fault_free;
 mod first_step;
+mod hdfs_checkpoint;
 mod many_tasks;
 mod memory;
 mod step;
@@ -35,6 +36,8 @@ pub enum Benchmark {
     Checkpoint,
     /// What leases, cursors and fences cost where nothing goes wrong
     FaultFree,
+    /// A part of a checkpoint that is written to a real HDFS, and a plain loop; takes a minute a round
+    HdfsCheckpoint,
 }
 
 impl Benchmark {
@@ -50,6 +53,7 @@ impl Benchmark {
             Self::ManyTasks => "many-tasks",
             Self::Checkpoint => "checkpoint",
             Self::FaultFree => "fault-free",
+            Self::HdfsCheckpoint => "hdfs-checkpoint",
         }
     }
 
@@ -68,6 +72,7 @@ impl Benchmark {
             Self::ManyTasks => many_tasks::run(rounds),
             Self::Checkpoint => checkpoint::run(rounds),
             Self::FaultFree => fault_free::run(rounds),
+            Self::HdfsCheckpoint => hdfs_checkpoint::run(rounds),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a coordinator is told at its start, checked before anything is bound.
 
+use crate::errand::ERRAND;
 use crate::tokens::Action;
 use clap::Parser;
 use serde::Deserialize;
@@ -53,6 +54,9 @@ pub enum Instead {
         /// The launch's directory
         dir: PathBuf,
     },
+    /// Do something with a job's files in HDFS, as a coordinator says it
+    #[command(name = ERRAND, hide = true)]
+    Errand,
     /// Do one step with a job's HDFS tokens, as a coordinator starts it
     #[command(name = TOKENS, hide = true)]
     Tokens {

@@ -32,6 +32,7 @@ pub use journal::{Denied, Journal, SNAPSHOT_EVERY};
 pub use request::{OpenSession, Request};
 
 use crate::clock::Clock;
+use crate::errand::Errands;
 use crate::outputs::Outputs;
 use crate::state_dir::StateDir;
 use crate::tokens::Keeper;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub state: StateDir,
     /// Where results go.
     pub outputs: Outputs,
+    /// What reaches files in HDFS.
+    pub errands: Errands,
     /// The state directory's lock: once its file is gone, so is the directory.
     pub lock: Arc<FileLock>,
     /// Keeps the tokens of jobs on HDFS.

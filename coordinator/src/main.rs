@@ -1,13 +1,14 @@
 //! `tfcoord-coordinator`: see the library. An embedded one says one line on its standard output, `ready ENDPOINT`,
 //! `running ENDPOINT`, `error TEXT`, or `not-now TEXT` for an error that may pass, and closes it; a standing one does the
 //! same, for whoever looks. With `supervise` it is no coordinator, but the small process beside a task that outlives one;
-//! with `tokens` the one that logs in where files are in HDFS.
+//! with `tokens` the one that logs in where files are in HDFS, with `errand` one that does something with them.
 
 use anyhow::Context;
 use clap::Parser;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use tfcoord_coordinator::config::{Arguments, Config, Instead};
+use tfcoord_coordinator::errand;
 use tfcoord_coordinator::serve::{Started, asked_to_end, start};
 use tfcoord_coordinator::tokens;
 use tfcoord_launch::local::supervise;
@@ -26,6 +27,11 @@ fn main() -> ExitCode {
                     ExitCode::FAILURE
                 }
             };
+        }
+        Some(Instead::Errand) => {
+            // Its standard error is the coordinator's log; without one it says less.
+            let _ = logs::init(Format::Text, &Identity::Coordinator);
+            return errand::run();
         }
         Some(Instead::Tokens { action, dir }) => return tokens::run(*action, dir),
         None => {}

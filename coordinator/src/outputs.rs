@@ -2,7 +2,8 @@
 //!
 //! Other coordinators number their jobs as well, and may write to the same place: `<output.dir>/<job>` is made before the
 //! job is admitted, and belongs to it. While the job may write there, a [`MARK`] lies in it that names coordinator and job;
-//! when nothing is left of the job the mark goes, with what its tasks could not finish.
+//! when nothing is left of the job the mark goes, with what its tasks could not finish. In HDFS it is made once the job is logged
+//! ([`remote`]).
 //!
 //! ```text
 //!   SubmitJob ── reserve: the folder is made, with the mark ──► logged: the job writes ──► over ── tidy: the mark goes
@@ -10,6 +11,8 @@
 //!                   ▼
 //!                nothing in it is touched: the job gets the next number
 //! ```
+
+pub mod remote;
 
 use crate::state_dir::{self, StateDir};
 use std::fs::{self, File};
@@ -114,7 +117,8 @@ impl Outputs {
         fs::read(dir.join(MARK)).is_ok_and(|text| text == self.text(job).as_bytes())
     }
 
-    fn text(&self, job: &JobId) -> String {
+    /// What the mark of a job's folders says.
+    pub fn text(&self, job: &JobId) -> String {
         format!("job {job} of coordinator {}\n", self.coordinator)
     }
 }

@@ -9,8 +9,10 @@ mod modes;
 use serde_json::json;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Manifest, Origin, find as find_in, verify};
+use tfcoord_checkpoint::{Directory, Manifest, Origin, find as find_in, verify};
 use tfcoord_coordinator_core::checkpoint::Resume;
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::storage::Location;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
 use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Schedule, Train};
@@ -55,15 +57,19 @@ pub enum Error {
 ///
 /// # Errors
 /// As [`Error`] says.
-pub fn find(file: &JobFile, summary: &ManifestSummary) -> Result<Resume, Error> {
+pub fn find(systems: &FileSystems, file: &JobFile, summary: &ManifestSummary) -> Result<Resume, Error> {
     let (root, inside) = root(file);
     let mut passed_over = Vec::new();
-    let jobs = folders(root, &file.name).into_iter().map(|dir| if inside.is_empty() { dir } else { dir.join(inside) });
-    let found = jobs.filter_map(|dir| Some((whole(&dir, &mut passed_over)?, dir))).collect();
-    let verify = |dir: &Path, manifest: &Manifest| verify(dir, manifest).map_err(|error| error.to_string());
+    let jobs =
+        folders(systems, root, &file.name, &mut passed_over).into_iter().map(|dir| if inside.is_empty() { dir } else { dir.join(inside) });
+    let found = jobs.filter_map(|dir| Some((whole(systems, &dir, &mut passed_over)?, dir))).collect();
+    let verify = |dir: &Path, manifest: &Manifest| {
+        let whole = directory(systems, dir).and_then(|dir| verify(&dir, manifest));
+        whole.map_err(|error| error.to_string())
+    };
     let resume = choose(file, summary, found, passed_over, verify)?;
     // Whoever wrote a manifest may have been killed before its name was durable, and from here on it is relied upon.
-    resume.checkpoints.last().map_or(Ok(()), |newest| tfcoord_fs::sync_directory(Path::new(&newest.dir)))?;
+    resume.checkpoints.last().map_or(Ok(()), |newest| synced(Path::new(&newest.dir)))?;
     Ok(resume)
 }
 
@@ -119,19 +125,43 @@ pub(crate) fn root(file: &JobFile) -> (&Path, &'static str) {
 }
 
 // The folders of jobs of this name.
-fn folders(root: &Path, name: &str) -> Vec<PathBuf> {
-    // One that cannot be read has no jobs that could be found.
-    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
-    let of_name = |entry: &std::fs::DirEntry| {
-        let job = entry.file_name().to_str().and_then(|text| text.parse::<JobId>().ok());
-        job.is_some_and(|job| job.name == name)
+fn folders(systems: &FileSystems, root: &Path, name: &str, passed_over: &mut Vec<String>) -> Vec<PathBuf> {
+    let of_name = |folder: &str| folder.parse::<JobId>().is_ok_and(|job| job.name == name);
+    let names: Vec<String> = match location(root) {
+        Some(at @ Location::Remote(_)) => {
+            let listed = systems.get(&at).and_then(|system| system.list(&at));
+            let listed = listed.map_err(|error| passed_over.push(error.to_string())).unwrap_or_default();
+            listed.into_iter().map(|entry| entry.name).collect()
+        }
+        _ => {
+            // One that cannot be read has no jobs that could be found.
+            let entries = std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        }
     };
-    entries.filter_map(Result::ok).filter(of_name).map(|entry| entry.path()).collect()
+    names.into_iter().filter(|folder| of_name(folder)).map(|folder| root.join(folder)).collect()
+}
+
+// In HDFS names are durable from the first.
+fn synced(dir: &Path) -> Result<(), tfcoord_fs::Error> {
+    if matches!(location(dir), Some(Location::Remote(_))) { Ok(()) } else { tfcoord_fs::sync_directory(dir) }
+}
+
+fn directory(systems: &FileSystems, dir: &Path) -> Result<Directory, tfcoord_checkpoint::Error> {
+    match location(dir) {
+        Some(at @ Location::Remote(_)) => Ok(Directory::new(systems.get(&at)?, at)),
+        _ => Ok(dir.into()),
+    }
+}
+
+fn location(dir: &Path) -> Option<Location> {
+    Location::parse(dir.to_str()?, None).ok()
 }
 
 // Checkpoints with all their parts, the newest first; nothing where there is no directory.
-fn whole(dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
-    let found = find_in(dir).ok()?;
+fn whole(systems: &FileSystems, dir: &Path, passed_over: &mut Vec<String>) -> Option<Vec<Manifest>> {
+    let dir = directory(systems, dir).ok()?;
+    let found = find_in(&dir).ok()?;
     passed_over.extend(found.passed_over.into_iter().map(|(_, error)| error.to_string()));
     Some(found.whole)
 }

@@ -12,6 +12,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use crate::errand::Errands;
 use crate::leader::Handle;
 use crate::prepare::Preparer;
 use crate::state_dir::StateDir;
@@ -43,6 +44,8 @@ pub struct Services {
     pub leader: Handle,
     /// Looks at data.
     pub preparer: Arc<Preparer>,
+    /// What reaches files in HDFS.
+    pub errands: Errands,
     /// Reads what tasks print.
     pub launcher: Arc<dyn Launcher>,
     /// Where tokens and manifests lie.

@@ -7,6 +7,7 @@
 //! leaves alone what is there in its place: that may be another one's.
 
 use crate::config::{Config, Listen, SUPERVISE, TOKENS};
+use crate::errand::Errands;
 use crate::leader::{self, Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
 use crate::log::{self, FileLog, SEGMENT_BYTES};
 use crate::outputs::Outputs;
@@ -136,8 +137,18 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     site::settle(&state, &cluster, &keeper);
     let ended_jobs_kept = config.ended_jobs_kept;
     let outputs = Outputs::new(&state)?;
+    let errands = Errands::of_this_program(&state);
     let in_use: BTreeSet<JobId> = cluster.jobs().filter(|job| is_in_use(job)).map(|job| job.id.clone()).collect();
-    let parts = Parts { journal, cluster, state: state.clone(), outputs, lock: lock.clone(), keeper: keeper.clone(), ended_jobs_kept };
+    let parts = Parts {
+        journal,
+        cluster,
+        state: state.clone(),
+        outputs,
+        errands: errands.clone(),
+        lock: lock.clone(),
+        keeper: keeper.clone(),
+        ended_jobs_kept,
+    };
     let (leader, launcher) = Leader::start(parts, |on_end| {
         let local = Local::new(launch, on_end);
         local.adopt(|launch| in_use.contains(&launch.job))?;
@@ -153,7 +164,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Started> {
     });
     tfcoord_fs::write_atomic(&state.endpoint(), format!("{first}\n").as_bytes(), MODE_PRIVATE)?;
     let preparer = Arc::new(Preparer::new(&config.bin_dir, &state));
-    let services = Services { leader: leader.handle(), preparer, launcher, state, token, tokens, keeper, ended_jobs_kept };
+    let services = Services { leader: leader.handle(), preparer, errands, launcher, state, token, tokens, keeper, ended_jobs_kept };
     let linger = config.linger;
     Ok(Started::Ready(Box::new(Coordinator { endpoints, sockets, listeners, metrics, services, leader, linger, lock })))
 }

@@ -240,6 +240,29 @@ impl StateDir {
         fs::read_to_string(self.job(job).join("file_name")).unwrap_or_default()
     }
 
+    /// Notes that a job's folders in HDFS may have its marks.
+    pub fn note_marks(&self, job: &JobId) {
+        let written = tfcoord_fs::private_dir(&self.job(job)).and_then(|()| tfcoord_fs::write_atomic(&self.marks(job), b"", 0o600));
+        if let Err(error) = written {
+            tracing::warn!(%error, %job, "cannot note that its folders in HDFS are to be tidied");
+        }
+    }
+
+    /// Whether they may.
+    pub fn has_marks(&self, job: &JobId) -> bool {
+        self.marks(job).exists()
+    }
+
+    /// They have none any more.
+    pub fn forget_marks(&self, job: &JobId) {
+        // Else it is looked at once more by the next coordinator.
+        let _ = fs::remove_file(self.marks(job));
+    }
+
+    fn marks(&self, job: &JobId) -> PathBuf {
+        self.job(job).join("hdfs-marks")
+    }
+
     /// Keeps a manifest, durable when this returns. Returns its digest.
     ///
     /// # Errors

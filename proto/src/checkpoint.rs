@@ -19,7 +19,8 @@ impl TryFrom<v1::Checkpoint> for Checkpoint {
     type Error = Malformed;
 
     fn try_from(message: v1::Checkpoint) -> Result<Self, Malformed> {
-        let absolute = message.dir.starts_with('/').then_some(message.dir);
+        // A path of this machine, or an address.
+        let absolute = Some(message.dir).filter(|dir| dir.starts_with('/') || dir.contains("://"));
         Ok(Self { id: id(&message.id, "Checkpoint.id")?, dir: sensible(absolute, "Checkpoint.dir")? })
     }
 }

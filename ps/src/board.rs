@@ -1,10 +1,17 @@
 //! TensorBoard: the curve and the evaluations as event files, written by a thread of their own.
+//!
+//! In HDFS nobody can follow a file while it grows: there the whole file is written anew once in a while.
 
+mod copy;
+
+use copy::Copy;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::storage::Location;
 use tfcoord_telemetry::tensorboard::{Error, EventWriter};
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::Generation;
@@ -24,6 +31,17 @@ pub struct Board {
     evaluated: BTreeSet<(Generation, u64)>,
 }
 
+/// Where event files go.
+#[derive(Debug)]
+pub struct Place {
+    /// The way there.
+    pub systems: FileSystems,
+    /// The folder.
+    pub at: Location,
+    /// Where a file grows whose copies go to HDFS.
+    pub scratch: PathBuf,
+}
+
 #[derive(Debug, PartialEq)]
 struct Scalar {
     tag: &'static str,
@@ -33,12 +51,12 @@ struct Scalar {
 }
 
 impl Board {
-    /// Writes into `dir`; `suffix` ends the file's name. A job without a loss gets no file.
-    pub fn new(dir: PathBuf, suffix: String, job: &JobFile) -> Self {
+    /// Writes to `place`; `suffix` ends the file's name. A job without a loss gets no file.
+    pub fn new(place: Place, suffix: String, job: &JobFile) -> Self {
         let (points, receiver) = mpsc::channel();
         let writing = job.model.loss.map(|_| {
             let write = move || {
-                if let Err(error) = write(&dir, &suffix, &receiver) {
+                if let Err(error) = write(&place, &suffix, &receiver) {
                     tracing::warn!("no more TensorBoard events: {error}: {}", error.source);
                 }
             };
@@ -89,17 +107,29 @@ fn single(value: f64) -> f32 {
     value as f32
 }
 
-fn write(dir: &std::path::Path, suffix: &str, points: &mpsc::Receiver<Vec<Scalar>>) -> Result<(), Error> {
+fn write(place: &Place, suffix: &str, points: &mpsc::Receiver<Vec<Scalar>>) -> Result<(), Error> {
+    let mut copy = Copy::new(place);
+    let dir = copy.dir().to_owned();
     let mut writer = None;
-    for scalars in points {
+    loop {
+        let scalars = match points.recv_timeout(copy.wait()) {
+            Ok(scalars) => scalars,
+            Err(RecvTimeoutError::Timeout) => {
+                copy.look();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let writer = match &mut writer {
             Some(writer) => writer,
-            None => writer.insert(EventWriter::create(dir, suffix, SystemTime::now())?),
+            None => writer.insert(EventWriter::create(&dir, suffix, SystemTime::now())?),
         };
         for Scalar { tag, step, at, value } in scalars {
             writer.scalar(tag, step, at, value)?;
         }
         writer.flush()?;
+        copy.grown(writer.path());
     }
+    copy.last();
     Ok(())
 }

@@ -1,14 +1,15 @@
-//! Checkpoints on the disk: what the core cuts is written, and what it begins from is read, each on a thread of its own,
+//! Checkpoints, on the disk or in HDFS: what the core cuts is written, and what it begins from is read, each on a thread of its own,
 //! so that the holder never waits for a file.
 
 mod read;
 mod write;
 
 use crate::ask::Ask;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
-use tfcoord_checkpoint::{Kind, TensorHead};
+use tfcoord_checkpoint::{Directory, Kind, TensorHead};
+use tfcoord_fs::FileSystems;
 use tfcoord_ps_core::{Content, Effect, Head};
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::Incarnation;
@@ -17,20 +18,21 @@ use tokio::sync::mpsc::WeakSender;
 /// Carries out what the core decides about checkpoints; the answers come as asks.
 pub struct Checkpoints {
     slot: u32,
+    systems: FileSystems,
     asks: WeakSender<Ask>,
     orders: mpsc::Sender<write::Order>,
 }
 
 impl Checkpoints {
-    /// Of the server `slot`, whose files carry its incarnation.
+    /// Of the server `slot`, whose files carry its incarnation. What goes to HDFS is gathered in `scratch` before.
     ///
     /// # Panics
     /// If no thread can be started.
-    pub fn new(slot: u32, incarnation: Incarnation, asks: WeakSender<Ask>) -> Self {
+    pub fn new(slot: u32, incarnation: Incarnation, systems: FileSystems, scratch: PathBuf, asks: WeakSender<Ask>) -> Self {
         let (orders, receiver) = mpsc::channel();
-        let writer = write::Writer::new(slot, incarnation, asks.clone());
+        let writer = write::Writer::new(write::Place { slot, incarnation, systems: systems.clone(), scratch }, asks.clone());
         thread::Builder::new().name("checkpoint".into()).spawn(move || writer.run(&receiver)).expect("a thread can be started");
-        Self { slot, asks, orders }
+        Self { slot, systems, asks, orders }
     }
 
     /// Takes an effect that is about checkpoints; gives back any other one.
@@ -54,10 +56,10 @@ impl Checkpoints {
 
     fn restore(&self, checkpoint: Checkpoint, parts: Vec<Head>) {
         tracing::info!("ps-{} begins from checkpoint {} in {}", self.slot, checkpoint.id, checkpoint.dir);
-        let asks = self.asks.clone();
+        let (asks, systems) = (self.asks.clone(), self.systems.clone());
         let read = move || {
             let id = checkpoint.id;
-            let answer = match read::read(Path::new(&checkpoint.dir), id, &parts) {
+            let answer = match Directory::open(&systems, &checkpoint.dir).and_then(|dir| read::read(&dir, id, &parts)) {
                 Ok(contents) => Ask::Restored { id, contents },
                 Err(error) => Ask::RestoreFailed { id, reason: error.to_string() },
             };

@@ -2,14 +2,13 @@
 
 use crate::arguments::Arguments;
 use crate::ask::Ask;
-use crate::board::Board;
+use crate::board::{Board, Place};
 use crate::checkpoint::Checkpoints;
 use crate::holder::{ASKS, Holder};
 use crate::link::Link;
 use crate::service::Service;
 use crate::sockets::{self, Sockets};
 use anyhow::{Context, Result};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -17,6 +16,8 @@ use tfcoord_client::Bearer;
 use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
 use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_exchange::{Grpc, serve};
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::storage::Location;
 use tfcoord_ps_core::{Config, Server};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
@@ -27,6 +28,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long streams and the last report may take at the end.
 const END_WITHIN: Duration = Duration::from_secs(1);
+/// How long the last events may take that go to HDFS: less than the coordinator waits before it kills.
+const END_REMOTE_WITHIN: Duration = Duration::from_secs(4);
 const PANIC: u8 = 101;
 const TERMINATED: u8 = 128 + 15;
 
@@ -58,7 +61,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     tracing::info!("registered as incarnation {}", welcome.incarnation);
     tfcoord_fault::point!("ps.registered");
     let job = job::parse("the admitted job file", &welcome.job_file)?;
-    let part = Part::start(&arguments, token, &welcome, &session, &job);
+    let part = Part::start(&arguments, token, &welcome, &session, &job)?;
     let code = part.take_part(&session, listeners).await?;
     session.close(END_WITHIN).await;
     Ok(code)
@@ -74,17 +77,22 @@ struct Part {
     /// Closed when the holder's thread has ended, whatever the reason.
     ended: mpsc::Receiver<()>,
     holding: thread::JoinHandle<()>,
+    /// How long the holder may take to end.
+    end_within: Duration,
 }
 
 impl Part {
-    fn start(arguments: &Arguments, token: Bearer, welcome: &Welcome, session: &Session, job: &JobFile) -> Self {
+    fn start(arguments: &Arguments, token: Bearer, welcome: &Welcome, session: &Session, job: &JobFile) -> Result<Self> {
         let (asks, receiver) = mpsc::channel(ASKS);
         let (slot, name) = (arguments.task.index, arguments.job.to_string());
         let server = Server::new(Config { slot, train: job.train.clone() });
-        let dir = Path::new(&job.output.dir).join(&name).join("tensorboard");
-        let board = Board::new(dir, format!(".{}", arguments.task), job);
+        let systems = FileSystems::of_environment();
+        let events = Location::parse(&job.output.dir, None).context("output.dir")?.join(&name).join("tensorboard");
+        let end_within = if matches!(events, Location::Local(_)) { END_WITHIN } else { END_REMOTE_WITHIN };
+        let place = Place { systems: systems.clone(), at: events, scratch: arguments.dir.join("tensorboard") };
+        let board = Board::new(place, format!(".{}", arguments.task), job);
         let (fail, failed) = mpsc::channel(1);
-        let checkpoints = Checkpoints::new(slot, welcome.incarnation, asks.downgrade());
+        let checkpoints = Checkpoints::new(slot, welcome.incarnation, systems, arguments.dir.clone(), asks.downgrade());
         let holder = Holder::new(slot, server, welcome.incarnation, session.reporter(), board, checkpoints, fail);
         let (end, ended) = mpsc::channel::<()>(1);
         let hold = move || {
@@ -97,7 +105,7 @@ impl Part {
             let grpc = Grpc { token: token.clone(), job: name.clone(), host: arguments.host(), patience: PATIENCE };
             tokio::spawn(Link { grpc, slot, views: session.views(), asks: asks.clone() }.keep());
         }
-        Self { token, job: name, asks, failed, ended, holding }
+        Ok(Self { token, job: name, asks, failed, ended, holding, end_within })
     }
 
     /// Follows the views until one of them, or a fault, ends it; the exit code.
@@ -144,7 +152,7 @@ impl Part {
         serving.abort();
         drop(self.asks);
         // A disk that hangs may keep the event file's thread; the process ends all the same.
-        let held = tokio::time::timeout(END_WITHIN, tokio::task::spawn_blocking(|| self.holding.join())).await;
+        let held = tokio::time::timeout(self.end_within, tokio::task::spawn_blocking(|| self.holding.join())).await;
         Ok(if matches!(held, Ok(Ok(Err(_)))) { PANIC } else { code })
     }
 }

@@ -97,7 +97,7 @@ pub struct Prepare {
   tfcoord predict out/fashion-mnist-2/model --data pictures.idx --records 0..10 -o jsonl
   tfcoord predict out/tabular-40/model --data hdfs://default/new/*.csv")]
 pub struct Predict {
-    /// The directory with model.safetensors and model.json.
+    /// The directory with model.safetensors and model.json: a path, or hdfs://.
     pub model_dir: PathBuf,
     /// Files with features: IDX pictures or CSV rows; paths, or hdfs://. May be repeated.
     #[arg(long, required = true, num_args = 1..)]

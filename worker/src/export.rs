@@ -1,11 +1,15 @@
 //! Export: the model's files and the curve, complete or not there at all.
 
+mod remote;
+
 use crate::figures::Metrics;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tfcoord_data::Preprocessing;
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::storage::{self, Invalid, Location};
 use tfcoord_model::file::{self, FORMAT, ModelFile};
 use tfcoord_model::{Model, Parameters};
 use tfcoord_types::figures::{CurvePoint, EVALUATION_BATCH};
@@ -20,6 +24,15 @@ const METRICS: &str = "metrics.json";
 const CURVE: &str = "curve.csv";
 /// What to do where the disk is at fault.
 const REMEDY: &str = "see that output.dir has room and can be written to, then submit the job again";
+
+/// The way to where files go.
+#[derive(Debug)]
+pub struct Place {
+    /// The file systems.
+    pub systems: FileSystems,
+    /// Where files are made that go to HDFS.
+    pub scratch: PathBuf,
+}
 
 /// A model that is not exported. Another attempt would fare no better.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +49,7 @@ pub enum Error {
     #[error("export: {path} is there already and is another model: move it away, then submit the job again")]
     Taken {
         /// The model's folder.
-        path: PathBuf,
+        path: Location,
     },
     /// The operating system refused.
     #[error("export: cannot {operation} {path}: {cause}; {REMEDY}")]
@@ -51,6 +64,12 @@ pub enum Error {
     /// A durable write failed.
     #[error("export: {0}; {REMEDY}")]
     Write(#[from] tfcoord_fs::Error),
+    /// Where it is to go is no place.
+    #[error("export: output.dir: {0}")]
+    Location(#[from] Invalid),
+    /// A file system refused.
+    #[error("export: {0}, then submit the job again")]
+    Storage(#[from] storage::Error),
     /// The model's files could not be written.
     #[error("export: {0}; {REMEDY}")]
     Model(#[from] file::Error),
@@ -77,6 +96,7 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Err
 /// # Errors
 /// As [`Error`] says; of this attempt only what is complete is left.
 pub fn write(
+    place: &Place,
     export: &Export,
     preprocessing: &Preprocessing,
     curve: &[CurvePoint],
@@ -88,7 +108,15 @@ pub fn write(
             return Err(Error::NotFinite { variable: variable.name.clone(), step: export.step.saturating_sub(1) });
         }
     }
-    let outputs = Path::new(&export.dir);
+    let outputs = match Location::parse(&export.dir, None)? {
+        Location::Local(path) => path,
+        at @ Location::Remote(_) => {
+            let write = |dir: &Path| write_model(dir, export, preprocessing, model, parameters);
+            let files = remote::write(&*place.systems.get(&at)?, &place.scratch, &at, export.attempt, write, curve_text(curve))?;
+            return Ok(Exported { dir: at.join(MODEL_DIR).to_string(), files });
+        }
+    };
+    let outputs = outputs.as_path();
     std::fs::create_dir_all(outputs).map_err(failed("make", outputs))?;
     let temp = outputs.join(format!("{EXPORT_TEMPORARY}{}", export.attempt));
     let written = write_model(&temp, export, preprocessing, model, parameters);
@@ -131,7 +159,7 @@ fn commit(temp: &Path, to: &Path) -> Result<Vec<(String, u64, String)>, Error> {
         // Another attempt may have been first, in this very moment.
         Err(tfcoord_fs::Error::Exists { .. }) => {
             if digests(to)? != files {
-                return Err(Error::Taken { path: to.to_owned() });
+                return Err(Error::Taken { path: to.into() });
             }
             std::fs::remove_dir_all(temp).map_err(failed("remove", temp))?;
         }
@@ -144,26 +172,30 @@ fn commit(temp: &Path, to: &Path) -> Result<Vec<(String, u64, String)>, Error> {
 fn remove_earlier(outputs: &Path, attempt: u64) -> io::Result<()> {
     for entry in std::fs::read_dir(outputs)? {
         let entry = entry?;
-        let of = entry.file_name().to_str().and_then(|name| name.strip_prefix(EXPORT_TEMPORARY)?.parse::<u64>().ok());
-        if of.is_some_and(|of| of < attempt) {
+        if entry.file_name().to_str().and_then(attempt_of).is_some_and(|of| of < attempt) {
             std::fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
+// Whose temporary folder has this name.
+fn attempt_of(name: &str) -> Option<u64> {
+    name.strip_prefix(EXPORT_TEMPORARY)?.parse().ok()
+}
+
 // Length and SHA-256 of a file, which may be larger than memory.
-fn digest(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
-    let (mut file, mut hash, mut length) = (std::fs::File::open(path)?, Sha256::new(), 0);
+fn digest(mut file: impl Read) -> io::Result<(u64, String)> {
+    let (mut hash, mut length) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok((length, hash.finalize().into())),
+            Ok(0) => return Ok((length, hex(&hash.finalize()))),
             Ok(read) => {
                 hash.update(&buffer[..read]);
                 length += read as u64;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -174,16 +206,19 @@ fn digests(dir: &Path) -> Result<Vec<(String, u64, String)>, Error> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
         let path = entry.map_err(failed("list", dir))?.path();
-        let (length, digest) = digest(&path).map_err(failed("read", &path))?;
+        let (length, digest) = std::fs::File::open(&path).and_then(digest).map_err(failed("read", &path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut hex = String::new();
-        digest.iter().for_each(|byte| {
-            let _infallible = write!(hex, "{byte:02x}");
-        });
-        files.push((name, length, hex));
+        files.push((name, length, digest));
     }
     files.sort();
     Ok(files)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 // The shortest decimals that read back to the same value, and the sum's bits.

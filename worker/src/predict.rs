@@ -1,5 +1,7 @@
 //! `tfcoord-worker predict`: an exported model on data.
 
+mod model;
+
 use crate::arguments::{Format, Predict};
 use crate::figures::Figures;
 use crate::input::{batch, reuse};
@@ -10,7 +12,7 @@ use std::process::ExitCode;
 use tfcoord_data::{Files, Preprocessing, Reader, RecordBatch};
 use tfcoord_fs::FileSystems;
 use tfcoord_fs::storage::Location;
-use tfcoord_model::{Model, ModelFile, Parameters, Prediction, Workspace, file};
+use tfcoord_model::{Model, ModelFile, Parameters, Prediction, Workspace};
 use tfcoord_types::figures::Counts;
 use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
 use tfcoord_types::manifest::Label;
@@ -25,7 +27,7 @@ const NOBODY_READS: u8 = 141;
 /// The model or the data cannot be read, or do not fit each other.
 pub fn predict(arguments: &Predict) -> anyhow::Result<ExitCode> {
     let (description, model, parameters): (ModelFile<Preprocessing>, Model, Parameters) =
-        file::read(&arguments.model_dir, arguments.threads)?;
+        model::read(&arguments.model_dir, arguments.threads)?;
     let preprocessing = &description.preprocessing;
     let temporary = tempfile::tempdir().context("no temporary directory")?;
     let scratch = arguments.scratch.clone().unwrap_or_else(|| temporary.path().to_owned());

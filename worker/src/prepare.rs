@@ -1,11 +1,12 @@
 //! `tfcoord-worker prepare`: looks at a job's data once, for the coordinator. A process of its own, with the job's
 //! rights only.
 
+mod results;
+
 use crate::arguments::Prepare;
 use crate::memory;
 use anyhow::Context;
 use serde_json::json;
-use std::path::Path;
 use std::process::ExitCode;
 use tfcoord_data::Files;
 use tfcoord_fs::FileSystems;
@@ -19,12 +20,6 @@ use tfcoord_types::plan::TrainPlan;
 const BAD_JOB: u8 = 2;
 /// Exit code for what is wrong with the coordinator's own disk.
 const BAD_HOST: u8 = 5;
-
-// Whether results can be written: better known now than after the training.
-fn probe(dir: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    tempfile::tempfile_in(dir).map(drop)
-}
 
 fn code(error: &tfcoord_data::Error) -> u8 {
     if matches!(error, tfcoord_data::Error::Scratch { .. }) { BAD_HOST } else { BAD_JOB }
@@ -55,8 +50,8 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(code(&error)));
         }
     };
-    if let Err(cause) = probe(Path::new(&job.output.dir)) {
-        eprintln!("output.dir: cannot write in {}: {cause}\n  help: name a directory that you may write to", job.output.dir);
+    if let Err(problem) = results::probe(&job) {
+        eprintln!("{problem}");
         return Ok(ExitCode::from(BAD_JOB));
     }
     let (_, summary) = tfcoord_data::summary(&manifest);

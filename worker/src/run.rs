@@ -90,7 +90,8 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
             let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
             let state = State::new(incarnation, arguments.task.index, variables);
             let driver = Worker::new(incarnation, &train);
-            let (shell, messages) = Shell::new(driver, transport, trainer, preprocessing, state);
+            let (mut shell, messages) = Shell::new(driver, transport, trainer, preprocessing, state);
+            shell.scratch.clone_from(&arguments.dir);
             follow(shell, messages, events, &session).await
         }
         Ok(Err(error)) => {

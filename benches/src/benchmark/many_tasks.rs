@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tfcoord_coordinator::errand::Errands;
 use tfcoord_coordinator::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVERY};
 use tfcoord_coordinator::log::{FileLog, SEGMENT_BYTES};
 use tfcoord_coordinator::outputs::Outputs;
@@ -82,6 +83,7 @@ impl Place {
             journal,
             cluster,
             outputs: Outputs::new(&state)?,
+            errands: Errands::of_this_program(&state),
             state: state.clone(),
             lock,
             keeper: Keeper::nobody(),

@@ -11,7 +11,7 @@
 //!   no         │ not         │ CollectTask if it was told to stop
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::desired::desired;
@@ -54,6 +54,8 @@ impl JobFiles for StateDir {
 pub struct Reconciler {
     // What runs and should not: when it is to be killed, until it is.
     unwanted: BTreeMap<Launch, Option<Instant>>,
+    /// Jobs of which nothing is launched yet.
+    pub held: BTreeSet<JobId>,
 }
 
 impl Reconciler {
@@ -75,7 +77,7 @@ impl Reconciler {
                 }
             }
         }
-        for launch in desired.into_keys() {
+        for launch in desired.into_keys().filter(|launch| !self.held.contains(&launch.job)) {
             if let Some(job) = cluster.job(&launch.job) {
                 commands.extend(start(launcher, files, &job.file, launch));
             }

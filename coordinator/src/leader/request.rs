@@ -164,6 +164,18 @@ pub enum Request {
         /// Why not, if so.
         result: Result<(), String>,
     },
+    /// A job's folders in HDFS are there, or cannot be.
+    Reserved {
+        /// The job.
+        job: JobId,
+        /// Why not, if so.
+        result: Result<(), String>,
+    },
+    /// The folders in HDFS of a job that is over were tidied, as far as that was possible.
+    Tidied {
+        /// The job.
+        job: JobId,
+    },
     /// What is wrong with a job's access to HDFS; nothing if the text is empty.
     Trouble {
         /// The job.

@@ -1,8 +1,12 @@
 //! The folders for results, as jobs come and go: reserved before a submission is logged, given back where there is no job
 //! by it, and tidied when nothing is left of a job.
 
+pub(super) mod remote;
+
+use self::remote::Remote;
 use super::journal::Denied;
 use super::saver::{Leftovers, sweep};
+use crate::errand::is_remote;
 use crate::outputs::{Error, Outputs};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,13 +22,14 @@ pub(super) struct Results {
     reserved: Vec<(JobId, String)>,
     // Jobs that nothing runs of, and whose folders were not looked at since.
     over: BTreeSet<JobId>,
+    pub(super) remote: Remote,
 }
 
 impl Results {
     /// An earlier coordinator may have been killed before it had tidied.
-    pub(super) fn new(outputs: Outputs, cluster: &Cluster) -> Self {
+    pub(super) fn new(outputs: Outputs, remote: Remote, cluster: &Cluster) -> Self {
         let over = cluster.jobs().filter(|job| !is_in_use(job)).map(|job| job.id.clone()).collect();
-        Self { outputs, reserved: Vec::new(), over }
+        Self { outputs, reserved: Vec::new(), over, remote }
     }
 
     /// Before a command is logged as entry `index`: a job that would come by it gets its folder. Where that is another
@@ -36,8 +41,10 @@ impl Results {
         }
         let job = id(file, index);
         let dir = output_dir(file, &job);
-        self.reserve_one("output.dir", &job, dir)?;
-        if let Some(dir) = own_dir(file, &job) {
+        if !is_remote(&dir) {
+            self.reserve_one("output.dir", &job, dir)?;
+        }
+        if let Some(dir) = own_dir(file, &job).filter(|dir| !is_remote(dir)) {
             // Those above it are nobody's; where they cannot be made, neither can it.
             let _made = Path::new(&dir).parent().map(std::fs::create_dir_all);
             self.reserve_one("checkpoint.dir", &job, dir)?;
@@ -63,6 +70,16 @@ impl Results {
         }
     }
 
+    /// After a commit that is in the log: folders in HDFS of jobs that are new are asked for.
+    pub(super) fn reserve_remote(&mut self, cluster: &Cluster) {
+        self.remote.reserve(cluster, |job| self.outputs.text(job));
+    }
+
+    /// Whether a job that is over still needs its rights: its folders are to be tidied.
+    pub(super) fn needs_rights(&self, job: &JobId) -> bool {
+        self.over.contains(job) || self.remote.is_tidying(job)
+    }
+
     /// Nothing runs of the job any more.
     pub(super) fn over(&mut self, job: &JobId) {
         self.over.insert(job.clone());
@@ -72,11 +89,13 @@ impl Results {
     pub(super) fn tidy(&mut self, cluster: &Cluster) {
         for job in std::mem::take(&mut self.over) {
             let Some(state) = cluster.job(&job) else { continue };
-            sweep(Leftovers::of(cluster, state));
-            self.tidy_one(&job, &state.output_dir());
-            if let Some(dir) = own_dir(&state.file, &job) {
-                self.tidy_one(&job, &dir);
+            self.remote.tidy(cluster, state, self.outputs.text(&job));
+            let leftovers = Leftovers::of(cluster, state);
+            if !is_remote(&leftovers.dir) {
+                sweep(leftovers);
             }
+            let folders = [Some(state.output_dir()), own_dir(&state.file, &job)];
+            folders.into_iter().flatten().filter(|dir| !is_remote(dir)).for_each(|dir| self.tidy_one(&job, &dir));
         }
     }
 

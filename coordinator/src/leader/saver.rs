@@ -87,7 +87,7 @@ impl Saver {
             Noted::Committed(job) => {
                 self.misses.remove(job);
                 if let Some(job) = cluster.job(job) {
-                    self.files.sweep(Leftovers::of(cluster, job));
+                    self.files.sweep(&job.id, Leftovers::of(cluster, job));
                 }
             }
         }

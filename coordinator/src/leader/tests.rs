@@ -51,8 +51,16 @@ async fn what_is_not_durable_is_not_answered_and_the_leader_ends() {
     let fake = Arc::new(FakeLauncher::default());
     let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
     let outputs = Outputs::new(&state).unwrap();
-    let parts =
-        Parts { journal, cluster, state: state.clone(), outputs, lock, keeper: crate::tokens::Keeper::nobody(), ended_jobs_kept: 100 };
+    let parts = Parts {
+        journal,
+        cluster,
+        state: state.clone(),
+        outputs,
+        errands: crate::errand::Errands::of_this_program(&state),
+        lock,
+        keeper: crate::tokens::Keeper::nobody(),
+        ended_jobs_kept: 100,
+    };
     let (leader, _) = Leader::start(parts, |_| Ok::<_, std::io::Error>(fake.clone() as Arc<dyn Launcher>)).unwrap();
     let submit = async |request: &str| {
         let (request_id, file_name, claim) = (request.to_owned(), String::new(), state.claim().await);

@@ -9,6 +9,7 @@ use super::reconcile::Reconciler;
 use super::release::{self, Releases};
 use super::request::{Registered, Reply, Request};
 use super::results::Results;
+use super::results::remote::Remote;
 use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
@@ -99,12 +100,13 @@ impl Office {
         handle: Handle,
         last_words: LastWords,
     ) -> Self {
-        let Parts { journal, cluster, state, outputs, lock, keeper, ended_jobs_kept } = parts;
+        let Parts { journal, cluster, state, outputs, errands, lock, keeper, ended_jobs_kept } = parts;
         let now = Instant::now();
-        let on_hdfs = on_hdfs(&cluster);
+        let results = Results::new(outputs, Remote::new(handle.clone(), errands.clone(), state.clone()), &cluster);
+        let on_hdfs = on_hdfs(&cluster, &results);
         keeper.jobs(on_hdfs.clone());
         Self {
-            results: Results::new(outputs, &cluster),
+            results,
             presence: Presence::new(&cluster, now),
             releases: Releases::default(),
             journal,
@@ -113,7 +115,7 @@ impl Office {
             clock,
             lock,
             launcher,
-            saver: Saver::new(Box::new(Threads(handle))),
+            saver: Saver::new(Box::new(Threads { handle, errands })),
             reconciler: Reconciler::default(),
             keeper,
             on_hdfs,
@@ -219,6 +221,15 @@ impl Office {
                 let command = self.saver.written(job, id, result);
                 self.propose(command);
             }
+            Request::Reserved { job, result } => {
+                let failed = self.results.remote.reserved(job, result);
+                failed.into_iter().for_each(|command| self.propose(command));
+                self.reconcile_at = self.now;
+            }
+            Request::Tidied { job } => {
+                self.results.remote.tidied(&job);
+                self.tell_keeper();
+            }
             Request::Trouble { job, text } => {
                 let was = if text.is_empty() { self.troubles.remove(&job) } else { self.troubles.insert(job.clone(), text) };
                 if was.as_ref() != self.troubles.get(&job) {
@@ -275,11 +286,13 @@ impl Office {
                 // Only what is decided counts: a leader that takes office must not launch what it is about to end.
                 self.reconcile_at = self.now + RECONCILE_EVERY;
                 tfcoord_fault::point!("leader.reconcile.due");
+                self.reconciler.held.clone_from(self.results.remote.waiting());
                 let commands = self.reconciler.look(&self.cluster, self.launcher.as_ref(), &self.state, self.now);
                 commands.into_iter().for_each(|command| self.propose(command));
                 self.running = self.launcher.list().iter().filter(|listed| listed.ended.is_none()).count();
                 if self.sweep_due {
                     self.results.tidy(&self.cluster);
+                    self.tell_keeper();
                     self.sweep_due = !self.state.sweep(&self.wanted());
                 }
             } else {
@@ -369,6 +382,8 @@ impl Office {
             }
             self.answer(waiter, applied.outcome);
         }
+        // What came with a submission is in its job's folder now.
+        self.results.reserve_remote(&self.cluster);
         let changed = self.cluster.jobs().filter(|job| job.revision > before);
         let changed: BTreeSet<JobId> = changed.map(|job| job.id.clone()).collect();
         if !self.releases.is_empty() {
@@ -451,17 +466,22 @@ impl Office {
         if !changed.is_empty() {
             self.jobs.retain(|id, _| self.cluster.job(id).is_some());
             self.presence.prune(&self.cluster);
-            let on_hdfs = on_hdfs(&self.cluster);
-            if on_hdfs != self.on_hdfs {
-                self.troubles.retain(|job, _| on_hdfs.contains(job));
-                self.keeper.jobs(on_hdfs.clone());
-                self.on_hdfs = on_hdfs;
-            }
+            self.tell_keeper();
             self.count();
         }
         let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
         let active_now = jobs + self.running;
         self.active.send_if_modified(|active| std::mem::replace(active, active_now) != active_now);
+    }
+
+    // Which jobs still need their tokens.
+    fn tell_keeper(&mut self) {
+        let on_hdfs = on_hdfs(&self.cluster, &self.results);
+        if on_hdfs != self.on_hdfs {
+            self.troubles.retain(|job, _| on_hdfs.contains(job));
+            self.keeper.jobs(on_hdfs.clone());
+            self.on_hdfs = on_hdfs;
+        }
     }
 
     fn count(&self) {
@@ -514,8 +534,9 @@ fn answer<T>(reply: Reply<T>, value: T) {
 }
 
 // The jobs that need access to HDFS.
-fn on_hdfs(cluster: &Cluster) -> BTreeSet<JobId> {
-    let on_hdfs = cluster.jobs().filter(|job| is_in_use(job) && job.file.remote_locations().next().is_some());
+fn on_hdfs(cluster: &Cluster, results: &Results) -> BTreeSet<JobId> {
+    let needed = |job: &Job| is_in_use(job) || results.needs_rights(&job.id);
+    let on_hdfs = cluster.jobs().filter(|job| needed(job) && job.file.remote_locations().next().is_some());
     on_hdfs.map(|job| job.id.clone()).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::status::{of_gone, of_prepare, of_refusal, of_site, of_tokens, parse};
 use super::{Services, logs};
+use crate::errand::{Errands, is_remote};
 use crate::leader::{Gone, Request as Ask};
 use crate::resume;
 use crate::site::Submission;
@@ -9,6 +10,8 @@ use crate::tokens::Action;
 use std::sync::Arc;
 use tfcoord_coordinator_core::Refusal;
 use tfcoord_coordinator_core::checkpoint::Resume;
+use tfcoord_fs::FileSystems;
+use tfcoord_launch::Hadoop;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_server::Coordinator;
 use tfcoord_types::id::{JobId, Revision, TaskId};
@@ -50,7 +53,7 @@ impl Coordinator for Services {
         }
         let hadoop = submission.as_ref().map(Submission::hadoop).transpose().map_err(|error| of_site(&error))?.flatten();
         let manifest = self.preparer.prepare(&file, hadoop.as_ref()).await.map_err(|error| of_prepare(&error))?;
-        let resume = if resume { Some(resumed(&file, &manifest).await?) } else { None };
+        let resume = if resume { Some(resumed(&self.errands, hadoop, &file, &manifest).await?) } else { None };
         let submit = |reply| Ask::Submit {
             request_id,
             file: Box::new(file),
@@ -157,11 +160,17 @@ impl Services {
     }
 }
 
-async fn resumed(file: &JobFile, manifest: &ManifestSummary) -> Result<Resume, Status> {
-    let (file, manifest) = (file.clone(), manifest.clone());
-    let found = tokio::task::spawn_blocking(move || resume::find(&file, &manifest)).await;
+async fn resumed(errands: &Errands, hadoop: Option<Hadoop>, file: &JobFile, manifest: &ManifestSummary) -> Result<Resume, Status> {
+    let (errands, file, manifest) = (errands.clone(), file.clone(), manifest.clone());
+    let find = move || {
+        if resume::root(&file).0.to_str().is_some_and(is_remote) {
+            return errands.find(hadoop.as_ref(), file, manifest);
+        }
+        resume::find(&FileSystems::of_environment(), &file, &manifest).map_err(|error| error.to_string())
+    };
+    let found = tokio::task::spawn_blocking(find).await;
     let found = found.map_err(|error| Status::internal(format!("looking for checkpoints broke: {error}")))?;
-    found.map_err(|error| Status::invalid_argument(error.to_string()))
+    found.map_err(Status::invalid_argument)
 }
 
 fn reply(job: &JobId, revision: Revision) -> Response<v1::SubmitReply> {

@@ -8,6 +8,9 @@
 //!                                                              └── the commit point
 //! ```
 //!
+//! In HDFS, which takes a file's bytes in their order only, a part is gathered in a file without a name on the server's own disk.
+//! It goes to HDFS once it is whole, under a temporary name first, and is begun anew from there where DataNodes fail.
+//!
 //! **A checkpoint is there when its manifest is.** Parts without one are leftovers, whatever is in them. The manifest
 //! carries its own checksum and those of the parts, so what is read back is what was written or an error. Nothing is
 //! ever replaced: an id names one attempt, for ever.
@@ -18,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod commit;
+mod directory;
 mod error;
 mod listing;
 mod manifest;
@@ -27,6 +31,7 @@ mod removal;
 mod restore;
 
 pub use commit::commit;
+pub use directory::Directory;
 pub use error::Error;
 pub use listing::{Found, find, list, read, verify, verify_lengths};
 pub use manifest::{FORMAT, Manifest, Origin};

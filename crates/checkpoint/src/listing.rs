@@ -1,12 +1,10 @@
 //! Which checkpoints there are, and whether they are whole.
 
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::manifest::{BYTES_MAX, Manifest};
 use crate::name::{self, Belongs, belongs};
 use crate::part::{OpenPart, file_length, verify_length};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
-use std::path::Path;
 use tfcoord_types::id::CheckpointId;
 
 /// The checkpoints in `dir`, the newest first; whether they are whole has not been looked at. None where there is no
@@ -14,7 +12,7 @@ use tfcoord_types::id::CheckpointId;
 ///
 /// # Errors
 /// It cannot be listed.
-pub fn list(dir: &Path) -> Result<Vec<CheckpointId>, Error> {
+pub fn list(dir: &Directory) -> Result<Vec<CheckpointId>, Error> {
     let files = files(dir)?;
     let mut ids: Vec<_> =
         files.iter().filter_map(|(_, belongs)| if let Belongs::Manifest(id) = belongs { Some(*id) } else { None }).collect();
@@ -23,49 +21,38 @@ pub fn list(dir: &Path) -> Result<Vec<CheckpointId>, Error> {
 }
 
 /// The files of checkpoints in `dir`, and what they are.
-pub(crate) fn files(dir: &Path) -> Result<Vec<(String, Belongs)>, Error> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("list", dir)(error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(Error::io("list", dir))?.file_name();
-        let ours = name.to_str().and_then(|name| Some((name.to_owned(), belongs(name)?)));
-        files.extend(ours);
-    }
-    Ok(files)
+pub(crate) fn files(dir: &Directory) -> Result<Vec<(String, Belongs)>, Error> {
+    let ours = |name: String| belongs(&name).map(|belongs| (name, belongs));
+    Ok(dir.names()?.into_iter().filter_map(ours).collect())
 }
 
 /// The manifest of a checkpoint in `dir`, as it was written.
 ///
 /// # Errors
 /// There is none, it is damaged, or of another version.
-pub fn read(dir: &Path, id: CheckpointId) -> Result<Manifest, Error> {
-    let path = dir.join(name::manifest(id));
-    if file_length(&path)? > BYTES_MAX {
+pub fn read(dir: &Directory, id: CheckpointId) -> Result<Manifest, Error> {
+    let path = dir.file(&name::manifest(id));
+    if file_length(dir, &path)? > BYTES_MAX {
         return Err(Error::damaged(&path, format!("it is longer than the {BYTES_MAX} bytes that a manifest can have")));
     }
-    let file = File::open(&path).map_err(Error::io("open", &path))?;
-    let mut bytes = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
-    Manifest::read(&path, &bytes, id)
+    let file = dir.system.open(&path)?;
+    let length = usize::try_from(file.status().length.min(BYTES_MAX)).unwrap_or_default();
+    Manifest::read(&path, &file.read_at(0, length)?, id)
 }
 
 /// Whether all parts are there and as long as they were.
 ///
 /// # Errors
 /// Which one is not.
-pub fn verify_lengths(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
-    manifest.parts.iter().try_for_each(|part| verify_length(&dir.join(&part.file), part))
+pub fn verify_lengths(dir: &Directory, manifest: &Manifest) -> Result<(), Error> {
+    manifest.parts.iter().try_for_each(|part| verify_length(dir, part))
 }
 
 /// Whether all parts are there and as they were written: each is read once.
 ///
 /// # Errors
 /// Which one is not.
-pub fn verify(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+pub fn verify(dir: &Directory, manifest: &Manifest) -> Result<(), Error> {
     manifest.parts.iter().try_for_each(|part| OpenPart::open(dir, part)?.stream(|_, _, _| {}))
 }
 
@@ -82,7 +69,7 @@ pub struct Found {
 ///
 /// # Errors
 /// The directory cannot be listed.
-pub fn find(dir: &Path) -> Result<Found, Error> {
+pub fn find(dir: &Directory) -> Result<Found, Error> {
     let mut found = Found { whole: Vec::new(), passed_over: Vec::new() };
     for id in list(dir)? {
         match read(dir, id).and_then(|manifest| verify_lengths(dir, &manifest).map(|()| manifest)) {

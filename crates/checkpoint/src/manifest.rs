@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::name::PartName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::Path;
+use tfcoord_fs::storage::Location;
 use tfcoord_types::checkpoint::PartFile;
 use tfcoord_types::id::{CheckpointId, JobId};
 use tfcoord_types::job::{Model, Train};
@@ -128,12 +128,12 @@ impl Manifest {
     }
 
     /// Reads the text of the file `path`, which should be of the checkpoint `id`.
-    pub(crate) fn read(path: &Path, bytes: &[u8], id: CheckpointId) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Location, bytes: &[u8], id: CheckpointId) -> Result<Self, Error> {
         // The format first: another one may have other fields.
         if let Ok(Header { format }) = serde_json::from_slice(bytes)
             && format != FORMAT
         {
-            return Err(Error::Format { path: path.to_owned(), found: format });
+            return Err(Error::Format { path: path.clone(), found: format });
         }
         let manifest = decode(bytes).map_err(|problem| Error::damaged(path, problem))?;
         if manifest.id != id {

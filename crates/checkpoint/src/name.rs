@@ -43,7 +43,7 @@ pub(crate) fn manifest(id: CheckpointId) -> String {
 pub(crate) enum Belongs {
     Manifest(CheckpointId),
     Part(CheckpointId),
-    /// A manifest that was being written.
+    /// What was being written under another name.
     Temporary(CheckpointId),
 }
 
@@ -56,8 +56,11 @@ pub(crate) fn belongs(file: &str) -> Option<Belongs> {
         return id.parse().ok().map(Belongs::Manifest);
     }
     // As files that appear whole are called before they do.
-    let name = file.strip_prefix('.')?.strip_suffix(".tmp")?;
-    name.split_once(".json.")?.0.parse().ok().map(Belongs::Temporary)
+    let (name, _) = file.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    match belongs(name)? {
+        Belongs::Manifest(id) | Belongs::Part(id) => Some(Belongs::Temporary(id)),
+        Belongs::Temporary(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +76,9 @@ mod tests {
         assert_eq!(PartName::parse("1-500-73.ps-0.12.safetensors"), Some(part));
         assert_eq!(belongs("1-500-73.ps-0.12.safetensors"), Some(Belongs::Part(id)));
         assert_eq!(belongs(&manifest(id)), Some(Belongs::Manifest(id)));
-        assert_eq!(belongs(".1-500-73.json.99-0.tmp"), Some(Belongs::Temporary(id)));
+        for written in [".1-500-73.json.99-0.tmp", ".1-500-73.ps-0.12.safetensors.99-0.tmp"] {
+            assert_eq!(belongs(written), Some(Belongs::Temporary(id)));
+        }
         for stranger in [
             "1-500-73.ps-00.12.safetensors",
             "1-500-73.ps-0.safetensors",
@@ -83,6 +88,7 @@ mod tests {
             "model.json",
             ".1-500-73.json",
             ".tmp",
+            "..1-500-73.json.99-0.tmp.99-1.tmp",
             "",
         ] {
             assert_eq!(belongs(stranger), None, "{stranger}");

@@ -7,6 +7,7 @@
 
 mod header;
 mod read;
+mod sink;
 mod write;
 
 pub(crate) use read::{OpenPart, file_length, verify_length};
@@ -17,7 +18,7 @@ use std::str::FromStr;
 
 /// Bytes of an element.
 pub(crate) const ELEMENT: u64 = 4;
-/// Bytes that are read or written at once.
+/// Bytes that are written at once.
 const PIECE: usize = 1 << 20;
 /// The longest header that safetensors' own library reads.
 const HEADER_BYTES_MAX: u64 = 100_000_000;

@@ -1,27 +1,25 @@
 //! Removing: manifests first, so that what is listed is there.
 
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::listing::{files, find, list};
 use crate::name::{Belongs, manifest};
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 use tfcoord_types::id::CheckpointId;
 
 /// Removes a checkpoint from `dir`; one that is not there, or only in part, is no error.
 ///
 /// # Errors
 /// A file cannot be removed; without its manifest, which goes first, it is a checkpoint no more.
-pub fn remove(dir: &Path, id: CheckpointId) -> Result<(), Error> {
-    if remove_file(dir, &manifest(id))? {
+pub fn remove(dir: &Directory, id: CheckpointId) -> Result<(), Error> {
+    if dir.remove(&manifest(id))? {
         // Else a power cut might bring the manifest back, but not the parts.
-        tfcoord_fs::sync_directory(dir)?;
+        dir.sync()?;
     }
     tfcoord_fault::point!("checkpoint.remove.manifest");
     for (file, belongs) in files(dir)? {
         if matches!(belongs, Belongs::Part(of) | Belongs::Temporary(of) if of == id) {
-            remove_file(dir, &file)?;
+            dir.remove(&file)?;
         }
     }
     tfcoord_fault::point!("checkpoint.remove.parts");
@@ -36,7 +34,7 @@ pub fn remove(dir: &Path, id: CheckpointId) -> Result<(), Error> {
 ///
 /// # Errors
 /// The first file that could not be removed; the others are.
-pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<CheckpointId>, Error> {
+pub fn sweep(dir: &Directory, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<CheckpointId>, Error> {
     let all = list(dir)?;
     // Damaged ones do not count: what can be begun from is what is kept.
     let kept: Vec<CheckpointId> = find(dir)?.whole.iter().take(keep.max(1)).map(|manifest| manifest.id).collect();
@@ -54,20 +52,10 @@ pub fn sweep(dir: &Path, keep: usize, in_use: &[CheckpointId]) -> Result<Vec<Che
     let named: BTreeSet<CheckpointId> = list(dir)?.into_iter().chain(in_use.iter().copied()).collect();
     for (file, belongs) in files(dir)? {
         if matches!(belongs, Belongs::Part(id) | Belongs::Temporary(id) if id < *newest && known(&id) && !named.contains(&id))
-            && let Err(error) = remove_file(dir, &file)
+            && let Err(error) = dir.remove(&file)
         {
             failed = failed.or(Some(error));
         }
     }
     failed.map_or(Ok(gone), Err)
-}
-
-// Whether it was there.
-fn remove_file(dir: &Path, file: &str) -> Result<bool, Error> {
-    let path = dir.join(file);
-    match fs::remove_file(&path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io("remove", &path)(error)),
-    }
 }

@@ -1,10 +1,10 @@
 //! Restoring: whoever wants elements of a checkpoint gets them, however it was cut and placed.
 
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::part::{ELEMENT, Kind, OpenPart, TensorHead};
 use std::ops::Range;
-use std::path::Path;
 
 /// Elements that are wanted, and where they go: little-endian f32. What lies there counts only if restoring succeeds.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Want<'_> {
 ///
 /// # Errors
 /// A part is not what was written, or something wanted is in none of them, or in two.
-pub fn restore(dir: &Path, manifest: &Manifest, wants: &mut [Want<'_>]) -> Result<(), Error> {
+pub fn restore(dir: &Directory, manifest: &Manifest, wants: &mut [Want<'_>]) -> Result<(), Error> {
     let mut filling = Filling::new(manifest, wants)?;
     manifest.parts.iter().try_for_each(|part| filling.take(OpenPart::open(dir, part)?))?;
     filling.finish()
@@ -67,7 +67,7 @@ pub fn restore(dir: &Path, manifest: &Manifest, wants: &mut [Want<'_>]) -> Resul
 ///
 /// # Errors
 /// Its part is not what was written, or there are two.
-pub fn curve(dir: &Path, manifest: &Manifest) -> Result<Option<Vec<u8>>, Error> {
+pub fn curve(dir: &Directory, manifest: &Manifest) -> Result<Option<Vec<u8>>, Error> {
     let mut curve = None;
     for part in &manifest.parts {
         let part = OpenPart::open(dir, part)?;

@@ -121,8 +121,8 @@ pub fn remove_temporaries(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-// `.NAME.PID-NUMBER.tmp`, as below.
-fn is_temporary(name: &str) -> bool {
+/// Whether a file of this name is one that was being written, here or in HDFS: `.NAME.PID-NUMBER.tmp`.
+pub fn is_temporary(name: &str) -> bool {
     let middle = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
     let ids = middle.and_then(|middle| middle.rsplit_once('.')?.1.split_once('-'));
     ids.is_some_and(|(pid, number)| pid.parse::<u32>().is_ok() && number.parse::<u64>().is_ok())

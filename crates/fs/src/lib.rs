@@ -15,7 +15,7 @@ mod lock;
 pub mod storage;
 mod systems;
 
-pub use atomic::{AtomicFile, remove_temporaries, write_atomic};
+pub use atomic::{AtomicFile, is_temporary, remove_temporaries, write_atomic};
 pub use directory::{commit_directory, create_directory, private_dir, sync_directory};
 pub use error::Error;
 pub use lock::{FileLock, is_locked, lock};

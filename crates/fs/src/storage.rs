@@ -3,10 +3,12 @@
 //! Every call blocks its thread until it is done or its deadline has passed; none panics. What is written appears
 //! under its name as a whole, or not at all. Nobody reads half a file.
 
+mod copy;
 mod error;
 mod location;
 mod stream;
 
+pub use copy::write_copy;
 pub use error::{Access, Error, Login, Problem};
 pub use location::{Invalid, Location, Remote, Scheme};
 pub use stream::{Pieces, Stream};

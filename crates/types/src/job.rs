@@ -166,8 +166,13 @@ impl JobFile {
                 paths.iter_mut().for_each(absolute);
             }
         }
-        absolute(&mut self.output.dir);
-        self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut()).for_each(absolute);
+        let checkpoints = self.checkpoint.iter_mut().filter_map(|checkpoint| checkpoint.dir.as_mut());
+        for dir in std::iter::once(&mut self.output.dir).chain(checkpoints) {
+            if let Some(path) = check::places::path_of(dir) {
+                *dir = path.to_owned();
+            }
+            absolute(dir);
+        }
         self.service.iter_mut().for_each(|service| service.resolve(base));
     }
 

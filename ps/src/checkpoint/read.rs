@@ -3,8 +3,7 @@
 use super::POINT_BYTES;
 use bytes::BytesMut;
 use std::collections::BTreeMap;
-use std::path::Path;
-use tfcoord_checkpoint::{Error, Want, curve, read as manifest, restore};
+use tfcoord_checkpoint::{Directory, Error, Want, curve, read as manifest, restore};
 use tfcoord_ps_core::optimizer::Slots;
 use tfcoord_ps_core::{Content, Head};
 use tfcoord_types::figures::CurvePoint;
@@ -14,7 +13,7 @@ use tfcoord_types::id::CheckpointId;
 ///
 /// # Errors
 /// A file is missing, damaged, or does not hold what is asked for.
-pub(super) fn read(dir: &Path, id: CheckpointId, parts: &[Head]) -> Result<BTreeMap<u32, Content>, Error> {
+pub(super) fn read(dir: &Directory, id: CheckpointId, parts: &[Head]) -> Result<BTreeMap<u32, Content>, Error> {
     let manifest = manifest(dir, id)?;
     let buffer = |head: &Head, slot: u64| if head.slots >= slot { BytesMut::zeroed(bytes(head)) } else { BytesMut::new() };
     let counted = |head: &Head| BytesMut::zeroed(head.shards as usize * 4);

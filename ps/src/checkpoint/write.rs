@@ -3,10 +3,11 @@
 use super::{POINT_BYTES, tell, tensors};
 use crate::ask::Ask;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
-use tfcoord_checkpoint::{Error, PartName, PartWriter};
+use tfcoord_checkpoint::{Directory, Error, PartName, PartWriter};
+use tfcoord_fs::FileSystems;
 use tfcoord_ps_core::{Content, Head};
 use tfcoord_types::checkpoint::{Checkpoint, CutOutcome, PartFile};
 use tfcoord_types::id::{CheckpointId, Incarnation};
@@ -19,10 +20,18 @@ pub(super) enum Order {
     Drop { id: CheckpointId },
 }
 
+/// Whose parts, and the way to where they go.
+pub(super) struct Place {
+    pub slot: u32,
+    pub incarnation: Incarnation,
+    pub systems: FileSystems,
+    // Where those are gathered that go to HDFS.
+    pub scratch: PathBuf,
+}
+
 /// Writes one part at a time.
 pub(super) struct Writer {
-    slot: u32,
-    incarnation: Incarnation,
+    place: Place,
     asks: WeakSender<Ask>,
     present: Option<Part>,
     // Numbers as bytes, used again.
@@ -40,8 +49,8 @@ struct Part {
 }
 
 impl Writer {
-    pub fn new(slot: u32, incarnation: Incarnation, asks: WeakSender<Ask>) -> Self {
-        Self { slot, incarnation, asks, present: None, buffer: Vec::new() }
+    pub fn new(place: Place, asks: WeakSender<Ask>) -> Self {
+        Self { place, asks, present: None, buffer: Vec::new() }
     }
 
     pub fn run(mut self, orders: &Receiver<Order>) {
@@ -70,13 +79,14 @@ impl Writer {
 
     fn begin(&self, checkpoint: &Checkpoint, parts: &[Head], points: u64) -> Result<Part, Error> {
         let id = checkpoint.id;
-        let name = PartName { id, slot: self.slot, incarnation: self.incarnation };
+        let Place { slot, incarnation, systems, scratch } = &self.place;
+        let name = PartName { id, slot: *slot, incarnation: *incarnation };
         let (mut layout, mut waiting) = (Vec::new(), BTreeMap::new());
         for head in parts {
             waiting.insert(head.id, layout.len());
             layout.extend(tensors(head, points));
         }
-        let writer = PartWriter::begin(Path::new(&checkpoint.dir), name, &layout)?;
+        let writer = PartWriter::begin(&Directory::open(systems, &checkpoint.dir)?, scratch, name, &layout)?;
         Ok(Part { id, writer, waiting, points, began: Instant::now() })
     }
 

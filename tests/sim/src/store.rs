@@ -297,7 +297,7 @@ impl Files for Store {
         Ok(())
     }
 
-    fn sweep(&self, leftovers: Leftovers) {
+    fn sweep(&self, _job: &JobId, leftovers: Leftovers) {
         self.state().orders.push(Order::Sweep(leftovers));
     }
 }

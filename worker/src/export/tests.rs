@@ -37,7 +37,8 @@ impl Place {
             label_column: None,
         };
         let curve = [CurvePoint { step: 0, loss_sum: 3.0, records: 2.0, correct: 0.0 }];
-        Ok(write(&export, &preprocessing, &curve, &self.model, &self.parameters)?)
+        let place = super::Place { systems: FileSystems::of_environment(), scratch: self.dir.path().to_owned() };
+        Ok(write(&place, &export, &preprocessing, &curve, &self.model, &self.parameters)?)
     }
 
     fn set(&mut self, value: f32) {

@@ -3,14 +3,16 @@
 
 use super::link::{self, Link, News, Order};
 use super::state::State;
-use crate::export;
+use crate::export::{self, Place};
 use crate::trainer::{Command, Event, Trainer};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tfcoord_data::Preprocessing;
 use tfcoord_exchange::{Push, Registration, Transport};
+use tfcoord_fs::FileSystems;
 use tfcoord_proto::variables_digest;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{Generation, Revision};
@@ -78,6 +80,8 @@ pub struct Shell<T> {
     // Sums that are not settled: by (chunk, step, block); whether they were sent.
     sums: BTreeMap<(u32, u64, Block), (Bytes, bool)>,
     preprocessing: Preprocessing,
+    /// Where an export's files are made that go to HDFS.
+    pub scratch: PathBuf,
     /// What is reported.
     pub state: State,
     idle_since: Instant,
@@ -114,6 +118,7 @@ impl<T: Transport> Shell<T> {
             exported: None,
             sums: BTreeMap::new(),
             preprocessing,
+            scratch: std::env::temp_dir(),
             state,
             idle_since: Instant::now(),
             export_wanted: false,
@@ -397,7 +402,8 @@ impl<T: Transport> Shell<T> {
     fn write(&mut self, export: Export, curve: Vec<CurvePoint>) {
         self.exporting = export.attempt;
         let preprocessing = self.preprocessing.clone();
-        let write = move |model: &_, parameters: &_| Ok(export::write(&export, &preprocessing, &curve, model, parameters)?);
+        let place = Place { systems: FileSystems::of_environment(), scratch: self.scratch.clone() };
+        let write = move |model: &_, parameters: &_| Ok(export::write(&place, &export, &preprocessing, &curve, model, parameters)?);
         self.trainer.command(Command::Export(Box::new(write)));
     }
 

@@ -1,7 +1,9 @@
 //! Where the files of checkpoints lie: written and removed on threads of their own, so that the leader never waits for one.
 
+use crate::errand::{Errand, Errands, is_remote};
 use crate::leader::handle::Handle;
 use crate::leader::request::Request;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -20,11 +22,11 @@ pub trait Files: Send {
     fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()>;
 
     /// Begins to remove what is not wanted any more. Nobody waits for it, and it is done again after the next commit.
-    fn sweep(&self, leftovers: Leftovers);
+    fn sweep(&self, job: &JobId, leftovers: Leftovers);
 }
 
 /// What of a job's checkpoints is wanted: all else, beyond what is kept and what was begun before and not finished, is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leftovers {
     /// Where they lie.
     pub dir: String,
@@ -48,32 +50,50 @@ impl Leftovers {
     }
 }
 
-/// Files on this machine's disks, and a thread for each thing to do with them.
-pub(in crate::leader) struct Threads(pub Handle);
+/// Files on this machine's disks and in HDFS, and a thread for each thing to do with them.
+pub(in crate::leader) struct Threads {
+    pub handle: Handle,
+    pub errands: Errands,
+}
 
 impl Files for Threads {
     fn commit(&self, job: &JobId, dir: String, manifest: Manifest) -> io::Result<()> {
-        let (handle, job, id) = (self.0.clone(), job.clone(), manifest.id);
+        let (handle, errands, job, id) = (self.handle.clone(), self.errands.clone(), job.clone(), manifest.id);
         let write = move || {
-            let result = tfcoord_checkpoint::commit(Path::new(&dir), &manifest).map_err(|error| error.of_writing().to_string());
+            let result = if is_remote(&dir) {
+                errands.run(&job, &Errand::Commit { dir, manifest: Box::new(manifest) })
+            } else {
+                tfcoord_checkpoint::commit(&Path::new(&dir).into(), &manifest).map_err(|error| error.of_writing().to_string())
+            };
             // A leader that has ended looks again when it is there again.
             let _ended = handle.tell_waiting(Request::Saved { job, id, result });
         };
         thread::Builder::new().name("manifest".into()).spawn(write).map(drop)
     }
 
-    fn sweep(&self, leftovers: Leftovers) {
-        sweep(leftovers);
+    fn sweep(&self, job: &JobId, leftovers: Leftovers) {
+        if !is_remote(&leftovers.dir) {
+            return sweep(leftovers);
+        }
+        let (errands, job) = (self.errands.clone(), job.clone());
+        let swept = move || {
+            if let Err(error) = errands.run(&job, &Errand::Sweep(leftovers)) {
+                tracing::warn!(%error, "cannot remove old checkpoints");
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("sweep".into()).spawn(swept) {
+            tracing::warn!(%error, "no thread to remove old checkpoints");
+        }
     }
 }
 
-/// Removes what is not wanted any more.
+/// Removes what is not wanted any more from this machine's disks.
 pub(in crate::leader) fn sweep(leftovers: Leftovers) {
     let swept = move || {
         let Leftovers { dir, keep, in_use } = leftovers;
         let path = Path::new(&dir);
         if path.exists()
-            && let Err(error) = tfcoord_checkpoint::sweep(path, keep, &in_use)
+            && let Err(error) = tfcoord_checkpoint::sweep(&path.into(), keep, &in_use)
         {
             tracing::warn!(%error, dir, "cannot remove old checkpoints");
         }

@@ -62,7 +62,16 @@ impl Place {
         let launcher = Arc::new(FakeLauncher::default());
         let lock = Arc::new(tfcoord_fs::lock(&state.lock()).unwrap());
         let outputs = Outputs::new(&state).unwrap();
-        let parts = Parts { journal, cluster, state: state.clone(), outputs, lock, keeper: Keeper::nobody(), ended_jobs_kept: 1 };
+        let parts = Parts {
+            journal,
+            cluster,
+            state: state.clone(),
+            outputs,
+            errands: crate::errand::Errands::of_this_program(&state),
+            lock,
+            keeper: Keeper::nobody(),
+            ended_jobs_kept: 1,
+        };
         let fake = launcher.clone();
         let leader = Leader::start(parts, move |on_end| {
             fake.tell(on_end);
@@ -73,6 +82,7 @@ impl Place {
         let services = Services {
             leader: leader.unwrap().0.handle(),
             preparer: Arc::new(Preparer::new(dir.path(), &state)),
+            errands: crate::errand::Errands::of_this_program(&state),
             launcher: launcher.clone(),
             state: state.clone(),
             token: token.clone(),

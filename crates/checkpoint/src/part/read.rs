@@ -1,18 +1,18 @@
 //! Reads a part that its manifest names, once and in pieces, and tells whether it is the one that was written.
 
 use super::header::{self, Tensor};
-use super::{PIECE, PREFIX, TensorHead};
+use super::{ELEMENT, PREFIX, TensorHead};
+use crate::directory::Directory;
 use crate::error::Error;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, ErrorKind, Read};
+use tfcoord_fs::storage::{self, Kind, Location, Stream};
 use tfcoord_types::checkpoint::PartFile;
 
 /// A part whose header has been read.
 #[derive(Debug)]
 pub(crate) struct OpenPart<'a> {
-    pub path: PathBuf,
-    file: File,
+    pub path: Location,
+    file: Stream,
     part: &'a PartFile,
     tensors: Vec<Tensor>,
     crc: u32,
@@ -20,10 +20,10 @@ pub(crate) struct OpenPart<'a> {
 
 impl<'a> OpenPart<'a> {
     /// Opens a part of the directory `dir`. Its header is to be trusted only once all of it has been read.
-    pub fn open(dir: &Path, part: &'a PartFile) -> Result<Self, Error> {
-        let path = dir.join(&part.file);
-        verify_length(&path, part)?;
-        let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+    pub fn open(dir: &Directory, part: &'a PartFile) -> Result<Self, Error> {
+        let path = dir.file(&part.file);
+        verify_length(dir, part)?;
+        let mut file = dir.system.open(&path)?.stream(0..part.length)?;
         let mut prefix = [0; PREFIX as usize];
         file.read_exact(&mut prefix).map_err(cut_off(&path))?;
         let length = header::length(prefix, part.length).map_err(|problem| Error::damaged(&path, problem))?;
@@ -41,18 +41,13 @@ impl<'a> OpenPart<'a> {
     }
 
     /// Reads all of it: `take` gets each tensor's place in [`heads`](Self::heads), how many bytes of it came before, and
-    /// the next ones. What it got counts only if this returns without an error.
+    /// the next ones, whole elements. What it got counts only if this returns without an error.
     pub fn stream(mut self, mut take: impl FnMut(usize, u64, &[u8])) -> Result<(), Error> {
-        let mut buffer = vec![0; PIECE];
-        for (place, tensor) in self.tensors.iter().enumerate() {
+        for place in 0..self.tensors.len() {
+            let bytes = self.tensors[place].head.bytes;
             let mut before = 0;
-            while before < tensor.head.bytes {
-                let piece = usize::try_from(tensor.head.bytes - before).map_or(PIECE, |left| left.min(PIECE));
-                let piece = &mut buffer[..piece];
-                self.file.read_exact(piece).map_err(cut_off(&self.path))?;
-                self.crc = crc32c::crc32c_append(self.crc, piece);
-                take(place, before, piece);
-                before += piece.len() as u64;
+            while before < bytes {
+                before += self.next(bytes - before, |piece| take(place, before, piece))?;
             }
         }
         if self.crc != self.part.crc32c {
@@ -61,26 +56,47 @@ impl<'a> OpenPart<'a> {
         }
         Ok(())
     }
+
+    // Gives `take` at most `left` bytes, as they lie in memory; how many.
+    fn next(&mut self, left: u64, take: impl FnOnce(&[u8])) -> Result<u64, Error> {
+        let ready = self.file.fill_buf().map_err(cut_off(&self.path))?;
+        let length = usize::try_from(left).map_or(ready.len(), |left| left.min(ready.len()));
+        let whole = length - length % ELEMENT as usize;
+        if whole == 0 {
+            // One element of which a part may lie in the next piece.
+            let mut element = [0; ELEMENT as usize];
+            self.file.read_exact(&mut element).map_err(cut_off(&self.path))?;
+            self.crc = crc32c::crc32c_append(self.crc, &element);
+            take(&element);
+            return Ok(ELEMENT);
+        }
+        self.crc = crc32c::crc32c_append(self.crc, &ready[..whole]);
+        take(&ready[..whole]);
+        self.file.consume(whole);
+        Ok(whole as u64)
+    }
 }
 
-/// Whether the file `path` is as long as `part` says.
-pub(crate) fn verify_length(path: &Path, part: &PartFile) -> Result<(), Error> {
-    let found = file_length(path)?;
+/// Whether the file of a part in `dir` is as long as `part` says.
+pub(crate) fn verify_length(dir: &Directory, part: &PartFile) -> Result<(), Error> {
+    let path = dir.file(&part.file);
+    let found = file_length(dir, &path)?;
     if found == part.length {
         return Ok(());
     }
-    Err(Error::damaged(path, format!("it has {found} bytes, but its manifest says {}", part.length)))
+    Err(Error::damaged(&path, format!("it has {found} bytes, but its manifest says {}", part.length)))
 }
 
-/// The length of the file `path`. What is no file may have one too, and opening it may take for ever.
-pub(crate) fn file_length(path: &Path) -> Result<u64, Error> {
-    let found = fs::metadata(path).map_err(Error::io("look at", path))?;
-    if found.is_file() { Ok(found.len()) } else { Err(Error::damaged(path, "it is no file")) }
+/// The length of the file `path` in `dir`. What is no file may have one too, and opening it may take for ever.
+pub(crate) fn file_length(dir: &Directory, path: &Location) -> Result<u64, Error> {
+    let found = dir.system.stat(path)?;
+    if found.kind == Kind::File { Ok(found.length) } else { Err(Error::damaged(path, "it is no file")) }
 }
 
-fn cut_off(path: &Path) -> impl FnOnce(io::Error) -> Error {
+// What the file system says comes inside of what reading it says.
+fn cut_off(path: &Location) -> impl FnOnce(io::Error) -> Error {
     move |cause| match cause.kind() {
         ErrorKind::UnexpectedEof => Error::damaged(path, "it ends too early"),
-        _ => Error::io("read", path)(cause),
+        _ => cause.downcast::<storage::Error>().map_or_else(Error::io("read", path), Error::Storage),
     }
 }

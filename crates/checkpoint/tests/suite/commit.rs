@@ -1,8 +1,9 @@
 //! The commit point.
 
 use crate::fixture::{everything, id, manifest, names, parts, restored, saved};
+use crate::here::{commit, find, list, read, verify_lengths};
 use std::fs;
-use tfcoord_checkpoint::{Error, Found, Manifest, commit, find, list, read, verify_lengths};
+use tfcoord_checkpoint::{Error, Found, Manifest};
 use tfcoord_types::checkpoint::PartFile;
 
 #[test]

@@ -1,10 +1,11 @@
 //! Whatever happens to the files: an error that names one of them, or what was saved.
 
 use crate::fixture::{everything, id, restored, saved};
+use crate::here::{curve, read, restore, verify, verify_lengths};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tfcoord_checkpoint::{Error, Manifest, read, restore, verify, verify_lengths};
+use tfcoord_checkpoint::{Error, Manifest};
 
 /// What is done to a file.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ proptest! {
         fs::write(&path, &changed).unwrap();
         (manifest.parts[0].length, manifest.parts[0].crc32c) = (changed.len() as u64, crc32c::crc32c(&changed));
         // Neither panics; values may be others.
-        let _ = tfcoord_checkpoint::curve(dir.path(), &manifest);
+        let _ = curve(dir.path(), &manifest);
         let mut values = vec![0; 4 * 22_000];
         let _ = restore(dir.path(), &manifest, &mut [tfcoord_checkpoint::Want { slab: 0, offset: 0, values: &mut values, first: None, second: None, counted: None }]);
     }

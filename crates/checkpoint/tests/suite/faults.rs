@@ -2,11 +2,12 @@
 //! afterwards is whole, and the next attempt succeeds. Each test runs this very program again with a plan.
 
 use crate::fixture::{everything, heads, id, names, parts, restored, saved};
+use crate::here::{begin, commit, find, list, read, sweep};
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use tfcoord_checkpoint::{Error, PartName, PartWriter, commit, find, list, read, sweep};
+use tfcoord_checkpoint::{Error, PartName};
 use tfcoord_types::id::Incarnation;
 
 const DIR: &str = "CHECKPOINT_DIR";
@@ -122,7 +123,7 @@ fn a_directory_that_is_removed_meanwhile_is_said_to_be() {
     };
     let heads = heads(1, 0, 1);
     let name = PartName { id, slot: 0, incarnation: Incarnation(1) };
-    let mut writer = PartWriter::begin(&saves, name, &heads).unwrap();
+    let mut writer = begin(&saves, name, &heads).unwrap();
     for (place, head) in heads.iter().enumerate() {
         writer.write(place, &vec![0; usize::try_from(head.bytes).unwrap()]).unwrap();
     }

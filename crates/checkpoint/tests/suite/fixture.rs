@@ -1,7 +1,8 @@
 //! Checkpoints of a small model, whose elements all tell where they belong.
 
+use crate::here::{begin, commit, curve, restore};
 use std::path::Path;
-use tfcoord_checkpoint::{Error, FORMAT, Kind, Manifest, PartName, PartWriter, TensorHead, Want, commit, curve, restore};
+use tfcoord_checkpoint::{Error, FORMAT, Kind, Manifest, PartName, TensorHead, Want};
 use tfcoord_types::checkpoint::PartFile;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts};
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation, JobId};
@@ -61,7 +62,7 @@ pub fn heads(segments: u64, slot: u32, servers: u32) -> Vec<TensorHead> {
 
 pub fn write_part(dir: &Path, id: CheckpointId, slot: u32, heads: &[TensorHead]) -> Result<PartFile, Error> {
     let name = PartName { id, slot, incarnation: Incarnation(u64::from(slot) + 10) };
-    let mut writer = PartWriter::begin(dir, name, heads)?;
+    let mut writer = begin(dir, name, heads)?;
     // The last one first.
     for (place, head) in heads.iter().enumerate().rev() {
         writer.write(place, &content(id, head.slab, head.kind, head.offset, head.bytes / 4))?;

@@ -6,6 +6,7 @@ mod commit;
 mod damage;
 mod faults;
 mod fixture;
+mod here;
 mod part;
 mod removal;
 mod restore;

@@ -1,9 +1,10 @@
 //! Parts, as they are written.
 
 use crate::fixture::{content, heads, id, names, write_part};
+use crate::here::{begin, restore};
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
-use tfcoord_checkpoint::{Error, Kind, PartName, PartWriter, TensorHead, restore};
+use tfcoord_checkpoint::{Error, Kind, PartName, TensorHead};
 use tfcoord_types::id::Incarnation;
 
 const NAME: &str = "1-500-507.ps-0.10.safetensors";
@@ -40,7 +41,7 @@ fn the_order_of_writing_does_not_matter() {
     let whole = write_part(dir.path(), id(500), 0, &heads).unwrap();
     let bytes = fs::read(dir.path().join(NAME)).unwrap();
     fs::remove_file(dir.path().join(NAME)).unwrap();
-    let mut writer = PartWriter::begin(dir.path(), name(), &heads).unwrap();
+    let mut writer = begin(dir.path(), name(), &heads).unwrap();
     let contents: Vec<_> = heads.iter().map(|head| content(id(500), head.slab, head.kind, head.offset, head.bytes / 4)).collect();
     // A piece of each in turn, none of them of whole elements.
     for turn in 0.. {
@@ -57,12 +58,12 @@ fn the_order_of_writing_does_not_matter() {
 #[test]
 fn what_is_not_finished_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = PartWriter::begin(dir.path(), name(), &[head(0, 4)]).unwrap();
+    let mut writer = begin(dir.path(), name(), &[head(0, 4)]).unwrap();
     writer.write(0, &[1; 12]).unwrap();
     assert_eq!(names(dir.path()), [NAME]);
     drop(writer);
     assert_eq!(names(dir.path()), [""; 0]);
-    let mut writer = PartWriter::begin(dir.path(), name(), &[head(0, 4)]).unwrap();
+    let mut writer = begin(dir.path(), name(), &[head(0, 4)]).unwrap();
     writer.write(0, &[1; 12]).unwrap();
     let error = writer.finish().unwrap_err().to_string();
     assert!(error.ends_with("the tensor 0/0/values has 12 of its 16 bytes"), "{error}");
@@ -72,12 +73,12 @@ fn what_is_not_finished_is_not_there() {
 #[test]
 fn more_than_there_is_room_for_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = PartWriter::begin(dir.path(), name(), &[head(0, 4)]).unwrap();
+    let mut writer = begin(dir.path(), name(), &[head(0, 4)]).unwrap();
     assert!(matches!(writer.write(0, &[0; 17]), Err(Error::Layout { .. })));
     assert!(matches!(writer.write(1, &[0; 4]), Err(Error::Layout { .. })));
     writer.write(0, &[0; 16]).unwrap();
     assert!(matches!(writer.write(0, &[0; 1]), Err(Error::Layout { .. })));
-    assert!(matches!(PartWriter::begin(dir.path(), PartName { slot: 1, ..name() }, &[head(0, 4), head(3, 1)]), Err(Error::Layout { .. })));
+    assert!(matches!(begin(dir.path(), PartName { slot: 1, ..name() }, &[head(0, 4), head(3, 1)]), Err(Error::Layout { .. })));
     assert_eq!(names(dir.path()), [NAME], "what cannot be written is not begun");
 }
 
@@ -94,10 +95,11 @@ fn no_part_is_replaced() {
 #[test]
 fn one_that_was_removed_meanwhile_is_not_finished() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = PartWriter::begin(dir.path(), name(), &[head(0, 4)]).unwrap();
+    let mut writer = begin(dir.path(), name(), &[head(0, 4)]).unwrap();
     writer.write(0, &[0; 16]).unwrap();
     fs::remove_file(dir.path().join(NAME)).unwrap();
-    assert!(matches!(writer.finish(), Err(Error::Io { operation: "look at", .. })));
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.starts_with("cannot look at ") && error.contains(": it is not there: begin from an earlier checkpoint"), "{error}");
 }
 
 #[test]

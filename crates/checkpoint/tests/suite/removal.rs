@@ -1,8 +1,8 @@
 //! Removing and sweeping.
 
 use crate::fixture::{heads, id, names, parts, saved, write_part};
+use crate::here::{list, remove, sweep};
 use std::fs;
-use tfcoord_checkpoint::{list, remove, sweep};
 
 #[test]
 fn a_checkpoint_goes_whole_and_alone() {

@@ -1,8 +1,9 @@
 //! Restoring on other servers, in other chunks.
 
 use crate::fixture::{content, everything, heads, id, manifest, restored, saved, variables, write_part};
+use crate::here::{curve, restore};
 use proptest::prelude::*;
-use tfcoord_checkpoint::{Error, Kind, TensorHead, Want, curve, restore};
+use tfcoord_checkpoint::{Error, Kind, TensorHead, Want};
 use tfcoord_types::layout::{Layout, SEGMENT};
 
 /// The chunks that each of `servers` servers holds.

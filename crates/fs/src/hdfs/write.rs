@@ -22,6 +22,7 @@ pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Wri
     let path = link.path("write", &stem)?;
     let (file, ending, replicas) = call::call(link, "write", at, Repeat::Always, move |client, _| begin(client, path.clone(), how))?;
     let temp = dir.join(&format!(".{name}.{}{ending}", std::process::id()));
+    tfcoord_fault::point!("hdfs.file.created");
     Ok(Writer { link: Arc::clone(link), at: at.clone(), temp, replicas, file: Some(file), named: false })
 }
 
@@ -81,6 +82,7 @@ impl storage::Writer for Writer {
             };
             let written = call::wait(self.link.limits.answer, work).and_then(|written| written);
             self.file = Some(written.map_err(|problem| self.failed(problem))?);
+            tfcoord_fault::point!("hdfs.file.written");
         }
         Ok(())
     }
@@ -96,6 +98,7 @@ impl storage::Writer for Writer {
             Ok(())
         };
         call::wait(self.link.limits.answer, work).and_then(|closed| closed).map_err(|problem| self.failed(problem))?;
+        tfcoord_fault::point!("hdfs.file.closed");
         rename(&self.link, &self.temp, &self.at, placement)?;
         self.named = true;
         Ok(())
@@ -140,7 +143,9 @@ pub(super) fn rename(link: &Arc<Link>, old: &Location, new: &Location, placement
     let limits = link.limits;
     let longest = limits.safe_mode.max(limits.broken) + 3 * limits.answer;
     let renaming = renaming(Arc::clone(link), new.clone(), from, to, before, placement);
-    call::wait(longest, renaming).and_then(|renamed| renamed).map_err(|problem| link.error("rename to", new, problem))
+    call::wait(longest, renaming).and_then(|renamed| renamed).map_err(|problem| link.error("rename to", new, problem))?;
+    tfcoord_fault::point!("hdfs.renamed");
+    Ok(())
 }
 
 async fn renaming(link: Arc<Link>, at: Location, from: String, to: String, before: Status, placement: Placement) -> Result<(), Problem> {

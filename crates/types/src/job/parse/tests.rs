@@ -249,7 +249,20 @@ fn numbers_that_make_no_sense_are_refused() {
 #[test]
 fn places_that_are_not_there_yet_are_refused_by_name() {
     let check = |from, to, has: &str| assert!(error(from, to).contains(has), "{}", error(from, to));
-    check("\"dir\": \"out\"", "\"dir\": \"hdfs://default/out\"", "output.dir: hdfs:// is not there yet: jobs write local files only");
+    check("\"dir\": \"out\"", "\"dir\": \"s3a://bucket/out\"", "output.dir: files cannot be written to s3a://");
+    for root in ["hdfs:///", "hdfs://nn", "hdfs://nn:8020//", "file:///"] {
+        let said = error("\"dir\": \"out\"", &format!("\"dir\": \"{root}\""));
+        assert!(said.contains("output.dir: it is the root of a file system"), "{said}");
+    }
+    let resolved = |dir: &str| {
+        let mut job = parse("job.json", &GOOD.replace("\"dir\": \"out\"", &format!("\"dir\": \"{dir}\""))).unwrap();
+        job.resolve("/base");
+        job.output.dir
+    };
+    assert_eq!(
+        ["hdfs://default/out", "HDFS:///out", "file:///out", "out"].map(resolved),
+        ["hdfs://default/out", "HDFS:///out", "/out", "/base/out"]
+    );
     check("\"images\": \"i.gz\"", "\"images\": [\"i.gz\", \"s3a://bucket/i\"]", "data.train.images: data cannot be read from s3a://");
     for there in ["hdfs://default/i", "VIEWFS://c/i", "file:///i"] {
         parse("job.json", &GOOD.replace("i.gz", there)).unwrap();

@@ -1,0 +1,96 @@
+//! Where the bytes of a part go as they come, in any order.
+
+use crate::directory::Directory;
+use crate::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use tfcoord_fs::storage::{Location, Placement, Problem, write_copy};
+
+const MODE: u32 = 0o644;
+
+/// A part's bytes.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Each at its place in the part's own file. Dropped before it is finished, it removes the file.
+    Placed { file: File, path: PathBuf, finished: bool },
+    /// In a file without a name in `scratch`, until they go to HDFS in their order.
+    Gathered { file: File, scratch: PathBuf },
+}
+
+impl Sink {
+    /// For the part `at`, in `dir`. The file is made, in the directory, which is made if it is missing.
+    pub fn begin(dir: &Directory, at: &Location, scratch: &Path) -> Result<Self, Error> {
+        let Some(path) = dir.path() else { return gather(dir, at, scratch) };
+        tfcoord_fs::create_directory(path)?;
+        let Location::Local(path) = at else { unreachable!("a file in a directory of this machine is on this machine") };
+        let open = || OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
+        let file = tfcoord_fault::io!("checkpoint.part.create").and_then(|()| open()).map_err(|cause| match cause.kind() {
+            ErrorKind::AlreadyExists => Error::Exists { path: at.clone() },
+            _ => Error::io("create", at)(cause),
+        })?;
+        Ok(Self::Placed { file, path: path.clone(), finished: false })
+    }
+
+    /// Writes what stands before all tensors.
+    pub fn head(&self, at: &Location, header: &[u8]) -> Result<(), Error> {
+        self.file().write_all_at(header, 0).map_err(|cause| self.failed(at, cause))
+    }
+
+    /// Writes `bytes` at `offset`.
+    pub fn write_at(&self, at: &Location, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        let written = tfcoord_fault::io!("checkpoint.part.write").and_then(|()| self.file().write_all_at(bytes, offset));
+        written.map_err(|cause| self.failed(at, cause))
+    }
+
+    fn file(&self) -> &File {
+        let (Self::Placed { file, .. } | Self::Gathered { file, .. }) = self;
+        file
+    }
+
+    fn failed(&self, at: &Location, cause: io::Error) -> Error {
+        match self {
+            Self::Placed { .. } => Error::io("write", at)(cause),
+            Self::Gathered { scratch, .. } => Error::Gather { path: at.clone(), dir: scratch.clone(), cause },
+        }
+    }
+
+    /// Makes all bytes durable, under the part's name.
+    pub fn finish(&self, dir: &Directory, at: &Location) -> Result<(), Error> {
+        let fault = tfcoord_fault::io!("checkpoint.part.sync");
+        match self {
+            Self::Placed { file, .. } => fault.and_then(|()| file.sync_all()).map_err(Error::io("sync", at)),
+            Self::Gathered { file, .. } => {
+                fault.map_err(Error::io("write", at))?;
+                match write_copy(&*dir.system, at, MODE, Placement::New, file) {
+                    Err(error) if matches!(error.problem, Problem::Exists) => Err(Error::Exists { path: at.clone() }),
+                    done => Ok(done?),
+                }
+            }
+        }
+    }
+
+    /// The part is to stay.
+    pub fn keep(&mut self) {
+        if let Self::Placed { finished, .. } = self {
+            *finished = true;
+        }
+    }
+}
+
+fn gather(dir: &Directory, at: &Location, scratch: &Path) -> Result<Sink, Error> {
+    dir.system.make_directory(dir.at())?;
+    let failed = |cause| Error::Gather { path: at.clone(), dir: scratch.to_owned(), cause };
+    let file = tfcoord_fault::io!("checkpoint.part.create").and_then(|()| tempfile::tempfile_in(scratch)).map_err(failed)?;
+    Ok(Sink::Gathered { file, scratch: scratch.to_owned() })
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Self::Placed { path, finished: false, .. } = self {
+            // Nobody will name it in a manifest; where it cannot be removed, a later sweep does it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
