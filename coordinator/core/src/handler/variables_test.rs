@@ -93,7 +93,7 @@ fn a_variable_has_the_mode_that_its_layer_has_in_the_job_file() {
         (world.job().state, worker_mb, world.job().reason())
     };
     let (state, worker_mb, reason) = declared(Some(local));
-    assert_eq!((state, reason.as_str()), (JobState::Starting, ""));
+    assert_eq!(state, JobState::Starting, "{reason}");
     // Of 2 MB two for the model and what comes, four for sums of 8 lanes; of the 1 MB that is local five more.
     assert_eq!(worker_mb, Some(17));
     for wrong in [None, Some(Sync::Async {}), Some(Sync::Local { every: 5, momentum: 0.0 })] {
