@@ -104,8 +104,7 @@ fn a_coordinator_that_starts_gives_a_job_what_it_has_not_got_yet() {
     use tfcoord_coordinator_core::Command;
     let place = Place::new();
     let mut cluster = Cluster::new();
-    // The core does not take such a file yet; what counts is whose the request was.
-    let file = Box::new(job_file());
+    let file = Box::new(on_hdfs("{}"));
     cluster.apply(1, 1000, Command::SubmitJob { request_id: "r".into(), file, manifest: crate::leader::fixture::summary(), resume: None });
     // As after kill -9: nothing is dropped.
     for request in ["r", "other"] {

@@ -125,6 +125,12 @@ impl Asker {
                 None => for_user.renew(&token).await?,
             };
             dates.push(TokenDates::new(&token.service, &token.identifier().map_err(|error| Failure::of(error.to_string()))?, renewed));
+            // Java's clients look for a NameNode's numeric address, hdfs-native for the address as it is configured.
+            if let ([address], None) = (name_nodes.addresses.as_slice(), &name_nodes.nameservice)
+                && *address != token.service
+            {
+                file.tokens.push((address.clone(), Token { service: address.clone(), ..token.clone() }));
+            }
             file.tokens.push((token.service.clone(), token));
         }
         let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms };

@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
+/// The variable that says where tokens lie.
+pub(crate) const TOKENS: &str = "HADOOP_TOKEN_FILE_LOCATION";
+
 /// Where a job's site and tokens lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hadoop {
@@ -18,7 +21,7 @@ pub struct Hadoop {
 impl Hadoop {
     /// What clients of HDFS look for in their environment.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
-        let tokens = self.tokens.iter().map(|tokens| ("HADOOP_TOKEN_FILE_LOCATION", tokens.as_os_str()));
+        let tokens = self.tokens.iter().map(|tokens| (TOKENS, tokens.as_os_str()));
         let user = self.user.iter().map(|user| ("HADOOP_USER_NAME", user.as_ref()));
         [("HADOOP_CONF_DIR", self.site.as_os_str())].into_iter().chain(tokens).chain(user)
     }

@@ -14,7 +14,8 @@
 
 use super::record::{self, CommandRecord, ExitRecord, Identity};
 use crate::Exit;
-use nix::sys::resource::{UsageWho, getrusage};
+use crate::hadoop::TOKENS;
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, pidfd_open, setsid, waitid};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,10 @@ pub(super) struct Started {
 pub fn supervise(dir: &Path) -> io::Result<()> {
     // Refused only to who leads a group already.
     let _ = setsid();
+    if std::env::var_os(TOKENS).is_some() {
+        // The task has secrets in its memory, and inherits that it leaves no core file.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    }
     let command = record::read_command(dir)?;
     let supervisor = Identity::of(getpid())?;
     if !record::claim(dir, &supervisor)? {
