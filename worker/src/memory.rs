@@ -4,7 +4,7 @@
 //! coordinator's reckoning (`tfcoord_coordinator_core::memory`), which knows the chunks.
 
 use crate::input;
-use tfcoord_data::{Order, READ_BYTES_MAX};
+use tfcoord_data::{Order, READ_BYTES_MAX, REMOTE_BYTES_MAX};
 use tfcoord_model::model::PIECE;
 use tfcoord_model::{Model, Workspace};
 use tfcoord_types::figures::EVALUATION_BATCH;
@@ -35,7 +35,14 @@ pub fn bytes((model, threads): (&Model, usize), plan: &TrainPlan, manifest: &Man
         batch(records).saturating_add(read(manifest, set, records))
     });
     let order = if shuffle { Order::bytes_max(plan) } else { 0 };
-    [workspace, train, eval, order].into_iter().fold(0, u64::saturating_add)
+    let remote = if is_remote(manifest) { REMOTE_BYTES_MAX } else { 0 };
+    [workspace, train, eval, order, remote].into_iter().fold(0, u64::saturating_add)
+}
+
+// Files of this machine have absolute paths.
+fn is_remote(manifest: &Manifest) -> bool {
+    let files = std::iter::once(&manifest.train).chain(&manifest.eval).flat_map(|set| &set.files);
+    files.flat_map(|file| std::iter::once(&file.path).chain(&file.labels)).any(|path| !path.starts_with('/'))
 }
 
 fn micro_batch(plan: &TrainPlan) -> u64 {
@@ -94,5 +101,11 @@ mod tests {
         // No more micro-batches than there are; no more records than there are.
         let short = TrainPlan { records: 10, batch_size: 64, micro_batches: 1, epochs: 2 };
         assert_eq!(told(&short, None, false), Workspace::bytes(&model, 10, 1) + 2 * 10 * 412 + 10 * 100);
+        // What is under way from HDFS.
+        let file = r#"{"path": "hdfs://nn/i", "labels": "/l", "length": 9, "modified_ns": 1, "labels_length": 9, "labels_modified_ns": 1, "records": 1000}"#;
+        let far = |file: &str| DataSet { files: vec![serde_json::from_str(file).unwrap()], ..set(1000) };
+        let with = |train| bytes((&model, 1), &plan, &Manifest { train, ..manifest(None) }, false);
+        assert_eq!(with(far(file)), in_order + REMOTE_BYTES_MAX);
+        assert_eq!(with(far(&file.replace("hdfs://nn", ""))), in_order);
     }
 }

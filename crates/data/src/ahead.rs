@@ -3,8 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use tfcoord_fs::storage::Stream;
 
-/// Streams that are open at once: each holds what it has read ahead, about 16 MiB.
+/// Streams that are open at once.
 pub(crate) const STREAMS_MAX: usize = 2;
+/// The most that one of them has read ahead: 8 MiB of ours, and what the client itself holds.
+pub(crate) const STREAM_BYTES: u64 = 16 << 20;
 /// Runs that are remembered.
 const RUNS_MAX: usize = 64;
 /// So many pieces in a row are no accident.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tfcoord_fs::storage::{self, Stream};
 
 /// Pieces that are fetched at the same time.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 /// So much is read when a file is opened: it tells the format, and how many records there are.
 const START: usize = 64;
 

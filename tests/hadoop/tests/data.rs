@@ -1,0 +1,9 @@
+//! A job's data in HDFS.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod data {
+    mod faults;
+    mod records;
+    mod refused;
+    mod set;
+}
