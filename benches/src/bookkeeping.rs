@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tfcoord_ps_core as ps;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
 use tfcoord_types::id::{Generation, Incarnation, Revision, TaskId};
-use tfcoord_types::job::Sync;
+use tfcoord_types::job::Train;
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::{Group, Initializer, Variable};
@@ -51,7 +51,7 @@ struct Pair {
 impl Pair {
     fn new(chunks: u32) -> anyhow::Result<Self> {
         let trained = chunks.checked_sub(1).context("a model has at least the curve's chunk")?;
-        let variable = |name: String, len, group| Variable { name, shape: vec![len], initializer: Initializer::Zeros, group };
+        let variable = |name: String, len, group| Variable { name, shape: vec![len], initializer: Initializer::Zeros, group, sync: None };
         // Each group has chunks of its own.
         let alone = |number: u16| variable(format!("v{number}"), 1, Group::Average { momentum: f32::from(number) / 65_536.0 });
         let mut variables: Vec<Variable> = (0..u16::try_from(trained)?).map(alone).collect();
@@ -61,9 +61,10 @@ impl Pair {
         let bytes = |len: u64| usize::try_from(len * 4).map(|len| Bytes::from(vec![0; len]));
         let sums = layout.chunks.iter().map(|chunk| bytes(chunk.len)).collect::<Result<_, _>>()?;
         let train = r#"{"batch_size": 64, "micro_batches": 4, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}}"#;
+        let train: Train = serde_json::from_str(train)?;
         let mut pair = Self {
-            worker: Worker::new(WORKER, Sync::Bsp),
-            server: ps::Server::new(ps::Config { slot: 0, train: serde_json::from_str(train)? }),
+            worker: Worker::new(WORKER, &train),
+            server: ps::Server::new(ps::Config { slot: 0, train }),
             inputs: VecDeque::new(),
             sums,
             effects: Vec::new(),

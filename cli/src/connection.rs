@@ -98,11 +98,10 @@ impl Connection {
         }
         self.client = None;
         // It can be connected to, and is lost again: it does not answer, and did not for a while before that was seen.
-        let silence = Pulse::of(self.patience).silence();
-        if let Some(trouble) = self.trouble.as_mut().filter(|trouble| !trouble.silent) {
-            (trouble.since, trouble.silent) = (trouble.since.checked_sub(silence).unwrap_or(trouble.since), true);
-        }
-        self.pause(self.place.unreachable(status.message())).await
+        let unsaid = std::error::Error::source(&status).is_some();
+        let silent = self.trouble.as_mut().filter(|_| unsaid).map(|trouble| trouble.silence(Pulse::of(self.patience).silence()));
+        let why = silent.map_or(status.message(), |()| "it takes connections and says nothing, as if it was stopped or too busy");
+        self.pause(self.place.unreachable(why)).await
     }
 
     async fn nobody(&mut self, why: &str) -> Result<(), Failure> {
@@ -136,6 +135,13 @@ impl Connection {
 }
 
 impl Trouble {
+    // For so long there was no answer when that was seen first.
+    fn silence(&mut self, silence: Duration) {
+        if !std::mem::replace(&mut self.silent, true) {
+            self.since = self.since.checked_sub(silence).unwrap_or(self.since);
+        }
+    }
+
     fn begin() -> Self {
         Self { since: Instant::now(), silent: false, backoff: Backoff::new(WAIT.0, WAIT.1, u64::from(std::process::id())), started: None }
     }

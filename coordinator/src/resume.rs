@@ -4,6 +4,8 @@
 //! from. What is damaged is passed over, said aloud: for an older one of that job, or of a job before. What does not fit the job
 //! file is an error.
 
+mod modes;
+
 use serde_json::json;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use tfcoord_fs::FileSystems;
 use tfcoord_fs::storage::Location;
 use tfcoord_types::checkpoint::Checkpoint;
 use tfcoord_types::id::JobId;
-use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Schedule, Sync, Train};
+use tfcoord_types::job::{Graph, JobFile, Model, ModelKind, Schedule, Train};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::shard::Shards;
@@ -182,20 +184,17 @@ fn from_seed(file: &JobFile, manifest: &Manifest) -> bool {
 
 // Whether it was cut within an epoch outside of `bsp`: what counts is said by chunk and shard then.
 fn is_within(manifest: &Manifest) -> bool {
-    Shards::new(&manifest.plan, &manifest.train.sync).is_some_and(|shards| shards.within(manifest.id.step).is_some())
+    Shards::new(&manifest.plan, &manifest.train).is_some_and(|shards| shards.within(manifest.id.step).is_some())
 }
 
 // What of the job file makes other chunks or shards than a checkpoint within an epoch has.
 fn moved(file: &JobFile, manifest: &Manifest) -> Option<(&'static str, String)> {
-    let shards = |sync: &Sync| Shards::new(&manifest.plan, sync);
     let remedy = "it was saved in the midst of an epoch";
-    if let (Sync::Local { every: was, .. }, Sync::Local { every: is, .. }) = (&manifest.train.sync, &file.train.sync)
-        && shards(&manifest.train.sync) != shards(&file.train.sync)
-    {
-        return Some((
-            "train.sync.local.every",
-            format!("it was {was}, and is {is}, but {remedy}: set it back, or submit without --resume"),
-        ));
+    if Shards::new(&manifest.plan, &manifest.train) != Shards::new(&manifest.plan, &file.train) {
+        // Where nothing is `local` a round is one batch.
+        let [was, is] = [&manifest.train, &file.train].map(|train| train.every().unwrap_or(1));
+        let problem = format!("it was {was}, and is {is}, but {remedy}: set it back, or submit without --resume");
+        return Some(if file.train.sync.is_local() { ("train.sync.local.every", problem) } else { ("train.groups", problem) });
     }
     let (was, is) = (manifest.chunk_elements * 4, file.parameter_server.chunk_bytes?);
     let problem = format!("chunks had {was} bytes, and would have {is}, but {remedy}: leave it out, or submit without --resume");
@@ -234,11 +233,8 @@ fn difference(file: &JobFile, summary: &ManifestSummary, manifest: &Manifest) ->
     if discriminant(&train.optimizer) != discriminant(&file.train.optimizer) {
         return Some("train.optimizer").zip(told(&train.optimizer.kind(), &file.train.optimizer.kind()));
     }
-    // They keep other numbers beside the parameters.
-    let momentum = |sync: &Sync| matches!(sync, Sync::Local { momentum, .. } if *momentum > 0.0);
-    let (was, is) = (&train.sync, &file.train.sync);
-    if discriminant(was) != discriminant(is) || momentum(was) != momentum(is) {
-        return Some("train.sync").zip(told(&train.sync.name(), &file.train.sync.name()));
+    if let Some(problem) = modes::difference(train, &file.train, variables) {
+        return Some(problem);
     }
     let graph = Graph::new(&file.model, &summary.input).ok()?;
     let trained = |variable: &&Variable| !matches!(variable.group, Group::Curve);

@@ -5,6 +5,7 @@ use tfcoord_types::checkpoint::{Checkpoint, CutOutcome, CutReport, PartFile, Res
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::{Counts, CurvePoint};
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation, Revision, TaskId};
+use tfcoord_types::job::Sync;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{
     Body, CurveReport, EvaluatedShard, Exported, Fault, FaultKind, Late, Report, ServerReport, ShardsDone, WorkerReport,
@@ -17,12 +18,13 @@ fn counts() -> Counts {
 }
 
 fn variables() -> Vec<Variable> {
-    let variable = |name: &str, initializer, group| Variable { name: name.into(), shape: vec![2, 3], initializer, group };
+    let variable = |name: &str, initializer, group| Variable { name: name.into(), shape: vec![2, 3], initializer, group, sync: None };
+    let local = Sync::Local { every: 4, momentum: 0.5 };
     vec![
         variable("a", Initializer::Zeros, Group::Train),
-        variable("b", Initializer::Ones, Group::Average { momentum: 0.9 }),
-        variable("c", Initializer::Uniform { limit: 0.5 }, Group::Curve),
-        variable("d", Initializer::Normal { deviation: 0.1 }, Group::Add),
+        Variable { sync: Some(Sync::Async {}), ..variable("b", Initializer::Ones, Group::Average { momentum: 0.9 }) },
+        Variable { sync: Some(Sync::Ssp { staleness: 3 }), ..variable("c", Initializer::Uniform { limit: 0.5 }, Group::Curve) },
+        Variable { sync: Some(local), ..variable("d", Initializer::Normal { deviation: 0.1 }, Group::Add) },
     ]
 }
 
@@ -132,4 +134,22 @@ fn a_digest_tells_variables_apart() {
     other[0].shape = vec![3, 2];
     assert_eq!(crate::variables_digest(&variables()), digest);
     assert_ne!(crate::variables_digest(&other), digest);
+    let mut other = variables();
+    other[1].sync = None;
+    assert_ne!(crate::variables_digest(&other), digest);
+}
+
+#[test]
+fn a_mode_that_makes_no_sense_is_refused() {
+    let malformed = Err(Malformed { field: "Variable.sync", problem: "makes no sense" });
+    for sync in [
+        Sync::Ssp { staleness: 0 },
+        Sync::Local { every: 0, momentum: 0.0 },
+        Sync::Local { every: 1, momentum: 1.0 },
+        Sync::Local { every: 1, momentum: f64::NAN },
+    ] {
+        let [variable, ..] = &variables()[..] else { panic!() };
+        let there = v1::Variable::from(Variable { sync: Some(sync), ..variable.clone() });
+        assert_eq!(Variable::try_from(there), malformed, "{sync:?}");
+    }
 }

@@ -1,8 +1,9 @@
 //! Variables.
 
-use crate::{Malformed, needed, v1};
+use crate::{Malformed, needed, sensible, v1};
 use prost::Message;
 use sha2::{Digest, Sha256};
+use tfcoord_types::job::Sync;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use v1::variable as wire;
 
@@ -20,7 +21,14 @@ impl From<Variable> for v1::Variable {
             Group::Curve => wire::Group::Curve(wire::Curve {}),
             Group::Add => wire::Group::Add(wire::Add {}),
         };
-        Self { name: variable.name, shape: variable.shape, initializer: Some(initializer), group: Some(group) }
+        // With a `bsp` layer no other one has a mode of its own.
+        let sync = variable.sync.and_then(|sync| match sync {
+            Sync::Bsp => None,
+            Sync::Ssp { staleness } => Some(wire::Sync::SspStaleness(staleness)),
+            Sync::Async {} => Some(wire::Sync::Async(wire::Async {})),
+            Sync::Local { every, momentum } => Some(wire::Sync::Local(wire::Local { every, momentum })),
+        });
+        Self { name: variable.name, shape: variable.shape, initializer: Some(initializer), group: Some(group), sync }
     }
 }
 
@@ -40,7 +48,19 @@ impl TryFrom<v1::Variable> for Variable {
             wire::Group::Curve(_) => Group::Curve,
             wire::Group::Add(_) => Group::Add,
         };
-        Ok(Self { name: message.name, shape: message.shape, initializer, group })
+        let sync = message.sync.map(sync).transpose()?;
+        Ok(Self { name: message.name, shape: message.shape, initializer, group, sync })
+    }
+}
+
+fn sync(sync: wire::Sync) -> Result<Sync, Malformed> {
+    match sync {
+        wire::Sync::SspStaleness(staleness) if staleness > 0 => Ok(Sync::Ssp { staleness }),
+        wire::Sync::Async(_) => Ok(Sync::Async {}),
+        wire::Sync::Local(wire::Local { every, momentum }) if every > 0 && (0.0..1.0).contains(&momentum) => {
+            Ok(Sync::Local { every, momentum })
+        }
+        wire::Sync::SspStaleness(_) | wire::Sync::Local(_) => sensible(None, "Variable.sync"),
     }
 }
 

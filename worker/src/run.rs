@@ -34,7 +34,7 @@ use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
 use tfcoord_telemetry::prometheus::{self, Role};
 use tfcoord_types::id::Attempt;
-use tfcoord_types::job::{self, JobFile, Sync};
+use tfcoord_types::job::{self, JobFile, Train};
 use tfcoord_types::manifest::{Label, Manifest};
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::report::{Fault, FaultKind};
@@ -86,10 +86,10 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let plan = session.views().borrow().plan;
     let (threads, scratch) = (arguments.threads(), arguments.scratch.clone());
     let code = match beside(over(&session), move || start(&welcome, plan, threads, &scratch, events_to)).await {
-        Ok(Ok(Started { trainer, preprocessing, variables, sync })) => {
+        Ok(Ok(Started { trainer, preprocessing, variables, train })) => {
             let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
             let state = State::new(incarnation, arguments.task.index, variables);
-            let driver = Worker::new(incarnation, sync);
+            let driver = Worker::new(incarnation, &train);
             let (mut shell, messages) = Shell::new(driver, transport, trainer, preprocessing, state);
             shell.scratch.clone_from(&arguments.dir);
             follow(shell, messages, events, &session).await
@@ -98,7 +98,7 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
             let mut state = State::new(incarnation, arguments.task.index, Vec::new());
             let message = causes::said(error.as_ref());
             tracing::error!("{message}");
-            state.fault = Some(Fault { kind: FaultKind::Job, message });
+            state.fault = Some(Fault { kind: kind(&error), message });
             session.report(state.report());
             ExitCode::FAILURE
         }
@@ -132,12 +132,17 @@ async fn over(session: &Session) -> ExitCode {
     }
 }
 
+// What the system refuses now, such as a file that cannot be seen for a moment, it may grant to the next one.
+fn kind(error: &anyhow::Error) -> FaultKind {
+    if error.chain().any(|cause| cause.is::<std::io::Error>()) { FaultKind::Task } else { FaultKind::Job }
+}
+
 // The trainer and what belongs to it.
 struct Started {
     trainer: Trainer,
     preprocessing: Preprocessing,
     variables: Vec<Variable>,
-    sync: Sync,
+    train: Train,
 }
 
 fn start(
@@ -157,11 +162,12 @@ fn start(
     let order = Order::new(&plan, job.train.seed, job.data.shuffle);
     let of_classes = matches!(manifest.label, Label::Class { .. });
     let eval = manifest.eval.as_ref().map(|set| Reader::open(&preprocessing, set, &files)).transpose()?;
-    let (variables, sync) = (model.variables().to_vec(), job.train.sync);
+    let with_mode = |variable: &Variable| Variable { sync: job.train.sync_of(&variable.name), ..variable.clone() };
+    let (variables, train) = (model.variables().iter().map(with_mode).collect(), job.train.clone());
     let input = Input::start(reader, order, plan, &manifest.label)?;
     let parts = Parts { model, input, eval: eval.map(|reader| (reader, of_classes)), plan, train: job.train };
     let trainer = Trainer::start(parts, events)?;
-    Ok(Started { trainer, preprocessing, variables, sync })
+    Ok(Started { trainer, preprocessing, variables, train })
 }
 
 async fn follow<T: tfcoord_exchange::Transport>(

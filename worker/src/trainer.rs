@@ -167,8 +167,8 @@ struct Work {
     workspace: Workspace,
     places: Vec<Vec<Span>>,
     sums: Option<BlockSums>,
-    // In `local`, and whether it has trained since the chunks came.
-    local: Option<(Local, bool)>,
+    // Where something is `local`.
+    local: Option<Local>,
     events: UnboundedSender<Event>,
     given_up: Arc<AtomicBool>,
     record: RecordBatch,
@@ -212,10 +212,10 @@ impl Work {
                 let chunks = 0..u32::try_from(layout.chunks.len()).expect("a layout has fewer than 2^32 chunks");
                 self.places = chunks.map(|chunk| layout.spans(chunk)).collect();
                 self.sums = Some(BlockSums::new(&layout, self.parts.model.variables().len()));
-                self.local = Local::new(&self.parts.train, self.parts.plan, &layout).map(|local| (local, false));
+                self.local = Local::new(&self.parts.train, self.parts.plan, &layout);
                 Ok(())
             }
-            Command::Install(chunks) => chunks.iter().try_for_each(|(chunk, values)| self.install(*chunk, values)),
+            Command::Install(chunks) => chunks.into_iter().try_for_each(|(chunk, values)| self.install(chunk, values)),
             Command::Compute { step, blocks } => self.compute(step, &blocks),
             Command::GiveBack { chunk, payload } => {
                 if let Some(sums) = &mut self.sums {
@@ -238,12 +238,14 @@ impl Work {
         }
     }
 
-    fn install(&mut self, chunk: u32, values: &[u8]) -> Result<(), Fault> {
-        self.install_values(chunk, values)?;
-        if let Some((local, _)) = &mut self.local {
-            local.install(chunk, values);
+    fn install(&mut self, chunk: u32, values: Bytes) -> Result<(), Fault> {
+        match &mut self.local {
+            Some(local) if local.holds(chunk) => {
+                local.install(chunk, values);
+                Ok(())
+            }
+            _ => self.install_values(chunk, &values),
         }
-        Ok(())
     }
 
     fn install_values(&mut self, chunk: u32, values: &[u8]) -> Result<(), Fault> {
@@ -261,14 +263,19 @@ impl Work {
 
     fn compute(&mut self, step: u64, blocks: &[Block]) -> Result<(), Fault> {
         let begun = Instant::now();
-        let records = if self.local.is_some() {
-            self.train_alone(step, blocks)?
-        } else {
-            let events = self.events.clone();
-            self.sum(step, blocks, |block, sum| {
+        if self.local.as_ref().is_some_and(|local| local.begins(step)) {
+            self.begin_local()?;
+        }
+        let (local, events, mut own) = (self.local.take(), self.events.clone(), Vec::new());
+        let records = self.sum(step, blocks, |block, sum| match &local {
+            Some(local) if local.holds(sum.chunk) => own.push(sum),
+            _ => {
                 let _ending = events.send(Event::Gradient { step, block, sum });
-            })?
-        };
+            }
+        })?;
+        if let Some(local) = local {
+            self.train_alone(step, blocks, (records, own), local)?;
+        }
         self.tell(Event::Computed { step, records, seconds: begun.elapsed().as_secs_f64() });
         Ok(())
     }
@@ -305,40 +312,26 @@ impl Work {
         Ok(records)
     }
 
-    // A round of `local`: batch after batch on parameters of its own, then what has changed.
-    fn train_alone(&mut self, first: u64, blocks: &[Block]) -> Result<u64, Fault> {
-        self.begin_local()?;
-        let Some(round) = self.local.as_ref().map(|(local, _)| local.round(first)) else { return Ok(0) };
-        let mut all = 0;
-        for step in round {
-            let mut sums = Vec::new();
-            let records = self.sum(step, blocks, |_, sum| sums.push(sum))?;
-            if self.given_up.load(Ordering::Relaxed) {
-                return Ok(all);
-            }
-            all += records;
-            let Some((mut local, _)) = self.local.take() else { return Ok(all) };
-            sums.iter().for_each(|sum| local.add(sum));
-            let installed = local.step(step, records as f32).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
-            self.local = Some((local, true));
-            installed?;
+    // A step of a `local` round, on parameters of its own; with the round's last step what has changed.
+    fn train_alone(&mut self, step: u64, blocks: &[Block], (records, own): (u64, Vec<ChunkSum>), mut local: Local) -> Result<(), Fault> {
+        if !self.given_up.load(Ordering::Relaxed) {
+            own.iter().for_each(|sum| local.add(sum));
+            local.step(step, records as f32).try_for_each(|(chunk, values)| self.install_values(chunk, &values))?;
             if let Some(spare) = &mut self.sums {
-                sums.into_iter().for_each(|sum| spare.give_back(sum.chunk, sum.payload));
+                own.into_iter().for_each(|sum| spare.give_back(sum.chunk, sum.payload));
+            }
+            if let (Some((first, changes)), Some(block)) = (local.changes(), blocks.first()) {
+                changes.for_each(|sum| self.tell(Event::Gradient { step: first, block: *block, sum }));
             }
         }
-        let (Some((local, _)), Some(block)) = (&self.local, blocks.first()) else { return Ok(all) };
-        for sum in local.changes() {
-            self.tell(Event::Gradient { step: first, block: *block, sum });
-        }
-        Ok(all)
+        self.local = Some(local);
+        Ok(())
     }
 
-    // In `local`: the parameters are those that came, whatever was trained since.
+    // The parameters are those that came, whatever was trained since alone.
     fn begin_local(&mut self) -> Result<(), Fault> {
-        let Some((mut local, trained)) = self.local.take() else { return Ok(()) };
-        let installed = local.reset().filter(|_| trained).try_for_each(|(chunk, values)| self.install_values(chunk, &values));
-        self.local = Some((local, false));
-        installed
+        let changed = self.local.as_mut().map(Local::begin).unwrap_or_default();
+        changed.iter().try_for_each(|(chunk, values)| self.install_values(*chunk, values))
     }
 
     fn evaluate(&mut self, records: Range<u64>) -> Result<Counts, Fault> {

@@ -16,6 +16,7 @@ use tfcoord_coordinator::leader::{Journal, Leader, Parts, Request, SNAPSHOT_EVER
 use tfcoord_coordinator::log::{FileLog, SEGMENT_BYTES};
 use tfcoord_coordinator::outputs::Outputs;
 use tfcoord_coordinator::state_dir::StateDir;
+use tfcoord_coordinator::tokens::Keeper;
 use tfcoord_coordinator_core::Process;
 use tfcoord_launch::{Ended, Error, Exit, Launch, Launcher, Listed, TaskSpec};
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
@@ -85,6 +86,7 @@ impl Place {
             errands: Errands::of_this_program(&state),
             state: state.clone(),
             lock,
+            keeper: Keeper::nobody(),
             ended_jobs_kept: 10,
         };
         let mut launches = None;
@@ -110,7 +112,7 @@ impl Place {
             let mut file = job_file()?;
             file.output.dir = self.state.root().to_string_lossy().into_owned();
             let (file, file_name, manifest) = (Box::new(file), String::new(), summary());
-            let submit = |reply| Request::Submit { request_id, file, file_name, manifest, resume: None, claim, reply };
+            let submit = |reply| Request::Submit { request_id, file, file_name, manifest, resume: None, claim, submission: None, reply };
             let (job, _) = self.ask(submit)??;
             let mut incarnations = BTreeMap::new();
             for task in std::iter::once(TaskId::server(0)).chain((0..WORKERS).map(TaskId::worker)) {
@@ -263,7 +265,7 @@ fn summary() -> ManifestSummary {
 }
 
 fn variable(name: &str, len: u32, group: Group) -> Variable {
-    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group }
+    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group, sync: None }
 }
 
 fn cpu_seconds() -> anyhow::Result<f64> {

@@ -14,8 +14,11 @@ pub fn plan(plan: &Plan) -> String {
         format!("batch {} = {} x {}", count(plan.batch_size.into()), counted(lanes, "lane"), count((plan.batch_size / lanes).into()));
     let steps = format!("{} x {}", counted(plan.steps_per_epoch, "step"), counted(plan.epochs, "epoch"));
     let mut parts = vec![counted(plan.workers, "worker"), counted(plan.servers, "server"), records, batch, steps];
-    if !matches!(plan.sync.as_str(), "" | "bsp") {
-        parts.push(format!("{} (not deterministic)", plan.sync));
+    match plan.sync.as_str() {
+        "" | "bsp" => {}
+        // Some layers have another mode in the job file, which counts for nothing.
+        sync if sync.starts_with("bsp") => parts.push(sync.to_owned()),
+        sync => parts.push(format!("{sync} (not deterministic)")),
     }
     if plan.parameters > 0 {
         parts.push(counted(plan.parameters, "parameter"));
@@ -42,6 +45,10 @@ mod tests {
         );
         let alone = plan(&Plan { sync: "async".into(), ..all.clone() });
         assert!(alone.contains("63 steps x 10 epochs, async (not deterministic), 203,530 parameters"), "{alone}");
+        let layers = plan(&Plan { sync: "ssp; local: top".into(), ..all.clone() });
+        assert!(layers.contains(", ssp; local: top (not deterministic), "), "{layers}");
+        let together = plan(&Plan { sync: "bsp for all layers, since one is; not async: table".into(), ..all.clone() });
+        assert!(together.contains(", bsp for all layers, since one is; not async: table, 203,530"), "{together}");
         let unknown = Plan { eval_records: 0, parameters: 0, worker_bytes: 0, micro_batches: 1, epochs: 1, ..all };
         assert_eq!(plan(&unknown), "2 workers, 1 server, 8,000 records, batch 128 = 1 lane x 128, 63 steps x 1 epoch");
         assert_eq!(plan(&Plan::default()), "0 workers, 0 servers, 0 records, batch 0 = 1 lane x 0, 0 steps x 0 epochs");

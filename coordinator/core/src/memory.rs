@@ -10,7 +10,8 @@
 //!                                              blocks; a partial sum for each level of the tree below its largest block
 //! ```
 //!
-//! Outside of `bsp` each worker has all blocks of its own steps, as one; in `local` it takes 4 P (3 + slots) more.
+//! Outside of `bsp` each worker has all blocks of its own steps, as one; for the L of P that are `local` it takes
+//! 4 L (3 + slots) more.
 //!
 //! Messages take more than the numbers in them, of which a chunk has C bytes at most, but never more than a copy of all
 //! that are sent or kept:
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tfcoord_types::exchange::FRAME_BYTES;
 use tfcoord_types::id::TaskId;
-use tfcoord_types::job::{Optimizer, Sync};
+use tfcoord_types::job::Optimizer;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::manifest::Beside;
 
@@ -75,9 +76,11 @@ impl Need {
         let kept = if told { all.kept() } else { 0 };
         let copies = 2 + slots(&job.file.train.optimizer) + u64::from(blocks);
         let of_server = |part: Part| part.bytes(copies).saturating_add(sent(&part, workers));
-        // Its parameters as they came and as it has trained them, what its optimizer keeps, and a batch's sums.
-        let alone = if matches!(job.file.train.sync, Sync::Local { .. }) { 3 + slots(&job.file.train.optimizer) } else { 0 };
-        let of_worker = all.bytes(2 + u64::from(sums) + alone).saturating_add(kept);
+        // Of what is `local` its parameters as they came and as it has trained them, what its optimizer keeps, and a batch's sums.
+        let is_local = |id: u32| job.file.train.mode(layout.sync(id)).is_local();
+        let local = (0u32..).zip(&layout.chunks).filter(|(id, _)| is_local(*id)).map(|(_, chunk)| chunk.len).sum();
+        let alone = Part { numbers: local, ..all }.bytes(3 + slots(&job.file.train.optimizer));
+        let of_worker = all.bytes(2 + u64::from(sums)).saturating_add(alone).saturating_add(kept);
         let Beside { worker, server } = job.manifest.beside;
         let servers = u64::from(job.file.parameter_server.count);
         Self {

@@ -31,7 +31,7 @@ mod tests {
     use tfcoord_types::variable::{Initializer, Variable};
 
     fn layout(curve: bool, lens: &[u32]) -> Layout {
-        let variable = |name: String, len, group| Variable { name, shape: vec![len], initializer: Initializer::Zeros, group };
+        let variable = |name: String, len, group| Variable { name, shape: vec![len], initializer: Initializer::Zeros, group, sync: None };
         let mut variables: Vec<_> = lens.iter().enumerate().map(|(n, len)| variable(n.to_string(), *len, Group::Train)).collect();
         if curve {
             variables.push(variable("curve".into(), 3, Group::Curve));

@@ -67,7 +67,7 @@ impl Leases {
 impl Job {
     /// Its shards; none in `bsp`.
     pub fn shards(&self) -> Option<Shards> {
-        Shards::new(&self.plan, &self.file.train.sync)
+        Shards::new(&self.plan, &self.file.train)
     }
 
     /// The epoch that its leases are of: the one before `run_until`.

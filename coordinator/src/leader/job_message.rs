@@ -123,7 +123,7 @@ fn plan(job: &Job) -> v1::Plan {
         servers: job.file.parameter_server.count,
         worker_bytes: job.need.map_or(0, |need| need.worker_bytes),
         server_bytes: job.need.map_or(0, |need| need.server_bytes),
-        sync: job.file.train.sync.name().into(),
+        sync: job.file.train.modes_in_words(),
         parameters: variables.filter(trained).filter_map(Variable::elements).fold(0, u64::saturating_add),
     }
 }

@@ -142,8 +142,13 @@ mod tests {
             for task in [PS, W1] {
                 bed.register(task, 1, 0);
             }
-            let variable =
-                |name: &str, len, group| Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group };
+            let variable = |name: &str, len, group| Variable {
+                name: name.into(),
+                shape: vec![len],
+                initializer: Initializer::Zeros,
+                group,
+                sync: None,
+            };
             let variables = vec![variable("dense_0/kernel", 32, Group::Train), variable(CURVE_VARIABLE, CURVE_LEN, Group::Curve)];
             let incarnation = bed.of(W0);
             bed.apply(Command::DeclareVariables { job: job(), incarnation, variables, machine_bytes: Some(MACHINE_BYTES) }, 0);

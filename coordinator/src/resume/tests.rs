@@ -8,7 +8,7 @@ use tfcoord_types::variable::Initializer;
 fn saved(number: u64, step: u64, age_ms: u64) -> Manifest {
     let (file, summary) = (job_file(), summary());
     let graph = Graph::new(&file.model, &summary.input).unwrap();
-    let variable = |(name, shape, _)| Variable { name, shape, initializer: Initializer::Zeros, group: Group::Train };
+    let variable = |(name, shape, _)| Variable { name, shape, initializer: Initializer::Zeros, group: Group::Train, sync: None };
     Manifest {
         format: tfcoord_checkpoint::FORMAT,
         id: CheckpointId { generation: Generation(1), step, attempt: 9 },

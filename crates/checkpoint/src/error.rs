@@ -37,6 +37,14 @@ pub enum Error {
         /// Why not.
         cause: io::Error,
     },
+    /// What was being written is not there any more.
+    #[error(
+        "{path} was removed while the checkpoint was being written: see that nobody removes checkpoint.dir while its job runs; the next checkpoint makes it again"
+    )]
+    Removed {
+        /// The file.
+        path: String,
+    },
     /// A part of this name is there already: it is of this very attempt of this very server.
     #[error("{path} is there already and is not replaced: cut the checkpoint anew, which gives it another name")]
     Exists {
@@ -98,6 +106,19 @@ pub enum Error {
 const RESTORE: &str = "begin from an earlier checkpoint, or put the file back from a backup";
 
 impl Error {
+    /// The same, met by who writes a checkpoint: what is missing then has been taken away.
+    #[must_use]
+    pub fn of_writing(self) -> Self {
+        match self {
+            Self::Io { path, cause, .. } if cause.kind() == ErrorKind::NotFound => Self::Removed { path: path.to_string() },
+            Self::Write(tfcoord_fs::Error::Io { path, source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Self::Removed { path: path.display().to_string() }
+            }
+            Self::Storage(error) if matches!(error.problem, Problem::Missing) => Self::Removed { path: error.location },
+            other => other,
+        }
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Location) -> impl FnOnce(io::Error) -> Self {
         let path = path.clone();
         move |cause| Self::Io { operation, path, cause }

@@ -280,7 +280,7 @@ pub(crate) fn order(layer: &job::Layer) -> Option<Order> {
 
 /// Adds a variable of a layer; its place in the model's list.
 fn variable(variables: &mut Vec<Variable>, layer: &str, name: &str, shape: &[u32], initializer: Initializer, group: Group) -> usize {
-    variables.push(Variable { name: format!("{layer}/{name}"), shape: shape.to_vec(), initializer, group });
+    variables.push(Variable { name: format!("{layer}/{name}"), shape: shape.to_vec(), initializer, group, sync: None });
     variables.len() - 1
 }
 

@@ -62,7 +62,13 @@ impl Model {
                 Body::Counting
             }
         };
-        let curve = Variable { name: CURVE_VARIABLE.into(), shape: vec![CURVE_LEN], initializer: Initializer::Zeros, group: Group::Curve };
+        let curve = Variable {
+            name: CURVE_VARIABLE.into(),
+            shape: vec![CURVE_LEN],
+            initializer: Initializer::Zeros,
+            group: Group::Curve,
+            sync: None,
+        };
         variables.push(curve);
         let total = variables.iter().try_fold(0u64, |n, v| n.checked_add(v.elements()?)).filter(|n| *n <= ELEMENTS_MAX);
         if total.is_none() {

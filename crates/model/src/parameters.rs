@@ -82,6 +82,7 @@ mod tests {
             shape: shape.to_vec(),
             initializer: Initializer::Zeros,
             group: Group::Train,
+            sync: None,
         };
         let mut parameters = Parameters::new(&[variable("a", &[2, 3]), variable("b", &[])]).unwrap();
         let place = parameters.values(0).as_ptr();

@@ -21,7 +21,7 @@ mod train;
 mod variables;
 mod walk;
 
-pub use check::check;
+pub use check::{check, unknown_layers};
 pub use checkpointing::{Checkpointing, Every};
 pub use data::{Data, Feature, Format, OneOrMany, Source};
 pub use entry::LayerEntry;
@@ -33,7 +33,7 @@ pub use parse::{Problem, Problems, parse, place_of};
 pub use preset::Preset;
 pub use service::{Hdfs, Kdc, Kerberos, Security, Service};
 pub use shape::{LayerShape, fits_loss};
-pub use train::{Optimizer, Schedule, Sync, Train};
+pub use train::{LayerGroup, Optimizer, Schedule, Sync, Train};
 
 use crate::timing::{self, Timing};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,10 @@
 //! How variables become slabs and chunks.
 //!
-//! Variables of one group lie one behind the other, in the model's order, in a **slab**; a slab is cut into
+//! Variables of one group and mode lie one behind the other, in the model's order, in a **slab**; a slab is cut into
 //! **chunks**: the unit of placement, of exchange and of the exactly-once cursor. Chunks begin at multiples of
 //! [`SEGMENT`] elements, so that global-norm sums do not depend on how slabs were cut.
 
+use crate::job::Sync;
 use crate::variable::{Group, Variable};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -26,11 +27,14 @@ pub struct Chunk {
     pub len: u64,
 }
 
-/// The variables of one group, laid one behind the other.
+/// The variables of one group and mode, laid one behind the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slab {
     /// What a push does to its elements.
     pub group: Group,
+    /// Their mode, where that is not the job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Sync>,
     /// Its variables, in order.
     pub variables: Vec<Placed>,
     /// Elements of all of them.
@@ -62,7 +66,7 @@ pub struct Span {
 /// Slabs and chunks of a job; a pure function of the variables and the chunk size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
-    /// One slab for each group that occurs, in order of first occurrence.
+    /// One slab for each group and mode that occur together, in order of first occurrence.
     pub slabs: Vec<Slab>,
     /// All chunks: by slab, then by offset.
     pub chunks: Vec<Chunk>,
@@ -116,10 +120,10 @@ impl Layout {
             if !names.insert(&variable.name) {
                 return Err(Error::Twice { name: variable.name.clone() });
             }
-            let slab = match slabs.iter().position(|s| s.group == variable.group) {
+            let slab = match slabs.iter().position(|s| (s.group, s.sync) == (variable.group, variable.sync)) {
                 Some(at) => &mut slabs[at],
                 None => {
-                    slabs.push(Slab { group: variable.group, variables: Vec::new(), len: 0 });
+                    slabs.push(Slab { group: variable.group, sync: variable.sync, variables: Vec::new(), len: 0 });
                     slabs.last_mut().expect("just pushed")
                 }
             };
@@ -161,7 +165,16 @@ impl Layout {
 
     /// What a push to chunk `id` does. `id` must be one of this layout.
     pub fn group(&self, id: u32) -> Group {
-        self.slabs[self.chunks[id as usize].slab as usize].group
+        self.slab(id).group
+    }
+
+    /// The mode of chunk `id`, where that is not the job's. `id` must be one of this layout.
+    pub fn sync(&self, id: u32) -> Option<Sync> {
+        self.slab(id).sync
+    }
+
+    fn slab(&self, id: u32) -> &Slab {
+        &self.slabs[self.chunks[id as usize].slab as usize]
     }
 }
 
@@ -172,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn variable(name: &str, len: u32, group: Group) -> Variable {
-        Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group }
+        Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group, sync: None }
     }
 
     #[test]
@@ -184,6 +197,15 @@ mod tests {
         assert_eq!(layout.spans(0), [Span { variable: 0, elements: 0..3000, at: 0 }, Span { variable: 2, elements: 0..1096, at: 3000 }]);
         assert_eq!(layout.spans(1), [Span { variable: 2, elements: 1096..3000, at: 0 }]);
         assert_eq!(layout.group(2), average);
+    }
+
+    #[test]
+    fn chunks_have_one_mode() {
+        let own = |sync, variable: Variable| Variable { sync: Some(sync), ..variable };
+        let [a, b, c] = ["a", "b", "c"].map(|name| variable(name, 10, Group::Train));
+        let variables = [own(Sync::Async {}, a), b, own(Sync::Async {}, c), variable("curve", 4, Group::Curve)];
+        let layout = Layout::new(&variables, SEGMENT).unwrap();
+        assert_eq!([0, 1, 2].map(|id| (layout.sync(id), layout.spans(id).len())), [(Some(Sync::Async {}), 2), (None, 1), (None, 1)]);
     }
 
     #[test]

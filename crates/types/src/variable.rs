@@ -1,5 +1,6 @@
 //! A model's variables: what the parameter servers hold.
 
+use crate::job::Sync;
 use serde::{Deserialize, Serialize};
 
 /// How a variable's first values come about; a pure function of (seed, name, initializer, element).
@@ -51,6 +52,9 @@ pub struct Variable {
     pub initializer: Initializer,
     /// What a push does to it.
     pub group: Group,
+    /// How workers go together for it, where that is not the job's `train.sync`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Sync>,
 }
 
 impl Variable {

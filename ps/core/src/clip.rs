@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_scale_is_known_when_every_segment_is_in_once() {
-        let variable = Variable { name: "a".into(), shape: vec![10_000], initializer: Initializer::Zeros, group: Group::Train };
+        let variable = Variable { name: "a".into(), shape: vec![10_000], initializer: Initializer::Zeros, group: Group::Train, sync: None };
         let mut gather = Gather::new(&Layout::new(&[variable], SEGMENT).unwrap(), 1.0);
         assert_eq!(gather.add(0, &[norm(2, 4.0), norm(2, 99.0), norm(77, 1.0), SegmentNorm { slab: 9, ..norm(0, 1.0) }]), None);
         assert_eq!(gather.add(0, &[norm(0, 8.0), norm(2, 50.0)]), None);

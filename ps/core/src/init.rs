@@ -48,7 +48,7 @@ mod tests {
     use tfcoord_types::variable::Group;
 
     fn variable(name: &str, initializer: Initializer) -> Variable {
-        Variable { name: name.into(), shape: vec![20_000], initializer, group: Group::Train }
+        Variable { name: name.into(), shape: vec![20_000], initializer, group: Group::Train, sync: None }
     }
 
     fn all(variable: &Variable) -> Vec<f32> {

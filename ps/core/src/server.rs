@@ -196,7 +196,7 @@ impl Server {
         match &view.restore {
             None => self.held = Some(Generated::new(&self.config, view.plan, Table::new(placement, *slot, train).map_err(text)?)?),
             Some(checkpoint) => {
-                let within = Within::of(Shards::new(&view.plan, &train.sync), checkpoint.id.step);
+                let within = Within::of(Shards::new(&view.plan, train), checkpoint.id.step);
                 let parts = Table::heads(placement, *slot, train, within).map_err(text)?;
                 let (checkpoint, placement) = (checkpoint.clone(), placement.clone());
                 effects.push(Effect::Restore { checkpoint: checkpoint.clone(), parts });
@@ -208,7 +208,7 @@ impl Server {
 
     fn restored(&mut self, id: CheckpointId, contents: BTreeMap<u32, Content>, effects: &mut Vec<Effect>) {
         let Some(Restoring { plan, placement, .. }) = self.restoring.take_if(|restoring| restoring.checkpoint.id == id) else { return };
-        let within = Within::of(Shards::new(&plan, &self.config.train.sync), id.step);
+        let within = Within::of(Shards::new(&plan, &self.config.train), id.step);
         let curve = contents.values().find(|content| !content.curve.is_empty()).map(|content| content.curve.clone()).unwrap_or_default();
         let table = Table::restored(&placement, self.config.slot, &self.config.train, id, within, contents);
         let held = table.map_err(|error| error.to_string()).and_then(|table| Generated::new(&self.config, plan, table));
@@ -351,7 +351,7 @@ impl Server {
         }
         held.blocks -= part.cursor.held().len();
         let steps = steps.end - steps.start;
-        let update = match (part.group, self.config.train.sync) {
+        let update = match (part.group, part.mode) {
             (Group::Train, Sync::Local { momentum, .. }) => local::change(self.fence.workers(), momentum),
             (Group::Average { momentum }, Sync::Local { .. }) => Update::Average { momentum: local::over(momentum, steps) },
             _ => rule(part.group, &self.config.train, &held.plan, step, scale),
@@ -420,12 +420,9 @@ impl Generated {
             return Err(format!("{plan:?} is no plan"));
         }
         let root = Block::root(lanes);
-        let shards = Shards::new(&plan, &config.train.sync);
+        let shards = Shards::new(&plan, &config.train);
         let curve = table.parts().find(|(_, part)| part.group == Group::Curve).map(|(chunk, _)| chunk);
-        let gate = match config.train.sync {
-            Sync::Ssp { staleness } => curve.map(|curve| (Gate::new(staleness), curve)),
-            _ => None,
-        };
+        let gate = config.train.staleness().map(Gate::new).zip(curve);
         let gather = config.train.clip_norm.filter(|_| config.slot == 0).map(|norm| Gather::new(&table.layout, norm));
         Ok(Self {
             plan,

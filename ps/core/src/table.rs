@@ -19,6 +19,8 @@ use tfcoord_types::view::Placement;
 pub(crate) struct Part {
     pub chunk: Chunk,
     pub group: Group,
+    /// That of its variables.
+    pub mode: Sync,
     pub cursor: Cursor,
     /// Outside of `bsp`, where the cursor's step is the number of steps that count.
     pub shards: ShardCursor,
@@ -146,7 +148,7 @@ impl Table {
 
     /// The chunks that `placement` puts on server `slot`: what must be read of a checkpoint.
     pub fn heads(placement: &Placement, slot: u32, train: &Train, within: Option<Within>) -> Result<Vec<Head>, Error> {
-        let table = Self::filled(placement, slot, train, |layout, id| Ok(empty(layout, id)))?;
+        let table = Self::filled(placement, slot, train, |layout, id| Ok(empty(layout, id, train)))?;
         let head = |(id, part): (u32, &Part)| Head { slots: slots(&table.layout, id, train), ..Head::of(id, part, within) };
         Ok(table.parts().map(head).collect())
     }
@@ -165,12 +167,15 @@ impl Table {
             let Some(Content { values, slots: kept, counted, .. }) = contents.remove(&chunk) else { return Err(wrong) };
             let len = layout.chunks[chunk as usize].len;
             let [first, second] = kept.numbers().map(|slot| slot.len() as u64);
+            let mode = train.mode(layout.sync(chunk));
             let fits = [values.len() as u64, first, second] == slots_of(slots(layout, chunk, train), len);
             let (step, shards) = match within {
-                Some(within) => within.restored(&counted).filter(|(step, _)| *step >= id.step).ok_or(Error::Counted { id, chunk })?,
+                Some(within) => {
+                    within.restored(&counted, &mode).filter(|(step, _)| *step >= id.step).ok_or(Error::Counted { id, chunk })?
+                }
                 None => (id.step, ShardCursor::default()),
             };
-            let part = Part { current: values, slots: kept, cursor: Cursor::at(step), shards, ..empty(layout, chunk) };
+            let part = Part { current: values, slots: kept, cursor: Cursor::at(step), shards, ..empty(layout, chunk, train) };
             if fits { Ok(part) } else { Err(wrong) }
         })
     }
@@ -255,13 +260,13 @@ fn slots(layout: &Layout, id: u32, train: &Train) -> u64 {
     if layout.group(id) != Group::Train {
         return 0;
     }
-    kept(train, 1).numbers().iter().map(|slot| slot.len() as u64).sum()
+    kept(train, &train.mode(layout.sync(id)), 1).numbers().iter().map(|slot| slot.len() as u64).sum()
 }
 
 // What a chunk of `len` elements that is trained keeps beside its values. In `local` the optimizer is the workers'.
-fn kept(train: &Train, len: usize) -> Slots {
-    match train.sync {
-        Sync::Local { momentum, .. } => Slots::outer(momentum, len),
+fn kept(train: &Train, mode: &Sync, len: usize) -> Slots {
+    match mode {
+        Sync::Local { momentum, .. } => Slots::outer(*momentum, len),
         _ => Slots::new(&train.optimizer, len),
     }
 }
@@ -271,11 +276,12 @@ fn slots_of(slots: u64, len: u64) -> [u64; 3] {
     [len * 4, if slots > 0 { len } else { 0 }, if slots > 1 { len } else { 0 }]
 }
 
-fn empty(layout: &Layout, id: u32) -> Part {
+fn empty(layout: &Layout, id: u32, train: &Train) -> Part {
     let (chunk, group) = (layout.chunks[id as usize], layout.group(id));
     Part {
         chunk,
         group,
+        mode: train.mode(layout.sync(id)),
         cursor: Cursor::default(),
         shards: ShardCursor::default(),
         measured: false,
@@ -296,7 +302,7 @@ fn fill(layout: &Layout, placement: &Placement, id: u32, train: &Train) -> Part 
     }
     let mut current = BytesMut::zeroed(len * 4);
     write(&mut current, &values);
-    let part = empty(layout, id);
-    let slots = if part.group == Group::Train { kept(train, len) } else { Slots::default() };
+    let part = empty(layout, id, train);
+    let slots = if part.group == Group::Train { kept(train, &part.mode, len) } else { Slots::default() };
     Part { current: current.freeze(), slots, ..part }
 }

@@ -60,7 +60,7 @@ impl Writer {
                     let id = checkpoint.id;
                     match self.begin(&checkpoint, &parts, points) {
                         Ok(part) => self.present = Some(part),
-                        Err(error) => self.failed(id, &error),
+                        Err(error) => self.failed(id, error),
                     }
                 }
                 Order::Chunk { id, chunk, content } => {
@@ -68,7 +68,7 @@ impl Writer {
                     match self.write(&mut part, chunk, &content) {
                         Ok(()) if part.waiting.is_empty() => self.finish(part),
                         Ok(()) => self.present = Some(part),
-                        Err(error) => self.failed(id, &error),
+                        Err(error) => self.failed(id, error),
                     }
                 }
                 // Its file goes with it.
@@ -127,11 +127,12 @@ impl Writer {
                 metrics::counter!("tfcoord_checkpoint_bytes_total").increment(*length);
                 tell(&self.asks, Ask::CutDone { id, outcome: CutOutcome::Written(file) });
             }
-            Err(error) => self.failed(id, &error),
+            Err(error) => self.failed(id, error),
         }
     }
 
-    fn failed(&self, id: CheckpointId, error: &Error) {
+    fn failed(&self, id: CheckpointId, error: Error) {
+        let error = error.of_writing();
         tracing::error!("checkpoint {id} is not written: {error}");
         tell(&self.asks, Ask::CutDone { id, outcome: CutOutcome::Failed { reason: error.to_string() } });
     }

@@ -44,8 +44,13 @@ pub fn small() -> (Vec<Variable>, u64) {
 }
 
 pub fn variables(elements: u32) -> Vec<Variable> {
-    let variable =
-        |name: &str, elements, group| Variable { name: name.into(), shape: vec![elements], initializer: Initializer::Zeros, group };
+    let variable = |name: &str, elements, group| Variable {
+        name: name.into(),
+        shape: vec![elements],
+        initializer: Initializer::Zeros,
+        group,
+        sync: None,
+    };
     vec![variable("w", elements, Group::Train), variable(CURVE_VARIABLE, 3, Group::Curve)]
 }
 

@@ -118,7 +118,7 @@ impl Laws {
         let job = history.cluster().job(&who.job);
         let alone = job.and_then(|job| Some((job, job.shards()?)));
         let counts = match &alone {
-            Some((_, shards)) => arrived::counts_input(who, shards, core, effects),
+            Some((job, shards)) => arrived::counts_input(who, (job, shards), core, effects),
             None => takes(effects),
         };
         if let Taken::Push(push) = &who.input

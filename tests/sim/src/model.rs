@@ -2,8 +2,10 @@
 //! so that thousands of runs take seconds.
 
 use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts, CurvePoint};
-use tfcoord_types::job::{self, Input, JobFile, ModelKind, Sync};
+use tfcoord_types::job::{self, Input, JobFile, ModelKind};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::manifest::{Beside, ManifestSummary};
@@ -29,10 +31,23 @@ pub enum Mode {
     Local { every: u32 },
 }
 
+impl Mode {
+    fn json(self) -> String {
+        match self {
+            Mode::Bsp => r#""bsp""#.to_owned(),
+            Mode::Ssp { staleness } => format!(r#"{{"ssp": {{"staleness": {staleness}}}}}"#),
+            Mode::Async => r#"{"async": {}}"#.to_owned(),
+            Mode::Local { every } => format!(r#"{{"local": {{"every": {every}}}}}"#),
+        }
+    }
+}
+
 /// What a job trains: whatever its workers and servers, its bits are the same in `bsp`, and its counts in every mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipe {
     pub mode: Mode,
+    /// Of a part of the parameters: another one than all else has.
+    pub own: Option<Mode>,
     pub counting: bool,
     pub clipped: bool,
     /// Half the batch: about twice as many steps.
@@ -77,13 +92,10 @@ impl Recipe {
             Saved::Steps { every, keep } => format!(r#""checkpoint": {{"every_steps": {every}, "keep": {keep}}},"#),
             Saved::Seconds { every, keep } => format!(r#""checkpoint": {{"every_seconds": {every}, "keep": {keep}}},"#),
         };
-        let Self { mode, counting, clipped, fine, lanes } = self;
-        let sync = match mode {
-            Mode::Bsp => String::new(),
-            Mode::Ssp { staleness } => format!(r#""sync": {{"ssp": {{"staleness": {staleness}}}}}, "#),
-            Mode::Async => r#""sync": {"async": {}}, "#.to_owned(),
-            Mode::Local { every } => format!(r#""sync": {{"local": {{"every": {every}}}}}, "#),
-        };
+        let Self { mode, own, counting, clipped, fine, lanes } = self;
+        let layer = if counting { "count" } else { "dense_0" };
+        let groups = own.map(|own| format!(r#""groups": [{{"layers": ["{layer}"], "sync": {}}}], "#, own.json())).unwrap_or_default();
+        let sync = if mode == Mode::Bsp { groups } else { format!(r#""sync": {}, {groups}"#, mode.json()) };
         // Shards of two steps where they are fine, else of one; in `local` of a round.
         let batch = |together: u32, alone: u32| match (mode, fine) {
             (Mode::Bsp, true) => together / 2,
@@ -137,28 +149,37 @@ pub struct Model {
     pub layout: Layout,
     plan: TrainPlan,
     shards: Option<Shards>,
-    // Whether what is pushed changes parameters as it is: `local`.
-    changes: bool,
+    // By chunk: whether what is pushed changes parameters as it is.
+    local: Vec<bool>,
 }
+
+/// Sums of rounds that are not complete, with the next step of each, by chunk.
+pub type Rounds = BTreeMap<u32, (u64, Vec<f32>)>;
 
 impl Model {
     /// The model of a job file.
     pub fn new(file: &JobFile, plan: TrainPlan) -> Self {
+        let grouped = !file.train.groups.is_empty();
+        let counts = |name| variable(name, COUNTED, Initializer::Zeros, Group::Add);
         let variables = if file.model.kind == ModelKind::Counting {
-            vec![variable("counts", COUNTED, Initializer::Zeros, Group::Add), curve()]
+            let own = grouped.then(|| counts("count"));
+            std::iter::once(counts("counts")).chain(own).chain([curve()]).collect()
         } else {
             vec![
-                variable("a", 2000, Initializer::Normal { deviation: 0.5 }, Group::Train),
+                variable(if grouped { "dense_0/a" } else { "a" }, 2000, Initializer::Normal { deviation: 0.5 }, Group::Train),
                 variable("mean", 300, Initializer::Zeros, Group::Average { momentum: 0.7 }),
                 variable("b", 2160, Initializer::Uniform { limit: 0.5 }, Group::Train),
                 variable("slow", 200, Initializer::Zeros, Group::Average { momentum: 0.9 }),
                 curve(),
             ]
         };
+        let with_mode = |variable: Variable| Variable { sync: file.train.sync_of(&variable.name), ..variable };
+        let variables: Vec<Variable> = variables.into_iter().map(with_mode).collect();
         let layout = Layout::new(&variables, SEGMENT).expect("the variables can be laid out");
-        let shards = Shards::new(&plan, &file.train.sync);
-        let changes = matches!(file.train.sync, Sync::Local { .. });
-        Self { variables, layout, plan, shards, changes }
+        let shards = Shards::new(&plan, &file.train);
+        let is_local = |(id, _)| file.train.mode(layout.sync(id)).is_local();
+        let local = (0u32..).zip(&layout.chunks).map(is_local).collect();
+        Self { variables, layout, plan, shards, local }
     }
 
     /// The chunk of the curve.
@@ -172,21 +193,33 @@ impl Model {
         self.shards.is_some()
     }
 
-    /// What is pushed from a step on: in `bsp` of a block, else of the round that begins there.
-    pub fn sums(&self, parameters: &ByChunk, step: u64, block: Block) -> ByChunk {
-        let round = self.shards.map_or(step..step + 1, |shards| shards.round(step));
-        let mut sums = round.map(|step| self.block(parameters, step, block).expect("a block has records"));
-        let first = sums.next().expect("a round has a step");
-        let mut all = sums.fold(first, |mut all, more| {
-            all.iter_mut().flatten().zip(more.iter().flatten()).for_each(|(a, b)| *a += b);
-            all
-        });
-        if self.changes {
-            // As if a worker had gone a little against the gradient.
-            let trained = self.chunks(|group| group == Group::Train);
-            trained.iter().for_each(|id| all[*id].iter_mut().for_each(|sum| *sum *= -0.01));
-        }
-        all
+    /// The steps that are pushed together with this one for a chunk.
+    pub fn exchanged(&self, step: u64, chunk: u32) -> Range<u64> {
+        let shards = self.shards.filter(|_| self.local[chunk as usize]);
+        shards.map_or(step..step + 1, |shards| shards.round(step))
+    }
+
+    /// What is pushed of a block once a step is computed: (chunk, first step, sum). With the last step of a round the sum of
+    /// all of it, where it was begun with its first one.
+    pub fn sums(&self, parameters: &ByChunk, step: u64, block: Block, rounds: &mut Rounds) -> Vec<(u32, u64, Vec<f32>)> {
+        let all = self.block(parameters, step, block).expect("a block has records");
+        let sum = |(chunk, mut sum): (u32, Vec<f32>)| {
+            let round = self.exchanged(step, chunk);
+            if step > round.start {
+                let (_, before) = rounds.remove(&chunk).filter(|(next, _)| *next == step)?;
+                sum.iter_mut().zip(before).for_each(|(sum, before)| *sum += before);
+            }
+            if step + 1 < round.end {
+                rounds.insert(chunk, (step + 1, sum));
+                return None;
+            }
+            if self.local[chunk as usize] && self.layout.group(chunk) == Group::Train {
+                // As if a worker had gone a little against the gradient.
+                sum.iter_mut().for_each(|sum| *sum *= -0.01);
+            }
+            Some((chunk, round.start, sum))
+        };
+        (0u32..).zip(all).filter_map(sum).collect()
     }
 
     /// Of what a worker exports: what must be the same whatever happened. Outside of `bsp` steps come in any order: of the
@@ -300,7 +333,7 @@ fn fit(sum: &mut [f32], own: &[f32], other: &[f32], key: usize) -> f32 {
 }
 
 fn variable(name: &str, len: u32, initializer: Initializer, group: Group) -> Variable {
-    Variable { name: name.into(), shape: vec![len], initializer, group }
+    Variable { name: name.into(), shape: vec![len], initializer, group, sync: None }
 }
 
 fn curve() -> Variable {

@@ -2,7 +2,7 @@
 //! asked for.
 
 use crate::message::Message;
-use crate::model::{self, ByChunk, Model, to_bytes, to_values};
+use crate::model::{self, ByChunk, Model, Rounds, to_bytes, to_values};
 use crate::nature::{Nature, Node, StreamId, Timer};
 use crate::queue::{MS, S, Us};
 use crate::session::{News, Session};
@@ -46,6 +46,7 @@ struct Shell {
     sums: BTreeMap<(u32, u64, Block), Bytes>,
     // Versions and values, by chunk.
     parameters: Option<(Vec<u64>, ByChunk)>,
+    rounds: Rounds,
     work: Option<Work>,
     export: Option<(Box<Export>, u64)>,
     // What is done and not asked to be reported.
@@ -60,8 +61,8 @@ struct Shell {
 
 #[derive(Debug)]
 enum Work {
-    // What is not told yet, in order; and whether it was abandoned.
-    Compute { step: u64, sums: VecDeque<(Block, u32, Bytes)>, abandoned: bool },
+    // (block, chunk, step, sum): what is not told yet, in order; and whether it was abandoned.
+    Compute { step: u64, sums: VecDeque<(Block, u32, u64, Bytes)>, abandoned: bool },
     Evaluate(EvaluatedShard),
     Export { attempt: u64, exported: Exported },
 }
@@ -134,7 +135,7 @@ impl Worker {
         while let Some(news) = self.session.next_news() {
             match news {
                 News::Welcome(incarnation, file) => {
-                    self.shell = Some(Shell::new(core::Worker::new(incarnation, file.train.sync), file));
+                    self.shell = Some(Shell::new(core::Worker::new(incarnation, &file.train), file));
                     let loading = nature.chance.between(10 * MS, S);
                     nature.timer(self.session.node, 0, loading, Timer::Loaded);
                 }
@@ -187,7 +188,7 @@ impl Worker {
             Work::Compute { step, sums, abandoned } => {
                 let step = *step;
                 match sums.pop_front().filter(|_| !*abandoned) {
-                    Some((block, chunk, sum)) => {
+                    Some((block, chunk, step, sum)) => {
                         shell.sums.insert((chunk, step, block), sum);
                         let next = nature.chance.between(self.pace / 4, self.pace);
                         nature.timer(self.session.node, 0, next, Timer::Computed);
@@ -374,6 +375,7 @@ impl Shell {
             kept: BTreeMap::new(),
             sums: BTreeMap::new(),
             parameters: None,
+            rounds: Rounds::new(),
             work: None,
             export: None,
             done_shard: None,
@@ -435,7 +437,9 @@ impl Shell {
     // Sums of other steps than the present one were forgotten.
     fn check_sums(&self) {
         let step = self.driver.step();
-        assert!(self.sums.keys().all(|(_, of_step, _)| *of_step == step), "at step {step}: {:?}", self.sums.keys());
+        let Some(model) = &self.model else { return };
+        let present = |(chunk, of_step, _): &(u32, u64, Block)| *of_step == model.exchanged(step, *chunk).start;
+        assert!(self.sums.keys().all(present), "at step {step}: {:?}", self.sums.keys());
     }
 
     // The model has exactly this version, and nothing runs.
@@ -458,11 +462,11 @@ impl Shell {
         let (_, parameters) = self.parameters.as_ref().expect("something was installed");
         let mut sums = VecDeque::new();
         for block in blocks {
-            let sum = model.sums(parameters, step, *block);
-            sums.extend((0u32..).zip(sum).map(|(chunk, sum)| (*block, chunk, to_bytes(&sum))));
+            let all = model.sums(parameters, step, *block, &mut self.rounds);
+            sums.extend(all.into_iter().map(|(chunk, step, sum)| (*block, chunk, step, to_bytes(&sum))));
         }
         // The last layers are ready first.
-        sums.make_contiguous().sort_by_key(|(block, chunk, _)| (std::cmp::Reverse(*chunk), *block));
+        sums.make_contiguous().sort_by_key(|(block, chunk, ..)| (std::cmp::Reverse(*chunk), *block));
         self.work = Some(Work::Compute { step, sums, abandoned: false });
     }
 }

@@ -378,7 +378,7 @@ impl World {
             tally: {
                 let mut tally = self.nature.tally;
                 tally.merge(&self.nature.laws.history.tally);
-                jobs.iter().for_each(|(recipe, _)| tally.add(succeeded(recipe.mode)));
+                jobs.iter().for_each(|(recipe, _)| tally.add(succeeded(recipe)));
                 tally
             },
         }
@@ -395,8 +395,9 @@ impl World {
     }
 }
 
-fn succeeded(mode: Mode) -> &'static str {
-    match mode {
+fn succeeded(recipe: &Recipe) -> &'static str {
+    match recipe.mode {
+        _ if recipe.own.is_some() => "job in two modes succeeded",
         Mode::Bsp => "job in bsp succeeded",
         Mode::Ssp { .. } => "job in ssp succeeded",
         Mode::Async => "job in async succeeded",

@@ -58,6 +58,7 @@ const MUST_HAPPEN: &[&str] = &[
     "job in bsp succeeded",
     "job in local succeeded",
     "job in ssp succeeded",
+    "job in two modes succeeded",
     "job resumed",
     "job scaled",
     "killed by the reconciler",

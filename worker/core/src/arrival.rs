@@ -3,14 +3,16 @@
 //! Everything follows from two facts, compared again after every input:
 //!
 //! 1. **The newest view**: which shards this worker holds, what to evaluate or export.
-//! 2. **The round that it is at**: the first step of a shard that may not count everywhere yet. It is computed with the
-//!    newest values that are here, and pushed to every chunk. Each answers with its values and with the step of the shard
-//!    that counts next for it. When all have answered, the least of these is the next round.
+//! 2. **The step that it is at**: the first one of a shard that may not count everywhere yet. It is computed with the newest
+//!    values that are here, and pushed to every chunk that lacks it. Each answers with its values and with the step of the
+//!    shard that counts next for it. When all have answered, the least of these is the next step. What is `local` is pushed
+//!    with the last step of a round, and until then its next step is the one after (`round`).
 //!
 //! So nothing has to be asked when a shard changes hands: the first push of whoever holds it now tells how far each chunk is,
 //! and what some chunks lack is computed again, for these alone. That `ssp` holds a worker back is an answer that does not
-//! come yet; that `local` trains alone is a matter of what computes a round.
+//! come yet; that `local` trains alone is a matter of what computes its steps.
 
+mod round;
 mod values;
 
 use crate::compute::{Compute, Thread};
@@ -18,10 +20,12 @@ use crate::effect::Effect;
 use crate::input::Input;
 use crate::link::Links;
 use crate::outbox::Outbox;
+use round::Round;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tfcoord_types::exchange::{Answer, NEWEST};
 use tfcoord_types::id::{Generation, Incarnation, Revision};
-use tfcoord_types::job::Sync;
+use tfcoord_types::job::Train;
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::shard::Shards;
@@ -38,10 +42,12 @@ const TICK_MS: u64 = 20;
 #[derive(Debug)]
 pub struct Arrival {
     incarnation: Incarnation,
-    sync: Sync,
+    train: Train,
     view: Option<TaskView>,
     links: Links,
     values: Values,
+    // Which chunks are `local`.
+    local: Arc<[bool]>,
     // What was asked for is asked for again after a tick.
     gone: bool,
     round: Option<Round>,
@@ -57,25 +63,16 @@ pub struct Arrival {
     ended: bool,
 }
 
-// Where it is in a shard.
-#[derive(Debug)]
-struct Round {
-    shard: u32,
-    step: u64,
-    // The step that counts next for each chunk, as far as it is known.
-    next: Vec<u64>,
-    computed: bool,
-}
-
 impl Arrival {
-    /// The driver of the worker with this incarnation in such a job, without a view.
-    pub fn new(incarnation: Incarnation, sync: Sync) -> Self {
+    /// The driver of the worker with this incarnation in a job that is trained so, without a view.
+    pub fn new(incarnation: Incarnation, train: Train) -> Self {
         Self {
             incarnation,
-            sync,
+            train,
             view: None,
             links: Links::default(),
             values: Values::default(),
+            local: Arc::default(),
             gone: false,
             round: None,
             finished: BTreeSet::new(),
@@ -113,7 +110,7 @@ impl Arrival {
     }
 
     fn shards(&self) -> Option<Shards> {
-        self.view.as_ref().and_then(|view| Shards::new(&view.plan, &self.sync))
+        self.view.as_ref().and_then(|view| Shards::new(&view.plan, &self.train))
     }
 
     // Notes a fact.
@@ -184,12 +181,16 @@ impl Arrival {
         match &view.placement {
             None => effects.push(Effect::ReportVariables),
             Some(placement) if self.values.servers().is_empty() => {
-                let chunks = Layout::new(&placement.variables, placement.chunk_elements).map(|layout| layout.chunks.len());
+                let layout = Layout::new(&placement.variables, placement.chunk_elements);
+                let chunks = layout.as_ref().map(|layout| layout.chunks.len());
                 if chunks != Ok(placement.servers.len()) {
                     let message = format!("revision {}: {} servers for chunks {chunks:?}", view.revision, placement.servers.len());
                     return self.end(Effect::Fail { message }, effects);
                 }
                 self.values = Values::new(placement.servers.clone());
+                let chunks = (0u32..).zip(&placement.servers).map(|(chunk, _)| chunk);
+                self.local =
+                    layout.iter().flat_map(|layout| chunks.clone().map(|chunk| self.train.mode(layout.sync(chunk)).is_local())).collect();
             }
             Some(_) => {}
         }
@@ -216,8 +217,8 @@ impl Arrival {
 
     // The round is not this worker's any more, or done.
     fn leave_round(&mut self, effects: &mut Vec<Effect>) {
-        let Some(round) = self.round.take() else { return };
-        self.outbox.forget(round.step, |_| true, effects);
+        let (Some(round), Some(shards)) = (self.round.take(), self.shards()) else { return };
+        self.outbox.forget(|chunk| round.exchanged(&shards, chunk).start, |_| true, effects);
         if self.compute.begin() {
             effects.push(Effect::AbandonCompute);
         }
@@ -241,9 +242,9 @@ impl Arrival {
     }
 
     fn note_computed(&mut self, step: u64, block: Block, chunk: u32, effects: &mut Vec<Effect>) {
-        let here = self.round.as_ref().filter(|round| round.step == step && self.compute.wanted(step, block));
-        let counts = here.is_some_and(|round| round.next.get(chunk as usize) == Some(&step));
-        match self.values.servers().get(chunk as usize).filter(|_| counts) {
+        let here = self.shards().zip(self.round.as_ref().filter(|round| self.compute.wanted(round.step, block)));
+        let lacks = here.is_some_and(|(shards, round)| round.exchanged(&shards, chunk).start == step && round.lacks(&shards, chunk));
+        match self.values.servers().get(chunk as usize).filter(|_| lacks) {
             Some(server) => self.outbox.add(*server, chunk, block),
             None => effects.push(Effect::Forget { chunk, step, block }),
         }
@@ -257,15 +258,12 @@ impl Arrival {
         let Some(round) = &mut self.round else { return };
         let same = |a: u64, b: u64| (shards.epoch(a), shards.shard(a)) == (shards.epoch(b), shards.shard(b));
         if let Answer::Counted { next } = answer {
-            if let Some(known) = round.next.get_mut(chunk as usize).filter(|_| same(step, round.step)) {
-                *known = next.max(*known);
-                if *known > round.step {
-                    self.outbox.settle(round.step, chunk, effects);
-                }
+            if same(step, round.step) && round.counts(&shards, chunk, next) {
+                self.outbox.settle(round.exchanged(&shards, chunk).start, chunk, effects);
             }
             return;
         }
-        if round.step != step || !self.outbox.answered(chunk, block, &answer, self.revision()) {
+        if round.exchanged(&shards, chunk).start != step || !self.outbox.answered(chunk, block, &answer, self.revision()) {
             return;
         }
         if let Answer::Refused { reason } = answer {
@@ -302,12 +300,12 @@ impl Arrival {
         }
     }
 
-    // All chunks have answered: on to the first step that some of them lack.
+    // All chunks have answered: on to the next step.
     fn finish_round(&mut self, effects: &mut Vec<Effect>) {
         let Some(shards) = self.shards() else { return };
         let Some(round) = self.round.as_mut().filter(|round| round.computed && self.outbox.is_empty()) else { return };
         // Of what was computed nothing is left to be sent, whoever counted it.
-        let Some(next) = round.next.iter().copied().min() else { return };
+        let Some(next) = round.following(&shards) else { return };
         let end = shards.steps(shards.epoch(round.step), round.shard).end;
         if next >= end {
             self.finished.insert(round.shard);
@@ -354,7 +352,7 @@ impl Arrival {
             let mine = view.leases.iter().filter(|lease| lease.owner == Some(self.incarnation));
             let Some(shard) = mine.map(|lease| lease.shard).find(|shard| !self.finished.contains(shard)) else { return };
             let step = shards.steps(shards.epoch(view.run_until.saturating_sub(1)), shard).start;
-            self.round = Some(Round { shard, step, next: vec![step; self.values.servers().len()], computed: false });
+            self.round = Some(Round::new(shard, step, &self.local));
         }
         if !self.values.complete() {
             let Self { links, values, .. } = self;
@@ -375,10 +373,12 @@ impl Arrival {
 
     fn send(&mut self, effects: &mut Vec<Effect>) {
         let (Some(shards), Some(view), Some(round)) = (self.shards(), &self.view, &self.round) else { return };
-        let (step, view_revision) = (round.step, view.revision);
+        let view_revision = view.revision;
         let links = &self.links;
         for (slot, chunk, block) in self.outbox.send(view_revision, |slot| links.up(slot)) {
-            let records = shards.round(step).map(|step| view.plan.records_in(step, block.lanes())).sum::<u64>();
+            let steps = round.exchanged(&shards, chunk);
+            let step = steps.start;
+            let records = steps.map(|step| view.plan.records_in(step, block.lanes())).sum::<u64>();
             let records = u32::try_from(records).unwrap_or(u32::MAX);
             effects.push(Effect::Push { slot, chunk, step, block, records, view_revision });
         }

@@ -172,7 +172,7 @@ impl Driver {
     fn note_owned(&mut self, newer: bool, effects: &mut Vec<Effect>) {
         let Self { owned, outbox, compute, step, .. } = self;
         let owns = |block: Block| block.lanes().all(|lane| owned.binary_search(&lane).is_ok());
-        outbox.forget(step.unwrap_or(0), |block| !owns(block), effects);
+        outbox.forget(|_| step.unwrap_or(0), |block| !owns(block), effects);
         if compute.retain(owns) {
             effects.push(Effect::AbandonCompute);
         }
@@ -270,7 +270,7 @@ impl Driver {
     fn begin_step(&mut self, step: u64, effects: &mut Vec<Effect>) {
         if let Some(old) = self.step.replace(step).filter(|old| *old != step) {
             // All chunks are beyond it, so its sums are settled.
-            self.outbox.forget(old, |_| true, effects);
+            self.outbox.forget(|_| old, |_| true, effects);
             if self.compute.begin() {
                 effects.push(Effect::AbandonCompute);
             }

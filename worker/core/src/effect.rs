@@ -63,7 +63,8 @@ pub enum Effect {
     /// compute thread is idle.
     UseKept,
     /// Compute a step's gradient sums of these blocks with the model's parameters, which are the step's in `bsp`. The
-    /// compute thread is idle. In `local`: train alone for the round that begins with the step, and give its changes.
+    /// compute thread is idle. What is `local` is trained alone from the first step of a round on; with its last one comes
+    /// what has changed, as of the first.
     Compute {
         /// The step.
         step: u64,

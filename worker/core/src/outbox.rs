@@ -73,10 +73,10 @@ impl Outbox {
         effects.push(Effect::Forget { chunk, step, block });
     }
 
-    /// Forgets the sums of blocks that may not be sent any more.
-    pub fn forget(&mut self, step: u64, which: impl Fn(Block) -> bool, effects: &mut Vec<Effect>) {
+    /// Forgets the sums of blocks that may not be sent any more; `step` says which step those of a chunk are of.
+    pub fn forget(&mut self, step: impl Fn(u32) -> u64, which: impl Fn(Block) -> bool, effects: &mut Vec<Effect>) {
         let gone: Vec<Key> = self.sums.keys().copied().filter(|(_, block)| which(*block)).collect();
-        gone.into_iter().for_each(|key| self.remove(step, key, effects));
+        gone.into_iter().for_each(|key| self.remove(step(key.0), key, effects));
     }
 
     /// Forgets the sums of one chunk: they are settled.

@@ -2,7 +2,7 @@
 
 use crate::{Arrival, Driver, Effect, Input};
 use tfcoord_types::id::{Generation, Incarnation};
-use tfcoord_types::job::Sync;
+use tfcoord_types::job::Train;
 
 /// A driver of either kind.
 #[derive(Debug)]
@@ -14,11 +14,12 @@ pub enum Worker {
 }
 
 impl Worker {
-    /// The driver of a worker in a job of this mode, without a view.
-    pub fn new(incarnation: Incarnation, sync: Sync) -> Self {
-        match sync {
-            Sync::Bsp => Self::Together(Box::new(Driver::new(incarnation))),
-            _ => Self::Alone(Box::new(Arrival::new(incarnation, sync))),
+    /// The driver of a worker in a job that is trained so, without a view.
+    pub fn new(incarnation: Incarnation, train: &Train) -> Self {
+        if train.is_bsp() {
+            Self::Together(Box::new(Driver::new(incarnation)))
+        } else {
+            Self::Alone(Box::new(Arrival::new(incarnation, train.clone())))
         }
     }
 

@@ -8,38 +8,62 @@ use tfcoord_types::view::{Export, Placement};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-// A trainer as a worker starts it, of a model of one number; and what it says.
-fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("numbers.csv");
+const PLAN: TrainPlan = TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 };
+
+// A job of a model of one number, with its data in this directory.
+fn welcome(dir: &Path) -> Welcome {
+    let data = dir.join("numbers.csv");
     std::fs::write(&data, "a,target\n1,2\n2,4\n3,6\n4,8\n").unwrap();
     let job = json!({
         "name": "tiny",
         "model": {"layers": [{"dense": {"units": 1}}], "loss": "mse"},
         "data": {"format": "csv", "train": {"files": [data]}, "label": "target"},
         "train": {"batch_size": 2, "micro_batches": 1, "epochs": 1, "optimizer": {"sgd": {"learning_rate": 0.1}}},
-        "output": {"dir": dir.path()}
+        "output": {"dir": dir}
     });
     let file: JobFile = serde_json::from_value(job).unwrap();
-    let manifest = tfcoord_data::prepare(&file, &Files::new(FileSystems::of_environment(), dir.path())).unwrap();
-    let plan = TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 };
-    let welcome = Welcome {
+    let manifest = tfcoord_data::prepare(&file, &Files::new(FileSystems::of_environment(), dir)).unwrap();
+    Welcome {
         incarnation: Incarnation(1),
         job_file: serde_json::to_string(&file).unwrap(),
         manifest: serde_json::to_vec(&manifest).unwrap().into(),
         lease: Duration::from_secs(2),
-    };
+    }
+}
+
+// A trainer as a worker starts it, and what it says.
+fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
+    let dir = tempfile::tempdir().unwrap();
     let (to, events) = mpsc::unbounded_channel();
-    (start(&welcome, plan, 1, dir.path(), to).unwrap(), events)
+    (start(&welcome(dir.path()), PLAN, 1, dir.path(), to).unwrap(), events)
+}
+
+#[test]
+fn data_that_are_not_seen_are_looked_for_again_and_others_end_the_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let (welcome, data, away) = (welcome(dir.path()), dir.path().join("numbers.csv"), dir.path().join("away"));
+    let fault = || {
+        let failed = start(&welcome, PLAN, 1, dir.path(), mpsc::unbounded_channel().0).err();
+        failed.map(|error| (kind(&error), causes::said(error.as_ref())))
+    };
+    assert_eq!(fault(), None);
+    std::fs::rename(&data, &away).unwrap();
+    let (kind, message) = fault().unwrap();
+    assert!(kind == FaultKind::Task && message.contains("numbers.csv: No such file"), "{kind:?} {message}");
+    std::fs::rename(&away, &data).unwrap();
+    assert_eq!(fault(), None);
+    std::fs::write(&data, "a,target\n1,2\n2,4\n3,6\n4,9999\n").unwrap();
+    let (kind, message) = fault().unwrap();
+    assert!(kind == FaultKind::Job && message.contains("start again"), "{kind:?} {message}");
 }
 
 #[tokio::test]
 async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
-    let (Started { trainer, preprocessing, variables, .. }, mut events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, mut events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables);
     trainer.command(Command::Export(Box::new(|_, _| panic!("struck by lightning"))));
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     let event = tokio::time::timeout(WITHIN, events.recv()).await.expect("it says something").expect("it says why");
     shell.event(event);
     assert_eq!(shell.end(), Some(&End::Failed));
@@ -48,10 +72,10 @@ async fn a_trainer_that_panics_ends_the_worker_with_its_message() {
 
 #[tokio::test]
 async fn the_curve_of_an_export_that_is_not_wanted_any_more_is_not_written() {
-    let (Started { trainer, preprocessing, variables, .. }, mut events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, mut events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables);
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     let dir = tempfile::tempdir().unwrap();
     let outputs = dir.path().join("outputs");
     // Asked for in an earlier generation than the one that has answered.
@@ -64,10 +88,10 @@ async fn the_curve_of_an_export_that_is_not_wanted_any_more_is_not_written() {
 
 #[tokio::test]
 async fn a_worker_with_other_variables_than_the_jobs_takes_no_part() {
-    let (Started { trainer, preprocessing, variables, .. }, _events) = trainer();
+    let (Started { trainer, preprocessing, variables, train }, _events) = trainer();
     let transport = Grpc { token: Bearer::new("abcd").unwrap(), job: "tiny-1".into(), host: "h".into(), patience: PATIENCE };
     let state = State::new(Incarnation(1), 0, variables[..1].to_vec());
-    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), Sync::Bsp), transport, trainer, preprocessing, state);
+    let (mut shell, _messages) = Shell::new(Worker::new(Incarnation(1), &train), transport, trainer, preprocessing, state);
     shell.view(TaskView {
         revision: Revision(1),
         incarnation: Incarnation(1),

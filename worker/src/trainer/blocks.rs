@@ -162,8 +162,13 @@ mod tests {
     use tfcoord_types::variable::{Group, Initializer, Variable};
 
     fn layout() -> Layout {
-        let variable =
-            |name: &str, len| Variable { name: name.into(), shape: vec![len], initializer: Initializer::Zeros, group: Group::Train };
+        let variable = |name: &str, len| Variable {
+            name: name.into(),
+            shape: vec![len],
+            initializer: Initializer::Zeros,
+            group: Group::Train,
+            sync: None,
+        };
         Layout::new(&[variable("a", 5000), variable("b", 3)], SEGMENT).unwrap()
     }
 

@@ -1,9 +1,8 @@
-//! `local`: a round trained alone. The job's optimizer runs here, on a copy of the parameters, and what is pushed is what
-//! the round has changed. What the optimizer keeps stays with the worker from round to round, and is lost with it.
+//! `local`: rounds trained alone. For what is `local` the job's optimizer runs here, on a copy of the parameters, and what is
+//! pushed is what a round has changed. What the optimizer keeps stays with the worker from round to round, and is lost with it.
 
 use crate::trainer::ChunkSum;
 use bytes::{Bytes, BytesMut};
-use std::ops::Range;
 use tfcoord_optimizer::{Kernel, Slots, mean, schedule};
 use tfcoord_types::job::Train;
 use tfcoord_types::layout::Layout;
@@ -11,19 +10,24 @@ use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::Group;
 
-/// The parameters of a worker that trains alone.
+/// What a worker trains alone.
 pub struct Local {
     train: Train,
     plan: TrainPlan,
     shards: Shards,
-    chunks: Vec<Chunk>,
+    // By chunk: those that are `local`.
+    chunks: Vec<Option<Chunk>>,
+    // The first step since the parameters were those that came, and the one after the last.
+    ran: Option<(u64, u64)>,
     // Batches that its optimizer has seen.
     batches: u64,
 }
 
 struct Chunk {
     group: Group,
-    // As it came.
+    // What came and is not begun with.
+    came: Option<Bytes>,
+    // As it was begun with, of what is trained.
     base: Vec<f32>,
     // Of what is trained: as it is now. Of what is not: the sums of the round.
     now: Vec<f32>,
@@ -33,53 +37,69 @@ struct Chunk {
 }
 
 impl Local {
-    /// For a job in `local`, else nothing.
+    /// For a job in which something is `local`, else nothing.
     pub fn new(train: &Train, plan: TrainPlan, layout: &Layout) -> Option<Self> {
-        let shards = Shards::new(&plan, &train.sync).filter(|_| matches!(train.sync, tfcoord_types::job::Sync::Local { .. }))?;
+        let shards = Shards::new(&plan, train)?;
         let chunk = |id: u32| {
             let (group, len) = (layout.group(id), usize::try_from(layout.chunks[id as usize].len).expect("a chunk fits memory"));
-            let slots = if group == Group::Train { Slots::new(&train.optimizer, len) } else { Slots::default() };
-            Chunk { group, base: vec![0.0; len], now: vec![0.0; len], slots, batch: vec![0.0; len] }
+            let trained = group == Group::Train;
+            let slots = if trained { Slots::new(&train.optimizer, len) } else { Slots::default() };
+            let base = if trained { vec![0.0; len] } else { Vec::new() };
+            let is_local = train.mode(layout.sync(id)).is_local();
+            is_local.then(|| Chunk { group, came: None, base, now: vec![0.0; len], slots, batch: vec![0.0; len] })
         };
         let chunks = 0..u32::try_from(layout.chunks.len()).expect("a layout has fewer than 2^32 chunks");
-        Some(Self { train: train.clone(), plan, shards, chunks: chunks.map(chunk).collect(), batches: 0 })
+        let chunks: Vec<Option<Chunk>> = chunks.map(chunk).collect();
+        let some = chunks.iter().any(Option::is_some);
+        some.then(|| Self { train: train.clone(), plan, shards, chunks, ran: None, batches: 0 })
     }
 
-    /// The steps of the round that begins with `step`.
-    pub fn round(&self, step: u64) -> Range<u64> {
-        self.shards.round(step)
+    /// Whether a chunk is trained alone.
+    pub fn holds(&self, chunk: u32) -> bool {
+        self.chunks.get(chunk as usize).is_some_and(Option::is_some)
     }
 
-    /// A chunk came; of the right length, as it was installed already.
-    pub fn install(&mut self, chunk: u32, values: &[u8]) {
-        if let Some(chunk) = self.chunks.get_mut(chunk as usize) {
-            read(&mut chunk.base, values);
+    /// One of its chunks came: nothing is changed by that before a round begins.
+    pub fn install(&mut self, chunk: u32, values: Bytes) {
+        if let Some(Some(chunk)) = self.chunks.get_mut(chunk as usize) {
+            chunk.came = Some(values);
         }
     }
 
-    /// Forgets what was trained since the chunks came: their values, by chunk.
-    pub fn reset(&mut self) -> impl Iterator<Item = (u32, Bytes)> {
-        let reset = |(id, chunk): (u32, &mut Chunk)| {
-            let trained = chunk.group == Group::Train;
-            if trained {
-                chunk.now.copy_from_slice(&chunk.base)
+    /// Whether a step is to be computed with the parameters as they came, and not as a round has left them so far.
+    pub fn begins(&self, step: u64) -> bool {
+        self.shards.round(step).start == step || self.ran.is_none_or(|(_, next)| next != step)
+    }
+
+    /// Begins with what came, whatever was trained since: what is otherwise by that, by chunk.
+    pub fn begin(&mut self) -> Vec<(u32, Bytes)> {
+        let trained_since = self.ran.take().is_some();
+        let begin = |(id, chunk): (u32, &mut Chunk)| {
+            let came = chunk.came.take();
+            if chunk.group == Group::Train {
+                came.iter().for_each(|values| read(&mut chunk.base, values));
+                chunk.now.copy_from_slice(&chunk.base);
+                came.or_else(|| trained_since.then(|| bytes(&chunk.base))).map(|values| (id, values))
             } else {
-                chunk.now.fill(0.0)
+                chunk.now.fill(0.0);
+                came.map(|values| (id, values))
             }
-            trained.then(|| (id, bytes(&chunk.base)))
         };
-        (0u32..).zip(&mut self.chunks).filter_map(reset)
+        mine(&mut self.chunks).filter_map(begin).collect()
     }
 
     /// A chunk's sum of the present batch.
     pub fn add(&mut self, sum: &ChunkSum) {
-        read(&mut self.chunks[sum.chunk as usize].batch, &sum.payload);
+        if let Some(Some(chunk)) = self.chunks.get_mut(sum.chunk as usize) {
+            read(&mut chunk.batch, &sum.payload);
+        }
     }
 
     /// All sums of the batch of `step` are in, of so many records: the changed values, by chunk.
     pub fn step(&mut self, step: u64, records: f32) -> impl Iterator<Item = (u32, Bytes)> {
         let kernel = Kernel::new(&self.train.optimizer, self.batches, schedule::factor(&self.train, step, self.plan.steps()));
         self.batches += 1;
+        self.ran = Some((self.ran.map_or(step, |(first, _)| first), step + 1));
         let apply = move |(id, chunk): (u32, &mut Chunk)| match &kernel {
             Some(kernel) if chunk.group == Group::Train => {
                 mean(&mut chunk.batch, records, 1.0);
@@ -91,18 +111,28 @@ impl Local {
                 None
             }
         };
-        (0u32..).zip(&mut self.chunks).filter_map(apply)
+        mine(&mut self.chunks).filter_map(apply)
     }
 
-    /// What the round has changed, or summed, by chunk.
-    pub fn changes(&self) -> impl Iterator<Item = ChunkSum> {
-        let change = |(id, chunk): (u32, &Chunk)| {
-            let trained = chunk.group == Group::Train;
-            let change: Vec<f32> = chunk.now.iter().zip(&chunk.base).map(|(now, base)| if trained { now - base } else { *now }).collect();
-            ChunkSum { chunk: id, payload: bytes(&change) }
+    /// Once the last step of a round is trained, and all before it were: its first step, and what it has changed, or summed.
+    pub fn changes(&self) -> Option<(u64, impl Iterator<Item = ChunkSum>)> {
+        let (first, next) = self.ran?;
+        let round = self.shards.round(first);
+        let change = |(id, chunk): (u32, &Option<Chunk>)| {
+            let chunk = chunk.as_ref()?;
+            let change: Vec<f32> = if chunk.group == Group::Train {
+                chunk.now.iter().zip(&chunk.base).map(|(now, base)| now - base).collect()
+            } else {
+                chunk.now.clone()
+            };
+            Some(ChunkSum { chunk: id, payload: bytes(&change) })
         };
-        (0u32..).zip(&self.chunks).map(change)
+        (round == (first..next)).then(|| (first, (0u32..).zip(&self.chunks).filter_map(change)))
     }
+}
+
+fn mine(chunks: &mut [Option<Chunk>]) -> impl Iterator<Item = (u32, &mut Chunk)> {
+    (0u32..).zip(chunks).filter_map(|(id, chunk)| Some((id, chunk.as_mut()?)))
 }
 
 fn read(to: &mut [f32], from: &[u8]) {
@@ -121,14 +151,24 @@ mod tests {
     use tfcoord_types::layout::SEGMENT;
     use tfcoord_types::variable::{Initializer, Variable};
 
-    fn local() -> Local {
-        let train = r#"{"batch_size": 2, "micro_batches": 1, "epochs": 1, "optimizer": {"momentum": {"learning_rate": 0.5, "momentum": 0.5}},
-            "sync": {"local": {"every": 2}}}"#;
-        let variable = |name: &str, group| Variable { name: name.into(), shape: vec![2], initializer: Initializer::Zeros, group };
-        let layout = Layout::new(&[variable("w", Group::Train), variable("c", Group::Curve)], SEGMENT).unwrap();
+    /// Two variables and the curve, of which the second one is in a group of its own.
+    fn local(sync: &str, group: &str) -> Local {
+        let text = format!(
+            r#"{{"batch_size": 2, "micro_batches": 1, "epochs": 1, "optimizer": {{"momentum": {{"learning_rate": 0.5, "momentum": 0.5}}}},
+                "sync": {sync}, "groups": [{{"layers": ["v"], "sync": {group}}}]}}"#
+        );
+        let train: Train = serde_json::from_str(&text).unwrap();
+        let variable = |name: &str, group| {
+            let sync = train.sync_of(name);
+            Variable { name: name.into(), shape: vec![2], initializer: Initializer::Zeros, group, sync }
+        };
+        let curve = variable(tfcoord_types::figures::CURVE_VARIABLE, Group::Curve);
+        let layout = Layout::new(&[variable("w", Group::Train), variable("v", Group::Train), curve], SEGMENT).unwrap();
         let plan = TrainPlan { records: 6, batch_size: 2, micro_batches: 1, epochs: 1 };
-        Local::new(&serde_json::from_str(train).unwrap(), plan, &layout).unwrap()
+        Local::new(&train, plan, &layout).unwrap()
     }
+
+    const EVERY_2: &str = r#"{"local": {"every": 2}}"#;
 
     fn floats(bytes: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; bytes.len() / 4];
@@ -140,26 +180,54 @@ mod tests {
         ChunkSum { chunk, payload: bytes(&[value, 0.0]) }
     }
 
+    fn begun(local: &mut Local) -> Vec<(u32, f32)> {
+        local.begin().iter().map(|(chunk, values)| (*chunk, floats(values)[0])).collect()
+    }
+
+    fn changes(local: &Local) -> Option<(u64, Vec<(u32, f32)>)> {
+        let (first, changes) = local.changes()?;
+        Some((first, changes.map(|sum| (sum.chunk, floats(&sum.payload)[0])).collect()))
+    }
+
     #[test]
     fn a_round_is_trained_alone_and_gives_what_it_has_changed() {
-        let mut local = local();
-        assert_eq!((local.round(0), local.round(2)), (0..2, 2..3));
-        local.install(0, &bytes(&[1.0, 7.0]));
-        assert_eq!(local.reset().map(|(chunk, values)| (chunk, floats(&values))).collect::<Vec<_>>(), [(0, vec![1.0, 7.0])]);
+        let mut local = local(EVERY_2, EVERY_2);
+        local.install(0, bytes(&[1.0, 7.0, 0.0, 0.0]));
+        assert!(local.begins(0) && begun(&mut local) == [(0, 1.0)]);
         let mut seen = Vec::new();
         for step in 0..2 {
-            local.add(&sum(0, 4.0));
+            assert!(changes(&local).is_none(), "in the midst of the round");
+            local.add(&ChunkSum { chunk: 0, payload: bytes(&[4.0, 0.0, 0.0, 0.0]) });
             local.add(&sum(1, 3.0));
             seen.extend(local.step(step, 2.0).map(|(_, values)| floats(&values)[0]));
         }
         // v = 2, then 3; w -= 0.5 v.
         assert_eq!(seen, [0.0, -1.5]);
-        let changes = |local: &Local| local.changes().map(|sum| floats(&sum.payload)[0]).collect::<Vec<_>>();
-        assert_eq!(changes(&local), [-2.5, 6.0]);
-        local.install(0, &bytes(&[2.0, 7.0]));
-        assert_eq!(local.reset().count(), 1);
-        local.add(&sum(0, 0.0));
+        assert_eq!(changes(&local), Some((0, vec![(0, -2.5), (1, 6.0)])));
+        local.install(0, bytes(&[2.0, 7.0, 0.0, 0.0]));
+        assert!(local.begins(2) && begun(&mut local) == [(0, 2.0)]);
+        local.add(&ChunkSum { chunk: 0, payload: bytes(&[0.0; 4]) });
         assert_eq!(local.step(2, 2.0).map(|(_, values)| floats(&values)[0]).collect::<Vec<_>>(), [1.25], "its velocity stays");
-        assert_eq!(changes(&local)[0], -0.75);
+        assert_eq!(changes(&local).unwrap(), (2, vec![(0, -0.75), (1, 3.0)]));
+    }
+
+    #[test]
+    fn what_comes_within_a_round_waits_for_the_next_one() {
+        let mut local = local(r#"{"async": {}}"#, EVERY_2);
+        assert_eq!([0, 1, 2].map(|chunk| local.holds(chunk)), [false, true, false]);
+        local.install(1, bytes(&[1.0, 0.0]));
+        assert_eq!(begun(&mut local), [(1, 1.0)]);
+        local.add(&sum(1, 4.0));
+        assert_eq!(local.step(0, 2.0).count(), 1);
+        assert!(!local.begins(1) && local.begins(2), "a round, but not from its start");
+        local.install(1, bytes(&[5.0, 0.0]));
+        local.add(&sum(1, 0.0));
+        assert_eq!(local.step(1, 2.0).map(|(_, values)| floats(&values)[0]).collect::<Vec<_>>(), [-0.5], "1 - 0.5 * (2 + 1)");
+        assert_eq!(changes(&local), Some((0, vec![(1, -1.5)])));
+        assert_eq!(begun(&mut local), [(1, 5.0)]);
+        // A step that only others lack.
+        local.add(&sum(1, 1.0));
+        assert_eq!((local.step(1, 2.0).count(), changes(&local)), (1, None));
+        assert_eq!(begun(&mut local), [(1, 5.0)]);
     }
 }

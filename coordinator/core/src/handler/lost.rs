@@ -57,7 +57,11 @@ pub(super) fn lose(job: &mut Job, entry: &mut Entry, task: TaskId, cause: Cause)
     }
     if ends {
         let section = if task.role == Role::Worker { "worker" } else { "parameter_server" };
-        let why = format!("it was replaced {in_vain} times without any progress of the job, and {section}.max_restarts allows no more");
+        let why = match in_vain {
+            0 => format!("it is not replaced, as {section}.max_restarts is 0"),
+            1 => format!("it was replaced once without any progress of the job, and {section}.max_restarts allows no more"),
+            _ => format!("it was replaced {in_vain} times without any progress of the job, and {section}.max_restarts allows no more"),
+        };
         return job.fail(entry, format!("{name} {cause}; {why}{}", cause.log_of(&name)));
     }
     // What was declared lost may still be alive behind a broken network: it is fenced, and ended where it can be.

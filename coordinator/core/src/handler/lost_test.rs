@@ -45,6 +45,22 @@ fn a_worker_lost_too_often_fails_the_job_with_its_last_cause() {
 }
 
 #[test]
+fn how_often_it_was_replaced_is_said_in_words() {
+    for (allowed, expect) in [
+        (0, "; it is not replaced, as worker.max_restarts is 0\n"),
+        (1, "; it was replaced once without any progress of the job, and worker.max_restarts allows no more\n"),
+    ] {
+        let mut file = file(1, 2, 2, true);
+        file.worker.max_restarts = allowed;
+        let mut world = World::running_file(file);
+        for attempt in 1..=allowed + 1 {
+            world.done(world.lost(W0, attempt));
+        }
+        assert!(world.job().reason().contains(expect), "{}", world.job().reason());
+    }
+}
+
+#[test]
 fn a_cause_is_of_the_attempt_that_was_lost_also_after_the_next_one_was_launched() {
     let mut world = World::running(1, 2, 2, true);
     let lost = |world: &World| (world.job().tasks[&PS].attempt, world.job().tasks[&PS].lost_attempt);

@@ -9,7 +9,7 @@ use crate::job::{self, Job, JobState};
 use crate::outcome::{Outcome, Refusal};
 use crate::task::Task;
 use tfcoord_types::id::{Generation, TaskId};
-use tfcoord_types::job::{Graph, JobFile, ModelKind, Problems, check, fits_loss};
+use tfcoord_types::job::{Graph, JobFile, ModelKind, Problem, Problems, check, fits_loss, unknown_layers};
 use tfcoord_types::manifest::ManifestSummary;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::view::Evaluation;
@@ -151,6 +151,9 @@ pub(crate) fn plan(file: &JobFile, manifest: &ManifestSummary) -> Result<TrainPl
     }
     if file.model.kind == ModelKind::Layers {
         let graph = Graph::new(&file.model, &manifest.input).map_err(|e| refuse(format!("{}: {e}", e.path)))?;
+        if let Some(Problem { path, message, remedy, .. }) = unknown_layers(&file.train, &graph.layers()).into_iter().next() {
+            return Err(refuse(format!("{path}: {message}: {remedy}")));
+        }
         if let Some((loss, output)) = file.model.loss.zip(graph.output()) {
             fits_loss(loss, output, &manifest.input).map_err(|problem| refuse(format!("model.loss: {problem}")))?;
         }

@@ -51,7 +51,10 @@ pub(super) fn declare_variables(
 pub(super) fn foreseen(job: &Job, workers: u32) -> Result<Option<Need>, Refusal> {
     // Counting has no layers; whether they fit was checked.
     let Ok(graph) = Graph::new(&job.file.model, &job.manifest.input) else { return Ok(None) };
-    let variable = |(name, shape, group)| Variable { name, shape, initializer: Initializer::Zeros, group };
+    let variable = |(name, shape, group): (String, _, _)| {
+        let sync = job.file.train.sync_of(&name);
+        Variable { name, shape, initializer: Initializer::Zeros, group, sync }
+    };
     let variables: Vec<Variable> =
         graph.variables().chain([(CURVE_VARIABLE.into(), vec![CURVE_LEN], Group::Curve)]).map(variable).collect();
     let laid_out = lay_out(job, workers, variables, None);
@@ -79,6 +82,10 @@ fn lay_out(job: &Job, workers: u32, variables: Vec<Variable>, machine_bytes: Opt
     }
     if let Some(Variable { name, .. }) = variables.iter().find(|variable| !is_finite(variable)) {
         return Err(format!("variable {name} has an initializer that is not finite"));
+    }
+    if let Some(variable) = variables.iter().find(|variable| variable.sync != job.file.train.sync_of(&variable.name)) {
+        let (name, modes) = (&variable.name, job.file.train.modes_in_words());
+        return Err(format!("variable {name} has a mode that its layer does not have in the job file ({modes}): {:?}", variable.sync));
     }
     let servers = job.file.parameter_server.count;
     let bytes = job.file.parameter_server.chunk_bytes;
@@ -108,6 +115,7 @@ fn difference(job: &[Variable], list: &[Variable]) -> Option<String> {
     (theirs != mine).then(|| format!("has {mine} variables, where the first worker has {theirs}"))
 }
 
-fn describe(Variable { name, shape, initializer, group }: &Variable) -> String {
-    format!("variable {name} of shape {shape:?} ({initializer:?}, {group:?})")
+fn describe(Variable { name, shape, initializer, group, sync }: &Variable) -> String {
+    let mode = sync.map(|sync| format!(", {}", sync.name())).unwrap_or_default();
+    format!("variable {name} of shape {shape:?} ({initializer:?}, {group:?}{mode})")
 }

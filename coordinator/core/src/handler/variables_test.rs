@@ -3,7 +3,7 @@ use crate::job::JobState;
 use crate::outcome::Refusal;
 use crate::test::fixture::{PS, W0, W1, World, file, manifest, variable, variables};
 use tfcoord_types::id::TaskId;
-use tfcoord_types::job::JobFile;
+use tfcoord_types::job::{JobFile, LayerGroup, Sync};
 use tfcoord_types::manifest::{Beside, ManifestSummary};
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
@@ -76,6 +76,31 @@ fn what_cannot_be_placed_fails_the_job() {
     check(None, vec![Variable { initializer: Initializer::Normal { deviation: f32::NAN }, ..a.clone() }], "not finite");
     check(Some(16_384), vec![variable("z", &[1 << 17, 1 << 16], Group::Train)], "raise parameter_server.chunk_bytes");
     check(None, vec![a; 20_000], "20000 variables");
+}
+
+#[test]
+fn a_variable_has_the_mode_that_its_layer_has_in_the_job_file() {
+    let local = Sync::Local { every: 4, momentum: 0.0 };
+    let declared = |sync: Option<Sync>| {
+        let mut file = file(1, 2, 2, true);
+        file.train.sync = Sync::Async {};
+        file.train.groups = vec![LayerGroup { layers: vec!["dense_1".into()], sync: local }];
+        let mut world = starting(file);
+        let kernel = Variable { sync, ..variable("dense_1/kernel", &[1 << 18], Group::Train) };
+        let command = declare(&world, W0, vec![kernel, variable("other_2/kernel", &[1 << 18], Group::Train)]);
+        world.done(command);
+        let worker_mb = world.job().need.map(|need| need.worker_bytes >> 20);
+        (world.job().state, worker_mb, world.job().reason())
+    };
+    let (state, worker_mb, reason) = declared(Some(local));
+    assert_eq!((state, reason.as_str()), (JobState::Starting, ""));
+    // Of 2 MB two for the model and what comes, four for sums of 8 lanes; of the 1 MB that is local five more.
+    assert_eq!(worker_mb, Some(17));
+    for wrong in [None, Some(Sync::Async {}), Some(Sync::Local { every: 5, momentum: 0.0 })] {
+        let (state, _, reason) = declared(wrong);
+        let expected = "variable dense_1/kernel has a mode that its layer does not have in the job file (async; local: dense_1)";
+        assert!(state == JobState::Failed && reason.contains(expected), "{reason}");
+    }
 }
 
 // 4 bytes a number: on servers two versions, two slots of adam and one sum a block (8 lanes among 3 workers are 5 blocks);

@@ -17,7 +17,7 @@ impl Job {
 
     /// How many it can have.
     pub fn workers_max(&self) -> u32 {
-        if self.file.train.sync.is_bsp() { self.plan.micro_batches } else { WORKERS_MAX }
+        if self.file.train.is_bsp() { self.plan.micro_batches } else { WORKERS_MAX }
     }
 
     /// Whether a worker is one that the job should not have any more.
@@ -33,7 +33,7 @@ impl Job {
     /// Whether lanes are to be dealt to a worker as soon as it is ready.
     pub(crate) fn waits_for_lanes(&self, task: TaskId) -> bool {
         self.state == JobState::Running
-            && self.file.train.sync.is_bsp()
+            && self.file.train.is_bsp()
             && !self.is_leaving(task)
             && !self.is_relieved(task)
             && !self.lanes.iter().any(|lane| lane.intended == task)
@@ -47,7 +47,7 @@ impl Job {
     /// Whether a worker has lanes that live workers with lanes could take.
     pub(crate) fn can_be_relieved(&self, worker: Incarnation) -> bool {
         let hands = self.hands();
-        self.state == JobState::Running && self.file.train.sync.is_bsp() && hands.len() > 1 && hands.contains(&worker)
+        self.state == JobState::Running && self.file.train.is_bsp() && hands.len() > 1 && hands.contains(&worker)
     }
 
     /// The registered workers that shards and the export may go to: those with lanes; where there is none of these, all

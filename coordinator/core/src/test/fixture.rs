@@ -30,7 +30,7 @@ pub(crate) fn honest_counts(records: u64, evaluation: u32, shard: u32) -> Counts
 }
 
 pub(crate) fn variable(name: &str, shape: &[u32], group: Group) -> Variable {
-    Variable { name: name.into(), shape: shape.to_vec(), initializer: Initializer::Uniform { limit: 0.1 }, group }
+    Variable { name: name.into(), shape: shape.to_vec(), initializer: Initializer::Uniform { limit: 0.1 }, group, sync: None }
 }
 
 pub(crate) fn variables() -> Vec<Variable> {

@@ -63,7 +63,7 @@ impl Files for Threads {
             let result = if is_remote(&dir) {
                 errands.run(&job, &Errand::Commit { dir, manifest: Box::new(manifest) })
             } else {
-                tfcoord_checkpoint::commit(&Path::new(&dir).into(), &manifest).map_err(|error| error.to_string())
+                tfcoord_checkpoint::commit(&Path::new(&dir).into(), &manifest).map_err(|error| error.of_writing().to_string())
             };
             // A leader that has ended looks again when it is there again.
             let _ended = handle.tell_waiting(Request::Saved { job, id, result });

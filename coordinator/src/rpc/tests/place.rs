@@ -43,7 +43,7 @@ pub(super) struct Place {
 }
 
 pub(super) fn variables() -> Vec<Variable> {
-    let variable = |name: &str, shape, group| Variable { name: name.into(), shape, initializer: Initializer::Zeros, group };
+    let variable = |name: &str, shape, group| Variable { name: name.into(), shape, initializer: Initializer::Zeros, group, sync: None };
     vec![variable("dense_0/kernel", vec![8, 4], Group::Train), variable("curve", vec![3], Group::Curve)]
 }
 

@@ -1,12 +1,14 @@
 //! A process that saves a second checkpoint dies at every fault point on its way, or its disk fails there: what is there
 //! afterwards is whole, and the next attempt succeeds. Each test runs this very program again with a plan.
 
-use crate::fixture::{everything, id, names, restored, saved};
-use crate::here::{commit, find, list, read, sweep};
+use crate::fixture::{everything, heads, id, names, parts, restored, saved};
+use crate::here::{begin, commit, find, list, read, sweep};
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use tfcoord_checkpoint::{Error, PartName};
+use tfcoord_types::id::Incarnation;
 
 const DIR: &str = "CHECKPOINT_DIR";
 
@@ -109,4 +111,27 @@ fn a_failing_disk_is_an_error_and_loses_nothing() {
             goes_on(dir.path(), point.name);
         }
     }
+}
+
+#[test]
+fn a_directory_that_is_removed_meanwhile_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (saves, id) = (dir.path().join("saves"), id(200));
+    let told = |error: Error| {
+        let text = error.of_writing().to_string();
+        assert!(text.contains("was removed while the checkpoint was being written: see that nobody removes"), "{text}");
+    };
+    let heads = heads(1, 0, 1);
+    let name = PartName { id, slot: 0, incarnation: Incarnation(1) };
+    let mut writer = begin(&saves, name, &heads).unwrap();
+    for (place, head) in heads.iter().enumerate() {
+        writer.write(place, &vec![0; usize::try_from(head.bytes).unwrap()]).unwrap();
+    }
+    std::fs::remove_dir_all(&saves).unwrap();
+    told(writer.finish().unwrap_err());
+    let manifest = parts(&saves, id, 1, 1).unwrap();
+    std::fs::remove_dir_all(&saves).unwrap();
+    told(commit(&saves, &manifest).unwrap_err());
+    // The next one finds it made again.
+    saved(&saves, id, 1, 1);
 }

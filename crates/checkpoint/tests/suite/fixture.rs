@@ -20,8 +20,13 @@ pub fn id(step: u64) -> CheckpointId {
 }
 
 pub fn variables() -> Vec<Variable> {
-    let variable =
-        |name: &str, shape: &[u32], group| Variable { name: name.into(), shape: shape.to_vec(), initializer: Initializer::Zeros, group };
+    let variable = |name: &str, shape: &[u32], group| Variable {
+        name: name.into(),
+        shape: shape.to_vec(),
+        initializer: Initializer::Zeros,
+        group,
+        sync: None,
+    };
     vec![
         variable("a/kernel", &[100, 130], Group::Train),
         variable("norm/mean", &[300], Group::Average { momentum: 0.9 }),
@@ -77,6 +82,7 @@ pub fn manifest(id: CheckpointId, segments: u64, parts: Vec<PartFile>) -> Manife
         warm_up_steps: 0,
         clip_norm: None,
         sync: Sync::Bsp,
+        groups: Vec::new(),
     };
     Manifest {
         format: FORMAT,

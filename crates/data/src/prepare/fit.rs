@@ -1,7 +1,7 @@
 //! Whether data and model fit.
 
 use crate::error::Error;
-use tfcoord_types::job::{Format, Graph, Input, JobFile, LabelUse, Loss, Metric, fits_loss};
+use tfcoord_types::job::{Format, Graph, Input, JobFile, LabelUse, Loss, Metric, ModelKind, Problem, fits_loss, unknown_layers};
 use tfcoord_types::manifest::Manifest;
 use tfcoord_types::plan::TrainPlan;
 
@@ -12,9 +12,15 @@ const CONFUSION_CLASSES_MAX: u32 = 1000;
 
 pub(super) fn check(job: &JobFile, manifest: &Manifest) -> Result<(), Error> {
     let input = Input::from(manifest);
-    let output = output(job, &input)?;
+    let graph = graph(job, &input)?;
+    if let Some(Problem { path, message, remedy, .. }) = unknown_layers(&job.train, &graph.layers()).into_iter().next()
+        && job.model.kind == ModelKind::Layers
+    {
+        return Err(Error::job(path, message, remedy));
+    }
+    let output = graph.output().unwrap_or(&input.shape);
     if let Some(loss) = job.model.loss {
-        fits_loss(loss, &output, &input)
+        fits_loss(loss, output, &input)
             .map_err(|problem| Error::job("model.loss", format!("{} {problem}", name(loss)), data_say(manifest)))?;
     }
     if job.model.metrics.contains(&Metric::ConfusionMatrix) && input.classes > CONFUSION_CLASSES_MAX {

@@ -6,7 +6,7 @@ use tfcoord_types::layout::SEGMENT;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 
 fn layout() -> Layout {
-    let variable = Variable { name: "w".into(), shape: vec![4100], initializer: Initializer::Zeros, group: Group::Train };
+    let variable = Variable { name: "w".into(), shape: vec![4100], initializer: Initializer::Zeros, group: Group::Train, sync: None };
     Layout::new(&[variable], SEGMENT).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn a_push_comes_back_as_it_went() {
 
 #[test]
 fn a_large_payload_is_shared_and_a_small_one_is_not() {
-    let variable = Variable { name: "w".into(), shape: vec![1 << 20], initializer: Initializer::Zeros, group: Group::Train };
+    let variable = Variable { name: "w".into(), shape: vec![1 << 20], initializer: Initializer::Zeros, group: Group::Train, sync: None };
     let layout = Layout::new(&[variable], 1 << 20).unwrap();
     let large = Push { chunk: 0, payload: numbers::to_bytes(&vec![1.0; 1 << 20]), ..push() };
     for (push, layout, shared) in [(large, &layout, true), (push(), &self::layout(), false)] {

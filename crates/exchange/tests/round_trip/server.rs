@@ -27,7 +27,8 @@ pub const SHORT: u64 = 2;
 pub const EMPTY: u64 = 3;
 
 fn variables() -> Vec<Variable> {
-    let variable = Variable { name: "w".into(), shape: vec![(1 << 20) + 4], initializer: Initializer::Zeros, group: Group::Train };
+    let variable =
+        Variable { name: "w".into(), shape: vec![(1 << 20) + 4], initializer: Initializer::Zeros, group: Group::Train, sync: None };
     vec![variable]
 }
 

@@ -78,6 +78,7 @@ mod tests {
             shape: shape.to_vec(),
             initializer: Initializer::Zeros,
             group: Group::Train,
+            sync: None,
         };
         let variables = [variable("b/kernel", &[3, 5000]), variable("curve", &[3]), variable("a/bias", &[7])];
         let mut parameters = Parameters::new(&variables).unwrap();

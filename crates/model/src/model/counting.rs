@@ -9,7 +9,7 @@ use tfcoord_types::variable::{Group, Initializer, Variable};
 
 /// The one variable: a count for each training record.
 pub(super) fn variable(records: u32) -> Variable {
-    Variable { name: "count".into(), shape: vec![records], initializer: Initializer::Zeros, group: Group::Add }
+    Variable { name: "count".into(), shape: vec![records], initializer: Initializer::Zeros, group: Group::Add, sync: None }
 }
 
 impl Model {

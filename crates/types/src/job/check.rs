@@ -1,8 +1,11 @@
 //! What can be wrong with a job file that is well-formed.
 
 mod graph;
+mod groups;
 pub(super) mod places;
 mod service;
+
+pub use groups::unknown_layers;
 
 use super::shape::Fault;
 use super::{Checkpointing, Format, JobFile, LabelUse, Layer, Loss, Metric, ModelKind, Optimizer, Problem, Schedule, Sync};
@@ -220,20 +223,27 @@ fn check_train(job: &JobFile, found: &mut Found) {
 
 fn check_sync(job: &JobFile, found: &mut Found) {
     let train = &job.train;
-    match train.sync {
-        Sync::Bsp | Sync::Async {} => {}
-        Sync::Ssp { staleness } => {
-            found.unless(staleness > 0, "train.sync.ssp.staleness", "0 batches", "use at least 1, or \"bsp\" for workers that go together");
-        }
-        Sync::Local { every, momentum } => {
-            found.unless(every > 0, "train.sync.local.every", "0 batches", "use at least 1");
-            let fine = (0.0..1.0).contains(&momentum);
-            found.unless(fine, "train.sync.local.momentum", format!("{momentum} is not from 0 to below 1"), "leave it out for 0");
-        }
-    }
-    let whole = train.clip_norm.is_none() || train.sync.is_bsp();
+    check_mode(&train.sync, "train.sync", found);
+    groups::check(job, found);
+    let whole = train.clip_norm.is_none() || train.is_bsp();
     let message = format!("in {} there is no step whose gradient has a global norm", train.sync.name());
     found.unless(whole, "train.clip_norm", message, "remove it, or leave train.sync out");
+}
+
+fn check_mode(sync: &Sync, path: &str, found: &mut Found) {
+    match sync {
+        Sync::Bsp | Sync::Async {} => {}
+        Sync::Ssp { staleness } => {
+            let remedy = "use at least 1, or \"bsp\" for workers that go together";
+            found.unless(*staleness > 0, &format!("{path}.ssp.staleness"), "0 batches", remedy);
+        }
+        Sync::Local { every, momentum } => {
+            found.unless(*every > 0, &format!("{path}.local.every"), "0 batches", "use at least 1");
+            let fine = (0.0..1.0).contains(momentum);
+            let path = format!("{path}.local.momentum");
+            found.unless(fine, &path, format!("{momentum} is not from 0 to below 1"), "leave it out for 0");
+        }
+    }
 }
 
 // Parameters are computed with 32 bits: beyond them, a number becomes 0 or infinite.
@@ -284,13 +294,13 @@ fn check_tasks(job: &JobFile, found: &mut Found) {
     let (some, parts) = (counted(workers, "worker", "workers"), counted(lanes, "micro-batch", "micro-batches"));
     let message = format!("{some}, but a step has only {parts}: worker-{lanes} would have nothing to compute");
     found.unless(
-        workers <= lanes || !job.train.sync.is_bsp(),
+        workers <= lanes || !job.train.is_bsp(),
         "worker.count",
         message,
         "use fewer workers, or a larger train.micro_batches (which changes the bits)",
     );
     let message = format!("{some} are more than {WORKERS_MAX}");
-    found.unless(workers <= WORKERS_MAX || job.train.sync.is_bsp(), "worker.count", message, "use fewer");
+    found.unless(workers <= WORKERS_MAX || job.train.is_bsp(), "worker.count", message, "use fewer");
     found.unless((1..=1024).contains(&job.parameter_server.count), "parameter_server.count", "there must be 1 to 1024", "use 1 or more");
     for (path, cpus) in [("worker.cpus", job.worker.cpus), ("parameter_server.cpus", job.parameter_server.cpus)] {
         found.unless(cpus > 0.0 && cpus <= 1024.0, path, format!("{cpus} is not above 0 and up to 1024"), "use a number such as 1");

@@ -174,11 +174,15 @@ const TRAIN: Kind = Kind::Object(&[
     needed("epochs", COUNT, "10"),
     optional("seed", LONG, "7"),
     optional("sync", SYNC, "{\"async\": {}}"),
+    optional("groups", Kind::List(&GROUP), "[{\"layers\": [\"embedding_0\"], \"sync\": {\"async\": {}}}]"),
     needed("optimizer", OPTIMIZER, "{\"adam\": {\"learning_rate\": 0.001}}"),
     optional("schedule", SCHEDULE, "{\"cosine\": {}}"),
     optional("warm_up_steps", LONG, "100"),
     optional("clip_norm", Kind::Number, "1.0"),
 ]);
+
+const GROUP: Kind =
+    Kind::Object(&[needed("layers", Kind::List(&Kind::Text), "[\"embedding_0\"]"), needed("sync", SYNC, "{\"async\": {}}")]);
 
 const SYNC: Kind = Kind::OneOf(
     &[

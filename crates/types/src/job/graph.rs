@@ -111,6 +111,17 @@ impl Graph {
         self.nodes.last().map(|node| &node.shape.output[..])
     }
 
+    /// The names of the layers, as the job file has them: what is inside of a residual block counts for the block.
+    pub fn layers(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in self.nodes.iter().filter_map(|node| node.shape.name.split('.').next()) {
+            if names.last().is_none_or(|last| last != name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
     /// Name, shape and group of each variable, in the model's order.
     pub fn variables(&self) -> impl Iterator<Item = (String, Vec<u32>, Group)> {
         self.nodes.iter().flat_map(|node| match &node.operation {

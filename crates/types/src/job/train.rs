@@ -1,5 +1,7 @@
 //! `train`: how a model is trained.
 
+mod modes;
+
 use serde::{Deserialize, Serialize};
 
 /// How a model is trained: in `bsp`, the default, deterministically.
@@ -20,6 +22,9 @@ pub struct Train {
     /// How workers go together.
     #[serde(default, skip_serializing_if = "Sync::is_bsp")]
     pub sync: Sync,
+    /// Layers for which they go together in another way: see [`Train::sync_of`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<LayerGroup>,
     /// How parameters follow gradients.
     pub optimizer: Optimizer,
     /// How the learning rate changes.
@@ -58,10 +63,25 @@ pub enum Sync {
     },
 }
 
+/// Layers that have a mode of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerGroup {
+    /// Their names.
+    pub layers: Vec<String>,
+    /// Their mode.
+    pub sync: Sync,
+}
+
 impl Sync {
     /// Whether it is `bsp`.
     pub fn is_bsp(&self) -> bool {
         matches!(self, Sync::Bsp)
+    }
+
+    /// Whether workers train rounds alone.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Sync::Local { .. })
     }
 
     /// Its name, as in the job file.

@@ -289,7 +289,8 @@ fn named(kinds: &[(&'static str, Kind)], name: &str) -> String {
 }
 
 /// The known name that is meant, if there is one near.
-fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+/// What a name may have been meant for, of those that are known.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }

@@ -38,13 +38,15 @@ impl ShardCursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tfcoord_types::job::Sync;
+    use tfcoord_types::job::Train;
     use tfcoord_types::plan::TrainPlan;
 
     #[test]
     fn each_shard_has_its_own_place_and_what_is_done_takes_no_memory() {
         let plan = TrainPlan { records: 400, batch_size: 4, micro_batches: 1, epochs: 2 };
-        let shards = Shards::new(&plan, &Sync::Async {}).unwrap();
+        let text = r#"{"batch_size": 4, "epochs": 2, "optimizer": {"add": {}}, "sync": {"async": {}}}"#;
+        let train: Train = serde_json::from_str(text).unwrap();
+        let shards = Shards::new(&plan, &train).unwrap();
         let mut cursor = ShardCursor::default();
         assert_eq!((cursor.next(&shards, 1, 0), cursor.next(&shards, 1, 2)), (100, 106));
         assert!(!cursor.advance(&shards, 1, 2, 108) && cursor.advance(&shards, 1, 2, 109));

@@ -3,6 +3,7 @@
 
 use super::ShardCursor;
 use crate::table::Part;
+use tfcoord_types::job::Sync;
 use tfcoord_types::shard::Shards;
 
 /// The epoch that a checkpoint is cut in the midst of.
@@ -50,8 +51,9 @@ impl Within {
         (0..self.count()).map(counted).collect()
     }
 
-    /// How many steps a chunk has, and where it is in each shard, if so many of each count; nothing where that cannot be.
-    pub fn restored(&self, counted: &[u32]) -> Option<(u64, ShardCursor)> {
+    /// How many steps a chunk of this mode has, and where it is in each shard, if so many of each count; nothing where that
+    /// cannot be.
+    pub fn restored(&self, counted: &[u32], mode: &Sync) -> Option<(u64, ShardCursor)> {
         let (shards, epoch) = (&self.shards, self.epoch);
         if counted.len() != self.count() as usize {
             return None;
@@ -60,7 +62,7 @@ impl Within {
         for (shard, counted) in (0..).zip(counted).filter(|(_, counted)| **counted > 0) {
             let steps = shards.steps(epoch, shard);
             let next = steps.start + u64::from(*counted);
-            let fits = next == steps.end || (next < steps.end && shards.round(next).start == next);
+            let fits = next == steps.end || (next < steps.end && shards.exchanged(next, mode).start == next);
             if !fits {
                 return None;
             }

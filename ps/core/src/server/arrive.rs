@@ -2,7 +2,8 @@
 //!
 //! The key is the step, which stands for (epoch, shard, batch): see [`tfcoord_types::shard`]. A chunk's cursor has the next
 //! step of each shard of its epoch, and its version is the number of steps that count: at the end of an epoch the same for
-//! all chunks, whatever came in which order. That number is also the optimizer's step.
+//! all chunks, whatever came in which order. That number is also the optimizer's step. Each push is judged by the mode of its
+//! chunk: what is `local` comes once a round, all else once a step.
 
 use super::{Finished, Generated, Server};
 use crate::cursor::Held;
@@ -77,7 +78,7 @@ impl Server {
     fn judge(&self, push: &Push, shards: &Shards) -> Result<Range<u64>, Answer> {
         let (held, part) = self.placed(push)?;
         let (fence, step) = (&self.fence, push.step);
-        let steps = shards.round(step);
+        let steps = shards.exchanged(step, &part.mode);
         let records: u64 = steps.clone().map(|step| held.plan.records_in(step, push.block.lanes())).sum();
         if push.block != held.root || steps.start != step || records != u64::from(push.records) {
             let (first, len) = (steps.start, steps.end.saturating_sub(steps.start));

@@ -15,7 +15,7 @@ const A: Incarnation = Incarnation(10);
 const B: Incarnation = Incarnation(11);
 
 fn variable(name: &str, len: u32, group: Group) -> Variable {
-    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Ones, group }
+    Variable { name: name.into(), shape: vec![len], initializer: Initializer::Ones, group, sync: None }
 }
 
 /// Four lanes: 8 records a step, then 5 (lanes 2, 1, 1, 1), three epochs. Lanes 0 and 1 are A's, 2 and 3 are B's.

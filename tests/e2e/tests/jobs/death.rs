@@ -1,6 +1,8 @@
-//! Deaths that end a job in this version, and what is said; no orphan stays.
+//! Deaths that end a job, and some that do not, and what is said; no orphan stays.
 
-use serde_json::json;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::{Lab, idx, job};
 
 fn long_job(name: &str) -> serde_json::Value {
@@ -14,6 +16,27 @@ fn lab() -> Lab {
     let lab = Lab::new();
     idx::write_pictures(lab.path(), 1800, 12, 4, 1);
     lab
+}
+
+#[test]
+fn data_that_are_unseen_for_a_moment_cost_a_worker_attempts_and_not_the_job() {
+    let lab = lab();
+    let mut job = long_job("unseen");
+    job["train"]["epochs"] = json!(100);
+    job["lease_seconds"] = json!(0.5);
+    let id = lab.submit_detached(&job);
+    lab.wait_for_step();
+    let (data, away) = (lab.path().join("images.idx"), lab.path().join("away"));
+    std::fs::rename(&data, &away).unwrap();
+    lab.wait_for_task("worker-1").signal(Signal::KILL);
+    let attempt = |status: &Value| status["tasks"].as_array().unwrap().iter().find(|t| t["task"] == "worker-1").unwrap().clone();
+    let again = || Some(attempt(&lab.status(&id))).filter(|task| task["attempt"].as_u64() >= Some(3));
+    let task = wait_for(60, "another attempt in vain", again);
+    assert!(task["last_exit"].as_str().unwrap().contains("images.idx: No such file or directory"), "{task}");
+    std::fs::rename(&away, &data).unwrap();
+    let over = || Some(lab.status(&id)).filter(|status| ["succeeded", "failed"].contains(&status["state"].as_str().unwrap()));
+    let status = wait_for(120, "the job's end", over);
+    assert_eq!(status["state"], "succeeded", "{status}\n{}", lab.logs());
 }
 
 #[test]

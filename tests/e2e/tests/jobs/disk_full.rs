@@ -158,7 +158,10 @@ fn a_full_state_directory_ends_the_coordinator_and_every_job_that_was_acknowledg
     // Without room there is no other one, and it is said why.
     let output = lab.run(&["status", &ids[0]]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(5) && errors.contains("No space left on device: make room there"), "{errors}");
+    assert!(
+        output.status.code() == Some(5) && errors.contains("No space left on device") && errors.contains("make room there"),
+        "{errors}"
+    );
     disk.make_room();
     let listed = lab.run(&["list", "--all", "-o", "json"]);
     let jobs: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));

@@ -11,6 +11,7 @@ use tfcoord_coordinator_core::Job;
 use tfcoord_ps_core::{Effect, Server};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::id::{CheckpointId, Generation};
+use tfcoord_types::job::Sync;
 use tfcoord_types::layout::Layout;
 use tfcoord_types::shard::Shards;
 use tfcoord_types::variable::Group;
@@ -98,11 +99,11 @@ impl Arrived {
 }
 
 /// Whether the server has counted the push that it has just taken.
-pub fn counts_input(who: &Who, shards: &Shards, core: &Server, effects: &[Effect]) -> bool {
+pub fn counts_input(who: &Who, job: (&Job, &Shards), core: &Server, effects: &[Effect]) -> bool {
     let Taken::Push(push) = &who.input else { return false };
     let version = |cursors: &[(u32, u64)]| cursors.iter().find(|(id, _)| *id == push.chunk).map(|(_, version)| *version);
     version(&core.cursors()) > version(&who.cursors)
-        && firsts(who, push.chunk, effects).any(|first| shards.round(first).contains(&push.step))
+        && firsts(who, push.chunk, effects).any(|first| job.1.exchanged(first, &mode(job.0, push.chunk)).contains(&push.step))
 }
 
 // The first steps of the rounds that have just counted for a chunk whose version has grown: that of the push that came. Where
@@ -121,9 +122,18 @@ fn firsts(who: &Who, chunk: u32, effects: &[Effect]) -> impl Iterator<Item = u64
     firsts.into_iter()
 }
 
+fn mode(job: &Job, chunk: u32) -> Sync {
+    let own = job.placement.as_ref().filter(|_| !job.file.train.groups.is_empty()).and_then(|placement| {
+        let layout = Layout::new(&placement.variables, placement.chunk_elements).expect("it was laid out before");
+        layout.sync(chunk)
+    });
+    job.file.train.mode(own)
+}
+
 impl Chunk {
     fn take_round(&mut self, job: &Job, first: Option<u64>, shards: &Shards, (who, chunk): (&Who, u32)) {
-        for step in first.into_iter().flat_map(|first| shards.round(first)) {
+        let mode = mode(job, chunk);
+        for step in first.into_iter().flat_map(|first| shards.exchanged(first, &mode)) {
             self.take(job, step, chunk, format_args!("{} chunk {chunk} step {step}", who.node));
         }
     }

@@ -3,11 +3,10 @@
 use super::{Who, ensure};
 use tfcoord_coordinator_core::Job;
 use tfcoord_ps_core::Server;
-use tfcoord_types::job::Sync;
 
 /// A server has taken an input.
 pub fn check(job: &Job, who: &Who, core: &Server) {
-    let Sync::Ssp { staleness } = job.file.train.sync else { return };
+    let Some(staleness) = job.file.train.staleness() else { return };
     let clocks = core.clocks();
     let all = || clocks.iter().map(|(_, clock)| *clock);
     let apart = all().max().unwrap_or(0) - all().min().unwrap_or(0);

@@ -27,6 +27,8 @@ pub struct Plan {
 /// The purpose of chance for what was not there from the beginning: with this number the seeds of `seeds.txt` stay what they
 /// were when they failed.
 const LATER: u64 = 9;
+/// Of what came after that.
+const LATEST: u64 = 10;
 
 impl Plan {
     /// The plan of a seed.
@@ -37,7 +39,8 @@ impl Plan {
         let job = |chance: &mut Chance, number: u64| {
             let lanes = 1 << chance.below(4);
             let counting = chance.percent(35);
-            let recipe = Recipe { mode: Mode::Bsp, counting, clipped: !counting && chance.percent(50), fine: chance.percent(30), lanes };
+            let recipe =
+                Recipe { mode: Mode::Bsp, own: None, counting, clipped: !counting && chance.percent(50), fine: chance.percent(30), lanes };
             let cancel_at = chance.percent(5).then(|| chance.below(phase));
             let after = number * chance.below(5 * S);
             Wanted { after, recipe, manner: manner(chance, lanes), scales: scales(chance, lanes, phase), cancel_at, resumes: false }
@@ -56,6 +59,12 @@ impl Plan {
         if later.percent(20) {
             jobs.iter_mut().for_each(|wanted| go_alone(wanted, &mut later));
             compute /= 8;
+            let mut latest = Chance::new(seed, LATEST);
+            for wanted in &mut jobs {
+                if latest.percent(40) {
+                    mix_modes(wanted, &mut latest);
+                }
+            }
         }
         let slow = (jobs.iter().all(|wanted| wanted.recipe.mode == Mode::Bsp) && later.percent(12)).then(|| {
             jobs.iter_mut().for_each(|wanted| with_a_straggler(wanted, &mut later));
@@ -97,6 +106,17 @@ fn go_alone(wanted: &mut Wanted, chance: &mut Chance) {
     // Lanes do not bound them.
     let workers = few(chance, 4);
     *wanted = Wanted { recipe, manner: Manner { workers, ..wanted.manner }, ..wanted.clone() };
+}
+
+// A part of the parameters has a mode of its own.
+fn mix_modes(wanted: &mut Wanted, chance: &mut Chance) {
+    let (local, ssp) = (Mode::Local { every: few(chance, 4) }, Mode::Ssp { staleness: few(chance, 3) });
+    let own = match wanted.recipe.mode {
+        Mode::Bsp | Mode::Async => chance.pick(&[ssp, local, local]),
+        Mode::Ssp { .. } => chance.pick(&[Mode::Async, local, local]),
+        Mode::Local { .. } => chance.pick(&[Mode::Async, ssp]),
+    };
+    wanted.recipe.own = own;
 }
 
 // Long enough for a worker to be late again and again, and others to take its lanes.

@@ -2,15 +2,20 @@
 
 use super::*;
 use tfcoord_types::id::TaskId;
+use tfcoord_types::job::Sync;
 use tfcoord_types::plan::TrainPlan;
 use tfcoord_types::variable::{Group, Initializer, Variable};
 use tfcoord_types::view::{Evaluate, Lease, Placement, ServerAddress};
 
 const ME: Incarnation = Incarnation(20);
 
+fn train(sync: Sync) -> Train {
+    serde_json::from_value(serde_json::json!({"batch_size": 8, "epochs": 2, "optimizer": {"add": {}}, "sync": sync})).unwrap()
+}
+
 /// Two chunks, one a server; 96 steps an epoch in shards of 3, of which this worker holds the second and the fourth.
 fn view(revision: u64) -> TaskView {
-    let variable = Variable { name: "w".into(), shape: vec![5000], initializer: Initializer::Ones, group: Group::Train };
+    let variable = Variable { name: "w".into(), shape: vec![5000], initializer: Initializer::Ones, group: Group::Train, sync: None };
     let server = |index: u32| ServerAddress {
         task: TaskId::server(index),
         incarnation: Incarnation(u64::from(index) + 1),
@@ -46,8 +51,24 @@ struct Bed(Arrival);
 impl Bed {
     /// Connected, with chunks at the versions 7 and 9, and at step 3.
     fn new() -> Self {
-        let mut bed = Bed(Arrival::new(ME, Sync::Async {}));
-        bed.see(view(1));
+        Self::seeing(train(Sync::Async {}), view(1))
+    }
+
+    /// The second chunk is `local`, and each shard is a round of it.
+    fn mixed() -> Self {
+        let group = serde_json::json!({"layers": ["v"], "sync": {"local": {"every": 3}}});
+        let train = Train { groups: vec![serde_json::from_value(group).unwrap()], ..train(Sync::Async {}) };
+        let mut view = view(1);
+        let placement = view.placement.as_mut().unwrap();
+        let [w] = &placement.variables[..] else { panic!() };
+        let w = Variable { shape: vec![4096], ..w.clone() };
+        placement.variables = vec![w.clone(), Variable { name: "v".into(), sync: train.sync_of("v"), ..w }];
+        Self::seeing(train, view)
+    }
+
+    fn seeing(train: Train, view: TaskView) -> Self {
+        let mut bed = Bed(Arrival::new(ME, train));
+        bed.see(view);
         assert_eq!(bed.connected(0), "pull chunk 0 version 18446744073709551615 from ps-0");
         assert_eq!(bed.connected(1), "pull chunk 1 version 18446744073709551615 from ps-1");
         assert_eq!(bed.chunk(0, 7), "keep chunk 0 version 7");
@@ -119,6 +140,46 @@ fn who_takes_a_shard_over_computes_what_some_chunks_lack_for_these_alone() {
     bed.computed(5, 1);
     bed.apply(Input::StepComputed { step: 5 });
     assert!(bed.counted(5, 0, 6).ends_with("compute step 9 lanes 0..4"), "the next shard");
+}
+
+#[test]
+fn what_is_local_is_pushed_once_a_round_and_all_else_with_each_step() {
+    let mut bed = Bed::mixed();
+    for (step, then) in [(3, "compute step 4 lanes 0..4"), (4, "compute step 5 lanes 0..4")] {
+        assert_eq!(bed.computed(step, 0), format!("push step {step} chunk 0 lanes 0..4 to ps-0"));
+        assert_eq!(bed.apply(Input::StepComputed { step }), "");
+        assert!(bed.counted(step, 0, step + 1).ends_with(then), "with no answer for chunk 1");
+    }
+    bed.computed(5, 0);
+    assert_eq!(bed.computed(5, 1), "forget step 5 chunk 1 lanes 0..4", "it is of another step");
+    assert_eq!(bed.computed(3, 1), "push step 3 chunk 1 lanes 0..4 to ps-1");
+    bed.apply(Input::StepComputed { step: 5 });
+    assert_eq!(bed.counted(5, 0, 6), "forget step 5 chunk 0 lanes 0..4");
+    assert_eq!(bed.counted(3, 1, 6), "forget step 3 chunk 1 lanes 0..4, compute step 9 lanes 0..4", "the next shard");
+}
+
+#[test]
+fn who_takes_a_round_over_computes_all_of_it_for_what_is_local() {
+    let mut bed = Bed::mixed();
+    bed.computed(3, 0);
+    bed.apply(Input::StepComputed { step: 3 });
+    assert!(bed.counted(3, 0, 6).ends_with("compute step 4 lanes 0..4"), "chunk 0 has the whole shard");
+    assert_eq!(bed.computed(4, 0), "forget step 4 chunk 0 lanes 0..4");
+    assert_eq!(bed.apply(Input::StepComputed { step: 4 }), "compute step 5 lanes 0..4");
+    assert_eq!(bed.see(TaskView { leases: leases(&[3]), ..view(2) }), "applied revision 2, abandon compute");
+    assert_eq!(bed.apply(Input::StepComputed { step: 5 }), "compute step 9 lanes 0..4");
+    // There it is the other way round.
+    bed.computed(9, 0);
+    bed.apply(Input::StepComputed { step: 9 });
+    assert!(bed.counted(9, 0, 10).ends_with("compute step 10 lanes 0..4"));
+    bed.computed(10, 0);
+    bed.apply(Input::StepComputed { step: 10 });
+    bed.counted(10, 0, 11);
+    bed.computed(11, 0);
+    bed.computed(9, 1);
+    bed.apply(Input::StepComputed { step: 11 });
+    bed.counted(11, 0, 12);
+    assert_eq!(bed.counted(9, 1, 12), "forget step 9 chunk 1 lanes 0..4", "all is done");
 }
 
 #[test]

@@ -11,7 +11,7 @@ const OTHER: Option<Incarnation> = Some(Incarnation(21));
 
 /// Two chunks, one a server; four lanes of which this worker owns the first two; two records a lane and step.
 fn view(revision: u64) -> TaskView {
-    let variable = Variable { name: "w".into(), shape: vec![5000], initializer: Initializer::Ones, group: Group::Train };
+    let variable = Variable { name: "w".into(), shape: vec![5000], initializer: Initializer::Ones, group: Group::Train, sync: None };
     let server = |index: u32| ServerAddress {
         task: TaskId::server(index),
         incarnation: Incarnation(u64::from(index) + 1),

@@ -256,7 +256,7 @@ impl Coordinator {
     }
 
     fn shards(&self) -> Option<Shards> {
-        Shards::new(&self.model.plan, &self.model.train.sync)
+        Shards::new(&self.model.plan, &self.model.train)
     }
 
     // Shards are leased to anybody, some at a time.

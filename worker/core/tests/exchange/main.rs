@@ -4,7 +4,7 @@
 //! Two oracles: the counting model ends with exactly E everywhere, and a model whose gradients depend on the
 //! parameters of every chunk ends with the bits of the quiet run of one worker and one server.
 //!
-//! In the other modes than bsp the first oracle alone, and in `ssp` how far workers are apart.
+//! In the other modes than bsp, one for all chunks or several, the first oracle alone, and in `ssp` how far workers are apart.
 //!
 //! More runs: `PROPTEST_CASES=10000 cargo test -p tfcoord-worker-core --test exchange`.
 #![allow(clippy::unwrap_used)]
@@ -18,6 +18,7 @@ mod world;
 use model::Model;
 use proptest::prelude::*;
 use tfcoord_types::job::Sync;
+use tfcoord_types::variable::Group;
 use world::{Conditions, Outcome, World};
 
 fn quiet(model: &Model) -> Outcome {
@@ -29,7 +30,8 @@ fn quiet(model: &Model) -> Outcome {
 fn check_counts(model: &Model, outcome: &Outcome) {
     let expected = (model.plan.epochs as f32).to_bits();
     let counted: Vec<u32> = outcome.parameters.concat();
-    assert!(counted[..9001].iter().all(|count| *count == expected), "a record was lost or counted twice");
+    let counts = model.variables.iter().filter(|variable| variable.group == Group::Add).count();
+    assert!(counted[..counts * 9001].iter().all(|count| *count == expected), "a record was lost or counted twice");
     let records: f32 = outcome.curve.iter().map(|point| point.records).sum();
     assert_eq!(records, 9001.0 * model.plan.epochs as f32);
 }
@@ -77,9 +79,14 @@ fn conditions() -> impl Strategy<Value = (u32, Conditions)> {
     })
 }
 
-fn modes() -> impl Strategy<Value = Sync> {
-    let local = (1u32..6).prop_map(|every| Sync::Local { every, momentum: 0.0 });
-    prop_oneof![Just(Sync::Async {}), (1u32..4).prop_map(|staleness| Sync::Ssp { staleness }), local]
+/// One for all, or one for each of the counts; what is `local` has rounds of one length.
+fn modes() -> impl Strategy<Value = [Sync; 3]> {
+    let mode = |every| {
+        let ssp = (1u32..4).prop_map(|staleness| Sync::Ssp { staleness });
+        prop_oneof![Just(Sync::Async {}), ssp, Just(Sync::Local { every, momentum: 0.0 })]
+    };
+    let all = (1u32..6).prop_flat_map(move |every| [mode(every), mode(every), mode(every)]);
+    (all, any::<bool>()).prop_map(|(all, one)| if one { [all[0]; 3] } else { all })
 }
 
 proptest! {
@@ -92,8 +99,8 @@ proptest! {
     }
 
     #[test]
-    fn every_record_counts_once_in_every_mode((_, conditions) in conditions(), sync in modes()) {
-        let model = Model::alone(sync);
+    fn every_record_counts_once_in_every_mode((_, conditions) in conditions(), modes in modes()) {
+        let model = Model::alone(modes);
         let outcome = World::run(&model, conditions);
         check_counts(&model, &outcome);
         assert_eq!(outcome.curve.len() as u64, model.plan.steps());

@@ -1,8 +1,9 @@
 //! What is trained: the counting model, and one whose gradients depend on the parameters of every chunk.
 
 use bytes::Bytes;
+use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE};
-use tfcoord_types::job::{Sync, Train};
+use tfcoord_types::job::{LayerGroup, Sync, Train};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, SEGMENT};
 use tfcoord_types::plan::TrainPlan;
@@ -28,24 +29,24 @@ impl Model {
         Self::new(variables, plan, r#"{"batch_size": 3000, "epochs": 2, "optimizer": {"add": {}}}"#)
     }
 
-    /// The counting model in another mode than `bsp`: shards of a few steps, in `local` of a few rounds.
-    pub fn alone(sync: Sync) -> Self {
+    /// The counting model in other modes than `bsp`: shards of a few steps, where something is `local` of a few rounds. There are
+    /// three counts, of which the second and the third may have modes of their own.
+    pub fn alone([sync, second, third]: [Sync; 3]) -> Self {
         let plan = TrainPlan { records: 9001, batch_size: 100, micro_batches: 2, epochs: 2 };
-        let variables = vec![variable("counts", 9001, Initializer::Zeros, Group::Add), curve()];
-        let mut model = Self::new(variables, plan, r#"{"batch_size": 100, "epochs": 2, "optimizer": {"add": {}}}"#);
-        model.train.sync = sync;
-        model
+        let group = |name: &str, sync| LayerGroup { layers: vec![name.to_owned()], sync };
+        let train: Train = serde_json::from_str(r#"{"batch_size": 100, "epochs": 2, "optimizer": {"add": {}}}"#).unwrap();
+        let train = Train { sync, groups: vec![group("second", second), group("third", third)], ..train };
+        let counts = |name: &str| variable(name, 9001, Initializer::Zeros, Group::Add);
+        let variables = [counts("counts"), counts("second"), counts("third"), curve()];
+        let variables = variables.map(|variable| Variable { sync: train.sync_of(&variable.name), ..variable });
+        let layout = Layout::new(&variables, SEGMENT).unwrap();
+        Self { variables: variables.into(), layout, plan, train }
     }
 
-    /// What is pushed from `step` on: in `bsp` of a block, else of the round that begins there.
-    pub fn sums(&self, parameters: &ByChunk, step: u64, block: Block) -> ByChunk {
-        let round = Shards::new(&self.plan, &self.train.sync).map_or(step..step + 1, |shards| shards.round(step));
-        let mut sums = round.map(|step| self.block(parameters, step, block).expect("a block has records"));
-        let first = sums.next().expect("a round has a step");
-        sums.fold(first, |mut all, more| {
-            all.iter_mut().flatten().zip(more.iter().flatten()).for_each(|(a, b)| *a += b);
-            all
-        })
+    /// The steps that are pushed together with this one for a chunk.
+    pub fn exchanged(&self, step: u64, chunk: u32) -> Range<u64> {
+        let mode = self.train.mode(self.layout.sync(chunk));
+        Shards::new(&self.plan, &self.train).map_or(step..step + 1, |shards| shards.exchanged(step, &mode))
     }
 
     /// Adam on a function of all parameters, and a moving average. In the last step of an epoch some lanes have
@@ -98,10 +99,10 @@ impl Model {
                 let sum = &mut sums[id];
                 match self.layout.group(u32::try_from(id).unwrap()) {
                     Group::Add => {
-                        let first = usize::try_from(chunk.offset).unwrap();
-                        if (first..first + sum.len()).contains(&record) {
-                            sum[record - first] += 1.0;
-                        }
+                        // Of each count that lies in the slab.
+                        let (first, all) = (usize::try_from(chunk.offset).unwrap(), usize::try_from(self.plan.records).unwrap());
+                        let skipped = (record + all - first % all) % all;
+                        sum.iter_mut().skip(skipped).step_by(all).for_each(|sum| *sum += 1.0);
                     }
                     Group::Train => loss += fit(sum, &parameters[id], other(parameters, &trained, id), record * 31 + id),
                     Group::Average { .. } => sum.iter_mut().zip(&parameters[trained[0]]).for_each(|(sum, p)| *sum += p * p),
@@ -139,7 +140,7 @@ fn fit(sum: &mut [f32], own: &[f32], other: &[f32], key: usize) -> f32 {
 }
 
 fn variable(name: &str, len: u32, initializer: Initializer, group: Group) -> Variable {
-    Variable { name: name.into(), shape: vec![len], initializer, group }
+    Variable { name: name.into(), shape: vec![len], initializer, group, sync: None }
 }
 
 fn curve() -> Variable {

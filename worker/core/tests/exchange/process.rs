@@ -4,6 +4,7 @@ use crate::model::{ByChunk, Model, to_bytes, to_values};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use tfcoord_types::id::Incarnation;
 use tfcoord_types::lane::Block;
 use tfcoord_worker_core::{Effect, Input, Worker};
@@ -19,6 +20,8 @@ pub struct Process {
     pub sums: BTreeMap<(u32, u64, Block), Bytes>,
     // The versions and the values.
     parameters: Option<(Vec<u64>, ByChunk)>,
+    // Sums of a round that are not complete, the next step of each.
+    rounds: BTreeMap<u32, (u64, Vec<f32>)>,
     // Whether what is evaluated or exported is of an earlier generation.
     outdated: bool,
     work: Option<Work>,
@@ -26,8 +29,8 @@ pub struct Process {
 
 #[derive(Debug)]
 enum Work {
-    // What is not told yet, in order; and whether it was abandoned.
-    Compute { step: u64, sums: VecDeque<(Block, u32, Bytes)>, abandoned: bool },
+    // (block, chunk, step, sum): what is not told yet, in order; and whether it was abandoned.
+    Compute { step: u64, sums: VecDeque<(Block, u32, u64, Bytes)>, abandoned: bool },
     Evaluate { evaluation: u32, shard: u32 },
     Export { attempt: u64 },
 }
@@ -36,12 +39,13 @@ impl Process {
     pub fn new(incarnation: Incarnation, model: &Model) -> Self {
         Self {
             incarnation,
-            driver: Worker::new(incarnation, model.train.sync),
+            driver: Worker::new(incarnation, &model.train),
             streams: BTreeMap::new(),
             timer: false,
             kept: BTreeMap::new(),
             sums: BTreeMap::new(),
             parameters: None,
+            rounds: BTreeMap::new(),
             outdated: false,
             work: None,
         }
@@ -57,7 +61,7 @@ impl Process {
             Work::Compute { step, sums, abandoned } => {
                 let step = *step;
                 match sums.pop_front().filter(|_| !*abandoned) {
-                    Some((block, chunk, sum)) => {
+                    Some((block, chunk, step, sum)) => {
                         self.sums.insert((chunk, step, block), sum);
                         Input::Computed { step, block, chunk }
                     }
@@ -92,9 +96,10 @@ impl Process {
     }
 
     /// Sums of other steps than the present one were forgotten.
-    pub fn check_sums(&self) {
+    pub fn check_sums(&self, model: &Model) {
         let step = self.driver.step();
-        assert!(self.sums.keys().all(|(_, of_step, _)| *of_step == step), "at step {step}: {:?}", self.sums.keys());
+        let present = |(chunk, of_step, _): &(u32, u64, Block)| *of_step == model.exchanged(step, *chunk).start;
+        assert!(self.sums.keys().all(present), "at step {step}: {:?}", self.sums.keys());
     }
 
     /// Does what concerns the process alone; `false`: the effect is for the world. `came`: the values of the
@@ -135,6 +140,7 @@ impl Process {
             Effect::ForgetAll => {
                 self.kept.clear();
                 self.sums.clear();
+                self.rounds.clear();
                 self.parameters = None;
                 self.outdated = matches!(self.work, Some(Work::Evaluate { .. } | Work::Export { .. }));
             }
@@ -162,18 +168,36 @@ impl Process {
     }
 
     fn compute(&mut self, model: &Model, step: u64, blocks: &[Block]) {
-        if model.train.sync.is_bsp() {
+        if model.train.is_bsp() {
             self.check(step);
         }
         assert!(!self.busy());
-        let (_, parameters) = self.parameters.as_ref().expect("there are parameters");
+        let (_, parameters) = &self.parameters.clone().expect("there are parameters");
         let mut sums = VecDeque::new();
         for block in blocks {
-            let sum = model.sums(parameters, step, *block);
-            sums.extend((0u32..).zip(sum).map(|(chunk, sum)| (*block, chunk, to_bytes(&sum))));
+            let all = model.block(parameters, step, *block).expect("a block has records");
+            for (chunk, sum) in (0u32..).zip(all) {
+                let round = model.exchanged(step, chunk);
+                let sum = if round.end - round.start > 1 { self.add(chunk, step, &round, sum) } else { Some(sum) };
+                sums.extend(sum.map(|sum| (*block, chunk, round.start, to_bytes(&sum))));
+            }
         }
         // The last layers are ready first.
-        sums.make_contiguous().sort_by_key(|(block, chunk, _)| (std::cmp::Reverse(*chunk), *block));
+        sums.make_contiguous().sort_by_key(|(block, chunk, ..)| (std::cmp::Reverse(*chunk), *block));
         self.work = Some(Work::Compute { step, sums, abandoned: false });
+    }
+
+    // The sum of a round, with its last step. One that was not begun with its first step comes to nothing.
+    fn add(&mut self, chunk: u32, step: u64, round: &Range<u64>, sum: Vec<f32>) -> Option<Vec<f32>> {
+        if step == round.start {
+            self.rounds.insert(chunk, (step, vec![0.0; sum.len()]));
+        }
+        let (_, mut all) = self.rounds.remove(&chunk).filter(|(next, _)| *next == step)?;
+        all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum);
+        if step + 1 == round.end {
+            return Some(all);
+        }
+        self.rounds.insert(chunk, (step + 1, all));
+        None
     }
 }

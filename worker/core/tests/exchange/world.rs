@@ -12,7 +12,6 @@ use tfcoord_types::checkpoint::{CutOutcome, CutReport};
 use tfcoord_types::exchange::Answer;
 use tfcoord_types::figures::CurvePoint;
 use tfcoord_types::id::{CheckpointId, Generation, Incarnation};
-use tfcoord_types::job::Sync;
 use tfcoord_types::view::TaskView;
 use tfcoord_worker_core::{Effect, Input};
 
@@ -245,7 +244,7 @@ impl<'a> World<'a> {
                 other => panic!("{worker}: {other}"),
             }
         }
-        self.workers[&worker].check_sums();
+        self.workers[&worker].check_sums(self.model);
     }
 
     fn connect(&mut self, worker: Incarnation, slot: u32) {
@@ -290,7 +289,7 @@ impl<'a> World<'a> {
         // What one counts that does not know yet that the parameters have gone back is lost.
         let present = self.servers[slot as usize].generation() == self.coordinator.generation();
         if let Some((worker, block, step)) = pushed.filter(|_| present) {
-            if !self.model.train.sync.is_bsp() {
+            if !self.model.train.is_bsp() {
                 if counted(&self.servers[slot as usize]) > before {
                     self.coordinator.check_counted(worker, step);
                 }
@@ -304,7 +303,7 @@ impl<'a> World<'a> {
 
     // In ssp no worker is further ahead of the slowest than it may be.
     fn check_clocks(&self) {
-        let Sync::Ssp { staleness } = self.model.train.sync else { return };
+        let Some(staleness) = self.model.train.staleness() else { return };
         for clocks in self.servers.iter().map(ps::Server::clocks).filter(|clocks| !clocks.is_empty()) {
             let (least, most) = (clocks.iter().map(|(_, clock)| clock).min(), clocks.iter().map(|(_, clock)| clock).max());
             let (least, most) = least.zip(most).expect("there are some");

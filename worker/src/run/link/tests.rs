@@ -67,7 +67,7 @@ impl Events for Quiet {
 }
 
 fn opened<T: Transport>(transport: T, addresses: Vec<String>) -> (Link, mpsc::Receiver<Message>) {
-    let variable = Variable { name: "w".into(), shape: vec![9000], initializer: Initializer::Zeros, group: Group::Train };
+    let variable = Variable { name: "w".into(), shape: vec![9000], initializer: Initializer::Zeros, group: Group::Train, sync: None };
     let layout = Arc::new(Layout::new(&[variable], SEGMENT).unwrap());
     let registration =
         Registration { generation: GENERATION, placement_epoch: 1, incarnation: Incarnation(5), variables_digest: [0; 32], layout };

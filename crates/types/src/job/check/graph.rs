@@ -1,10 +1,15 @@
 //! What of a model's graph can be seen without the data: names, and which layer sees which.
 
 use super::Found;
-use crate::job::{Format, JobFile, Layer};
+use crate::job::{Format, JobFile, Layer, LayerEntry};
 
 /// What stands for columns.
 const KINDS: [&str; 2] = ["numbers", "categories"];
+
+/// What a layer is called.
+pub(super) fn name(entry: &LayerEntry, index: usize) -> String {
+    entry.name.clone().unwrap_or_else(|| format!("{}_{index}", entry.layer.kind()))
+}
 
 pub(super) fn check(job: &JobFile, found: &mut Found) {
     let layers = &job.model.layers;
@@ -31,7 +36,7 @@ pub(super) fn check(job: &JobFile, found: &mut Found) {
             let remedy = "name them, as in \"input\": [\"a\", \"b\"]";
             found.at(&path, format!("{kind} needs several inputs"), remedy);
         }
-        let name = entry.name.clone().unwrap_or_else(|| format!("{kind}_{index}"));
+        let name = name(entry, index);
         if let Some(other) = names.iter().position(|known| *known == name) {
             let path = if entry.name.is_some() { format!("{path}.name") } else { path };
             found.at(&path, format!("layer {other} is called {name:?} too"), "use another name");

@@ -1,8 +1,7 @@
 //! What is told about job files that are wrong.
 
 use super::*;
-use crate::job::OneOrMany;
-use crate::job::Sync;
+use crate::job::{LayerGroup, OneOrMany, Sync};
 
 const GOOD: &str = r#"{
   // a comment
@@ -309,6 +308,35 @@ fn graphs_are_checked_without_data() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn groups_name_layers_once_and_have_one_round() {
+    let with = |sync: &str, groups: &str| GOOD.replacen("\"seed\": 7", &format!("\"seed\": 7, \"sync\": {sync}, \"groups\": {groups}"), 1);
+    let group = |layers: &str, sync: &str| format!("{{\"layers\": {layers}, \"sync\": {sync}}}");
+    let (ssp, local) = ("{\"ssp\": {\"staleness\": 3}}", "{\"local\": {\"every\": 8}}");
+    let fine = parse("job.json", &with(ssp, &format!("[{}]", group("[\"dense_1\"]", local)))).unwrap();
+    assert_eq!(fine.train.groups, [LayerGroup { layers: vec!["dense_1".into()], sync: Sync::Local { every: 8, momentum: 0.0 } }]);
+    let error =
+        |sync: &str, groups: &[String]| parse("job.json", &with(sync, &format!("[{}]", groups.join(", ")))).unwrap_err().to_string();
+    let likely = error(ssp, &[group("[\"dense_l\"]", local)]);
+    assert!(
+        likely.contains(": train.groups[0].layers[0]: there is no layer called \"dense_l\"\n  help: did you mean \"dense_1\"?"),
+        "{likely}"
+    );
+    assert!(likely.starts_with("job.json:"), "with its place: {likely}");
+    let far = error(ssp, &[group("[\"embedding\"]", local)]);
+    assert!(far.contains("help: name one of \"flatten_0\", \"dense_1\""), "{far}");
+    let twice = error(ssp, &[group("[\"dense_1\"]", local), group("[\"dense_1\"]", ssp)]);
+    assert!(twice.contains("train.groups[1].layers[0]: \"dense_1\" is in train.groups[0] already\n  help: remove it"), "{twice}");
+    let none = error(ssp, &[group("[]", local)]);
+    assert!(none.contains("train.groups[0].layers: there are no layers in it\n  help: name at least one, or remove the group"), "{none}");
+    let rounds = error("{\"local\": {\"every\": 5}}", &[group("[\"dense_1\"]", local)]);
+    assert!(rounds.contains("train.groups[0].sync.local.every: it is 8, and that of train.sync is 5"), "{rounds}");
+    let zero = error(ssp, &[group("[\"dense_1\"]", "{\"ssp\": {\"staleness\": 0}}")]);
+    assert!(zero.contains("train.groups[0].sync.ssp.staleness: 0 batches"), "{zero}");
+    let field = error(ssp, &["{\"layers\": [\"dense_1\"], \"synk\": \"bsp\"}".into()]);
+    assert!(field.contains("train.groups[0].synk: there is no such field\n  help: did you mean \"sync\"?"), "{field}");
 }
 
 #[test]

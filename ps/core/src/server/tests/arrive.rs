@@ -126,3 +126,43 @@ fn in_local_a_share_of_a_round_s_changes_is_added() {
     let second = Push { step: 2, ..round(0, 0.0) };
     assert_eq!(said(&mut bed, second), "7 gets chunk 0 version 4: 3.25, 7: Counted { next: 4 }", "half of what was added before");
 }
+
+/// As [`bed`] in `async` with two steps a round, but that the parameters are `local` and the curve is not. A holds the only shard.
+fn mixed_bed(revision: u64, run_until: u64, bed: Option<Bed>) -> Bed {
+    let text = r#"{"batch_size": 8, "epochs": 3, "optimizer": {"sgd": {"learning_rate": 0.5}},
+        "sync": {"ssp": {"staleness": 3}}, "groups": [{"layers": ["w"], "sync": {"local": {"every": 2}}}]}"#;
+    let train: Train = serde_json::from_str(text).unwrap();
+    let mut bed = bed.unwrap_or_else(|| Bed(Server::new(Config { slot: 0, train: train.clone() })));
+    let mut placement = view().placement.unwrap();
+    placement.variables.iter_mut().for_each(|variable| variable.sync = train.sync_of(&variable.name));
+    let leases = vec![Lease { shard: 0, owner: Some(A) }];
+    let view = TaskView { revision: Revision(revision), placement: Some(placement), owners: vec![None; 4], leases, run_until, ..view() };
+    bed.apply(Input::View(Box::new(view)));
+    bed
+}
+
+#[test]
+fn each_push_is_judged_by_the_mode_of_its_chunk() {
+    let mut bed = mixed_bed(5, 2, None);
+    let round = |chunk, value| Push { records: 13, ..batch(A, chunk, 0, value) };
+    assert!(said(&mut bed, batch(A, 0, 0, 1.0)).contains("2 steps from step 0 on have 13 records, not 8"));
+    assert!(said(&mut bed, round(2, 1.0)).contains("1 steps from step 0 on have 8 records, not 13"));
+    let first = said(&mut bed, batch(A, 2, 0, 8.0));
+    assert!(
+        first.starts_with("curve grew to step 0, 7: Held, 7 gets chunk 2 version 1") && first.ends_with("Counted { next: 1 }"),
+        "{first}"
+    );
+    assert_eq!(bed.0.clocks(), [(A, 1)], "a clock counts batches");
+    assert!(said(&mut bed, batch(A, 2, 1, 5.0)).ends_with("Counted { next: 2 }"));
+    assert_eq!(
+        said(&mut bed, batch(A, 0, 1, 1.0)),
+        "7: Refused { reason: \"2 steps from step 0 on have 13 records, not 5 from step 1 on\" }"
+    );
+    assert_eq!(bed.0.report().done.shards, [] as [u32; 0], "the parameters lack it");
+    // One of two workers.
+    assert_eq!(said(&mut bed, round(0, 3.0)), "report, reached step 2, 7 gets chunk 0 version 2: 2.5, 7: Counted { next: 2 }");
+    assert_eq!((bed.0.report().done.shards, bed.0.cursors()), (vec![0], vec![(0, 2), (2, 2)]));
+    let mut bed = mixed_bed(6, 4, Some(bed));
+    assert!(said(&mut bed, batch(A, 2, 2, 8.0)).ends_with("Counted { next: 3 }"));
+    assert_eq!(said(&mut bed, Push { step: 2, ..round(0, 1.0) }), "reached step 3, 7 gets chunk 0 version 4: 3, 7: Counted { next: 4 }");
+}

@@ -245,3 +245,31 @@ fn rounds_are_cut_whole() {
     let second = restored_in(sync, contents);
     assert_eq!((second.0.cursors(), second.0.curve(0), second.0.report().done.shards), (vec![(0, 2), (2, 2)], first.0.curve(0), vec![0]));
 }
+
+// Of two chunks of other modes each is cut where it is, and what is `local` begins from whole rounds only.
+#[test]
+fn each_chunk_is_restored_in_its_mode() {
+    let text = r#"{"batch_size": 8, "epochs": 3, "optimizer": {"sgd": {"learning_rate": 0.5}}, "sync": {"async": {}},
+        "groups": [{"layers": ["w"], "sync": {"local": {"every": 2, "momentum": 0.5}}}]}"#;
+    let config = Config { slot: 0, train: serde_json::from_str(text).unwrap() };
+    let mut placement = view().placement.unwrap();
+    placement.variables.iter_mut().for_each(|variable| variable.sync = config.train.sync_of(&variable.name));
+    let restored = |counted: [u32; 2]| {
+        let mut bed = Bed(Server::new(config.clone()));
+        let view = TaskView { placement: Some(placement.clone()), restore: Some(checkpoint(1, 6)), revision: Revision(9), ..view() };
+        let effects = bed.apply(Input::View(Box::new(TaskView { generation: Generation(2), run_until: 2, ..view })));
+        let heads = effects.iter().find_map(|effect| if let Effect::Restore { parts, .. } = effect { Some(parts.clone()) } else { None });
+        let heads = heads.unwrap();
+        assert_eq!([heads[0].slots, heads[1].slots], [1, 0], "the outer momentum, and nothing beside the curve");
+        let content = |head: &crate::table::Head, counted: u32| {
+            let len = usize::try_from(head.chunk.len).unwrap();
+            let slots = if head.slots > 0 { Slots::outer(0.5, len) } else { Slots::default() };
+            Content { values: Bytes::from(vec![0; len * 4]), slots, curve: Vec::new(), counted: vec![counted] }
+        };
+        let contents = heads.iter().zip(counted).map(|(head, counted)| (head.id, content(head, counted))).collect();
+        bed.apply(Input::Restored { id: checkpoint(1, 6).id, contents });
+        bed.0.report().restore_fault.map_or(Ok(bed.0.cursors()), |fault| Err(fault.reason))
+    };
+    assert_eq!(restored([2, 1]), Ok(vec![(0, 2), (2, 1)]));
+    assert!(restored([1, 2]).unwrap_err().contains("counts steps that the job's shards do not have"));
+}
