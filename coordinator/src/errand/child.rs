@@ -50,7 +50,7 @@ fn carry_out(errand: Errand) -> Result<Answer, String> {
         }
         Errand::Tidy { folders, mark, leftovers } => tidy(&systems, &folders, &mark, leftovers)?,
         Errand::Commit { dir, manifest } => {
-            Directory::open(&systems, &dir).and_then(|dir| commit(&dir, &manifest)).map_err(|error| error.to_string())?;
+            Directory::open(&systems, &dir).and_then(|dir| commit(&dir, &manifest)).map_err(|error| error.of_writing().to_string())?;
         }
         Errand::Sweep(leftovers) => swept(&systems, &leftovers)?,
         Errand::Find { file, summary } => {
