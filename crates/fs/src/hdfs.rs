@@ -17,7 +17,8 @@ mod site;
 mod tokens;
 mod write;
 
-pub use site::Site;
+pub use protection::{Offer, offer};
+pub use site::{FILES as SITE_FILES, NameNodes, Site};
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};
 use call::Repeat;

@@ -1,0 +1,129 @@
+//! Whose NameNodes a location needs, for those who speak to them themselves.
+
+use super::{AUTHENTICATION, Site};
+use crate::hdfs::protection::Level;
+use crate::storage::{Location, Problem};
+use tfcoord_hadoop_rpc::Protection;
+
+const PRINCIPAL: &str = "dfs.namenode.kerberos.principal";
+
+/// The NameNodes of one file system, and who they must prove to be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameNodes {
+    /// The name that stands for all of them, where there are several.
+    pub nameservice: Option<String>,
+    /// `host:port` of each.
+    pub addresses: Vec<String>,
+    /// `hdfs/_HOST@REALM`, on secured sites.
+    pub principal: Option<String>,
+    /// At least this for what is said to them.
+    pub protection: Protection,
+}
+
+impl Site {
+    /// Whether who comes must prove who he is.
+    ///
+    /// # Errors
+    /// It says something that is not known.
+    pub fn is_secured(&self) -> Result<bool, Problem> {
+        Ok(self.policy()?.kerberos)
+    }
+
+    /// Those of the file system that `at` is in; of all that are mounted, where it is a table of mounts.
+    ///
+    /// # Errors
+    /// The configuration does not name it, or not who its NameNodes are.
+    pub fn name_nodes(&self, at: &Location) -> Result<Vec<NameNodes>, Problem> {
+        let service = self.service(at)?;
+        let Some(mounts) = service.url.strip_prefix("viewfs://") else {
+            let authority = service.url.strip_prefix("hdfs://").unwrap_or_default();
+            return Ok(vec![self.of_file_system(authority, service.namenodes.clone())?]);
+        };
+        let links = format!("fs.viewfs.mounttable.{mounts}.link");
+        let targets = self.values.iter().filter(|(name, _)| name.starts_with(&links)).map(|(_, target)| target);
+        let mut found = Vec::new();
+        for target in targets {
+            if let Ok(at @ Location::Remote(_)) = &Location::parse(target, None) {
+                found.extend(self.name_nodes(at)?);
+            }
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    fn of_file_system(&self, authority: &str, addresses: Vec<String>) -> Result<NameNodes, Problem> {
+        let policy = self.policy()?;
+        let nameservice = self.get(&format!("dfs.ha.namenodes.{authority}")).map(|_| authority.to_owned());
+        let of_nameservice = nameservice.as_ref().and_then(|name| self.get(&format!("{PRINCIPAL}.{name}")));
+        let principal = of_nameservice.or_else(|| self.get(PRINCIPAL)).map(str::to_owned);
+        if policy.kerberos && principal.is_none() {
+            return Err(self.lacks(&format!("has {AUTHENTICATION} = kerberos and names no {PRINCIPAL}")));
+        }
+        let protection = match policy.rpc {
+            Level::Authentication => Protection::Authentication,
+            Level::Integrity => Protection::Integrity,
+            Level::Privacy => Protection::Privacy,
+        };
+        Ok(NameNodes { nameservice, addresses, principal: principal.filter(|_| policy.kerberos), protection })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn site(properties: &[(&str, &str)]) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let file: PathBuf = dir.path().join("core-site.xml");
+        let property = |(name, value): &(&str, &str)| format!("<property><name>{name}</name><value>{value}</value></property>");
+        let body: String = properties.iter().map(property).collect();
+        std::fs::write(&file, format!("<configuration>{body}</configuration>")).unwrap();
+        Site::of_files(dir.path(), [&file], &|_| None).unwrap()
+    }
+
+    fn found(site: &Site, at: &str) -> Vec<(Option<String>, String, Option<String>)> {
+        let all = site.name_nodes(&Location::parse(at, None).unwrap()).unwrap();
+        all.into_iter().map(|found| (found.nameservice, found.addresses.join(","), found.principal)).collect()
+    }
+
+    const HA: [(&str, &str); 6] = [
+        ("hadoop.security.authentication", "kerberos"),
+        ("hadoop.rpc.protection", "privacy,integrity"),
+        ("dfs.namenode.kerberos.principal", "nn/_HOST@R"),
+        ("dfs.ha.namenodes.east", "a, b"),
+        ("dfs.namenode.rpc-address.east.a", "a:1"),
+        ("dfs.namenode.rpc-address.east.b", "b:2"),
+    ];
+
+    #[test]
+    fn a_nameservice_is_one_file_system() {
+        let site = site(&HA);
+        assert_eq!(found(&site, "hdfs://east/x"), [(Some("east".into()), "a:1,b:2".into(), Some("nn/_HOST@R".into()))]);
+        assert_eq!(found(&site, "hdfs://other:9/x"), [(None, "other:9".into(), Some("nn/_HOST@R".into()))]);
+        let protection = site.name_nodes(&Location::parse("hdfs://east/", None).unwrap()).unwrap()[0].protection;
+        assert!(site.is_secured().unwrap() && protection == Protection::Integrity);
+    }
+
+    #[test]
+    fn mounts_are_each_others_name_nodes() {
+        let mut properties = HA.to_vec();
+        properties.extend([
+            ("fs.viewfs.mounttable.all.link./one", "hdfs://east/one"),
+            ("fs.viewfs.mounttable.all.link./two", "hdfs://east/two"),
+            ("fs.viewfs.mounttable.all.link./far", "hdfs://west/far"),
+        ]);
+        let names: Vec<String> = found(&site(&properties), "viewfs://all/one/x").into_iter().map(|(_, nodes, _)| nodes).collect();
+        assert_eq!(names, ["west:8020", "a:1,b:2"]);
+    }
+
+    #[test]
+    fn who_the_name_nodes_are_must_be_known() {
+        let open = site(&[("dfs.namenode.kerberos.principal", "nn/_HOST@R")]);
+        assert_eq!(found(&open, "hdfs://nn/x"), [(None, "nn:8020".into(), None)]);
+        let secured = site(&[("hadoop.security.authentication", "kerberos")]);
+        let error = secured.name_nodes(&Location::parse("hdfs://nn/x", None).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("dfs.namenode.kerberos.principal"), "{error}");
+    }
+}
