@@ -1,6 +1,11 @@
 //! The command line.
 
+mod data;
+mod doctor;
 mod help;
+
+pub use data::{Data, DataLs, DataPut, DataVerb};
+pub use doctor::{Doctor, DoctorHdfs, DoctorVerb};
 
 use crate::chaos::Chaos;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,7 +18,7 @@ use tfcoord_types::id::{JobId, TaskId};
 #[derive(Debug, Parser)]
 #[command(name = "tfcoord", version, after_help = help::TOP, after_long_help = help::TOP_LONG, disable_help_subcommand = true)]
 pub struct Arguments {
-    /// Seconds to keep trying when no coordinator answers [default: 5, while a job is watched 60]
+    /// Seconds to keep trying when nobody answers [default: 5, while a job is watched and for HDFS 60]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub patience: Option<Duration>,
     /// What to do.
@@ -45,6 +50,12 @@ pub enum Verb {
     /// Use a trained model
     #[command(disable_help_flag = true)]
     Predict(Predict),
+    /// Put data sets into HDFS, and look what is there
+    #[command(after_long_help = help::DATA)]
+    Data(Data),
+    /// Find what is wrong with this machine's way to something
+    #[command(after_long_help = help::DOCTOR)]
+    Doctor(Doctor),
     /// Print the version
     #[command(after_long_help = help::VERSION)]
     Version,

@@ -9,8 +9,11 @@ mod args;
 mod called;
 mod chaos;
 mod connection;
+mod data;
+mod doctor;
 mod event;
 mod failure;
+mod files;
 mod follow;
 mod job;
 mod place;
@@ -22,7 +25,7 @@ mod site;
 mod start;
 mod verb;
 
-use args::{Arguments, Verb};
+use args::{Arguments, DataVerb, DoctorVerb, Verb};
 use clap::Parser;
 use connection::Connection;
 use failure::{Code, Failure};
@@ -33,6 +36,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same while a job is watched: a coordinator may be started anew.
 const PATIENCE_WATCHING: Duration = Duration::from_secs(60);
+/// The same of a file system, which tries dead servers first and may be in safe mode.
+const PATIENCE_FILES: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -61,6 +66,13 @@ fn run(Arguments { verb, patience }: Arguments) -> Result<Code, Failure> {
         Verb::Cancel(cancel) => wait_for(verb::cancel::run(&cancel, connect(PATIENCE)?)),
         Verb::Validate(validate) => verb::validate::run(&validate),
         Verb::Predict(predict) => verb::predict::run(&predict),
+        Verb::Data(data) => match data.verb {
+            DataVerb::Put(put) => wait_for(verb::data::put::run(put, patience.unwrap_or(PATIENCE_FILES))),
+            DataVerb::Ls(ls) => verb::data::ls::run(&ls, patience.unwrap_or(PATIENCE_FILES)),
+        },
+        Verb::Doctor(doctor) => match doctor.verb {
+            DoctorVerb::Hdfs(hdfs) => verb::doctor::hdfs(&hdfs),
+        },
         Verb::Version => verb::version::run(),
     }
 }

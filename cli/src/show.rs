@@ -3,7 +3,9 @@
 mod confusion;
 mod ending;
 mod event;
+mod finding;
 mod list;
+mod listing;
 mod log;
 mod number;
 mod plan;
@@ -13,9 +15,11 @@ mod table;
 
 pub use ending::{failure, next_commands, quoted, result};
 pub use event::{RESTARTED, line as event};
+pub use finding::finding;
 pub use list::list;
+pub use listing::listing;
 pub use log::Painter;
-pub use number::counted;
+pub use number::{counted, duration};
 pub use plan::plan;
 pub use progress::{figures, place, progress, wrapped};
 pub use status::status;

@@ -10,14 +10,14 @@ Examples:
 
 Exit codes:
   0    done; for a job: succeeded
-  1    the job failed or was cancelled, or there is no such job
+  1    the job failed or was cancelled, or there is no such job, file or directory
   2    the job file, the data it names, or the command line is wrong
   3    the job can never run
-  4    the coordinator does not accept the token
+  4    the coordinator does not accept the token, or HDFS the user
   5    the coordinator or its engine failed or could not be started
-  6    no coordinator answers
+  6    no coordinator answers, or no HDFS
   124  --wait-timeout is over, the job goes on
-  130  left by Ctrl-C, the job goes on
+  130  left by Ctrl-C, the job goes on; of `data put`: nothing was put
 
 Environment:
   TFCOORD_STATE_DIR    where the embedded coordinator keeps its state
@@ -25,6 +25,8 @@ Environment:
   TFCOORD_COORDINATOR  a standing coordinator instead: unix:/PATH or HOST:PORT
   TFCOORD_TOKEN_FILE   the file that holds its token
   TFCOORD_BIN_DIR      where the other programs are [default: beside this one]
+  HADOOP_CONF_DIR      for HDFS: the folder with core-site.xml and hdfs-site.xml
+                       [default: $HADOOP_HOME/etc/hadoop, /etc/hadoop/conf]
   NO_COLOR             no colours";
 
 pub const SUBMIT: &str = "\
@@ -73,3 +75,54 @@ Exit code 0: the file is fine; 2: it is not.";
 pub const VERSION: &str = "\
 Examples:
   tfcoord version";
+
+pub const DATA: &str = "\
+Examples:
+  tfcoord data put train.csv eval.csv hdfs:///data/prices
+  tfcoord data ls hdfs:///data/prices";
+
+pub const DATA_PUT: &str = "\
+Examples:
+  tfcoord data put train.csv eval.csv hdfs:///data/prices
+  tfcoord data put pictures/ hdfs://nameservice/data/pictures
+  tfcoord data put pictures.tgz hdfs:///data/pictures --unpacked-max 20G
+  tfcoord data put pictures.tgz hdfs:///data/pictures --replace
+  tfcoord data put pictures.tgz /srv/data/pictures -o json | jq .bytes
+
+A data set is a directory. Files go into it by their own names; of a directory what is in it, and of an archive
+(.tar, .tgz, .tar.gz) what it holds, unpacked on the way. It appears as a whole, once every file was read back and
+compared, or not at all: until then it lies beside its place, under a name that begins with a dot.
+
+Archives are refused that name anything outside of the data set, a name twice, links or devices; that have more than
+100,000 entries; or that unpack to more than --unpacked-max, or to more than 100 times their size.
+
+--replace moves what is there aside, gives the new one the name, and removes the old one. For a moment in between the
+name is free; who is killed in that moment leaves the old one to the next put, which gives it its name back.
+
+HDFS is reached as HADOOP_CONF_DIR, the ticket cache (kinit) or HADOOP_TOKEN_FILE_LOCATION say.
+Exit code 2: what is to be put is wrong, or the name is taken; 4: the user may not; 6: HDFS does not answer.";
+
+pub const DATA_LS: &str = "\
+Examples:
+  tfcoord data ls hdfs:///data
+  tfcoord data ls hdfs:///data/pictures --recursive
+  tfcoord data ls hdfs:///data/pictures -o json | jq .bytes
+
+Times are in UTC. Exit code 1: it is not there; 4: the user may not; 6: HDFS does not answer.";
+
+pub const DOCTOR: &str = "\
+Examples:
+  tfcoord doctor hdfs";
+
+pub const DOCTOR_HDFS: &str = "\
+Examples:
+  tfcoord doctor hdfs
+  tfcoord doctor hdfs hdfs://nameservice/data/pictures
+  tfcoord doctor hdfs -o json | jq '.findings[] | select(.status == \"fail\")'
+
+Looks at the configuration, the token file, Kerberos' libraries, krb5.conf, the KDC, the clock, the ticket, the
+NameNodes, what they protect, and whether a directory can be read, a file written, read back and removed, and a
+delegation token got. Without a location that is the root, and for writing the user's home. What fails comes with what
+helps; what needs something that fails is not looked at.
+
+Exit code 0: nothing fails; 1: something does.";

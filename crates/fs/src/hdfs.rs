@@ -17,8 +17,9 @@ mod site;
 mod tokens;
 mod write;
 
+pub use protection::{Offer, offer};
 pub(crate) use site::root;
-pub use site::{NameNodes, Site};
+pub use site::{FILES as SITE_FILES, NameNodes, Site};
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};
 use call::Repeat;

@@ -97,6 +97,29 @@ impl NameNode {
         Ok(this)
     }
 
+    /// Whether the one that is asked, the first that lets us in, is active; it is asked once.
+    ///
+    /// # Errors
+    /// It cannot be reached, does not let us in, or is not ready.
+    pub async fn serves(&self) -> Result<bool, Error> {
+        let request = proto::GetBlockLocations { path: "/".to_owned(), offset: 0, length: 0 };
+        self.within("getBlockLocations", async |last| {
+            let mut session = self.session.lock().await;
+            let mut connection = match session.idle.take() {
+                Some(connection) => connection,
+                None => self.open(&mut session, last).await?,
+            };
+            match connection.call::<proto::BlockLocations>("getBlockLocations", &request).await {
+                Ok(_) => Ok(true),
+                Err(Error::Refused { class, .. }) if class == "StandbyException" => Ok(false),
+                // That the root is no file, the active one alone says.
+                Err(Error::Refused { class, .. }) if class == "FileNotFoundException" => Ok(true),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
     /// Where the bytes from `offset` on are, `length` of them.
     ///
     /// # Errors

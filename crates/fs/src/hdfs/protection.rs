@@ -8,6 +8,7 @@
 //!
 //! DataNodes are not asked: their addresses are in the block locations, which the client keeps to itself.
 
+use super::call;
 use crate::storage::Problem;
 use prost::Message;
 use std::io;
@@ -66,6 +67,27 @@ pub(super) struct Policy {
     pub rpc: Level,
     /// The configuration's key for it.
     pub key: &'static str,
+}
+
+/// What a NameNode says of itself before anybody logs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// By what it takes users: `KERBEROS`, `TOKEN`, `SIMPLE`.
+    pub methods: Vec<String>,
+    /// The strongest protection that it names, as Hadoop calls it.
+    pub strongest: Option<&'static str>,
+}
+
+/// Asks `server` (`host:port`).
+///
+/// # Errors
+/// It does not answer in time, or as a NameNode does.
+pub fn offer(server: &str) -> Result<Offer, Problem> {
+    let server = server.to_owned();
+    let asked = call::wait(ANSWER, async move { ask(&server).await })?;
+    let negotiation = asked.map_err(|error| Problem::Broken { detail: error.to_string() })?;
+    let strongest = negotiation.ways.iter().filter_map(|way| way.challenge.as_deref()).flat_map(levels).max();
+    Ok(Offer { methods: negotiation.ways.into_iter().map(|way| way.method).collect(), strongest: strongest.map(Level::name) })
 }
 
 /// Asks each of `namenodes` that answers, within `limit` for all of them.

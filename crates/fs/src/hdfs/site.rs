@@ -10,7 +10,8 @@ use crate::storage::{Location, Problem, Scheme};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const FILES: [&str; 2] = ["core-site.xml", "hdfs-site.xml"];
+/// Of which a configuration is made.
+pub const FILES: [&str; 2] = ["core-site.xml", "hdfs-site.xml"];
 // Where distributions put it.
 const FOLDER_USUAL: &str = "/etc/hadoop/conf";
 const DEFAULT_FS: &str = "fs.defaultFS";
@@ -89,6 +90,16 @@ impl Site {
         }
         let expanded = values.iter().map(|(name, value)| (name.clone(), expand(value, &values, environment))).collect();
         Ok(Self { folder: folder.to_owned(), values: expanded })
+    }
+
+    /// Where it was read.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it says under this name, if it says something.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.get(name)
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -33,8 +33,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ),
     ("ps", &["types", "proto", "client", "exchange", "checkpoint", "fault", "fs", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fault", "fs", "model", "optimizer", "worker-core", "telemetry"]),
-    // For what runs of a job on this machine, to be struck by `submit --chaos`.
-    ("cli", &["types", "proto", "client", "launch"]),
+    // `launch` for what runs of a job on this machine, to be struck by `submit --chaos`; `hadoop-rpc` and `kerberos` for `doctor`.
+    ("cli", &["types", "proto", "client", "fs", "hadoop-rpc", "kerberos", "launch"]),
     ("testkit", &["types", "proto", "exchange"]),
 ];
 

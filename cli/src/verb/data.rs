@@ -1,0 +1,4 @@
+//! `tfcoord data`.
+
+pub mod ls;
+pub mod put;
