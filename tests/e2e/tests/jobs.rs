@@ -15,6 +15,7 @@ mod jobs {
     mod example;
     mod fault_points;
     mod fetched_examples;
+    mod groups;
     mod memory;
     mod modes;
     mod network;
