@@ -5,6 +5,7 @@ mod cold_start;
 mod fault_free;
 mod first_step;
 mod hdfs_checkpoint;
+mod hdfs_read;
 mod many_tasks;
 mod memory;
 mod step;
@@ -38,6 +39,8 @@ pub enum Benchmark {
     FaultFree,
     /// A part of a checkpoint that is written to a real HDFS, and a plain loop; takes a minute a round
     HdfsCheckpoint,
+    /// A file of 2 GB from HDFS into batches, and by the client library alone
+    HdfsRead,
 }
 
 impl Benchmark {
@@ -54,6 +57,7 @@ impl Benchmark {
             Self::Checkpoint => "checkpoint",
             Self::FaultFree => "fault-free",
             Self::HdfsCheckpoint => "hdfs-checkpoint",
+            Self::HdfsRead => "hdfs-read",
         }
     }
 
@@ -73,6 +77,7 @@ impl Benchmark {
             Self::Checkpoint => checkpoint::run(rounds),
             Self::FaultFree => fault_free::run(rounds),
             Self::HdfsCheckpoint => hdfs_checkpoint::run(rounds),
+            Self::HdfsRead => hdfs_read::run(rounds),
         }
     }
 }
