@@ -3,6 +3,7 @@
 
 mod data {
     mod faults;
+    mod jobs;
     mod records;
     mod refused;
     mod set;
