@@ -28,7 +28,7 @@ use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Wel
 use tfcoord_data::{Files, Order, Preprocessing, Reader};
 use tfcoord_exchange::Grpc;
 use tfcoord_exchange::grpc::PATIENCE;
-use tfcoord_fs::FileSystems;
+use tfcoord_fs::{FileSystems, storage};
 use tfcoord_model::{Isa, Model, Options, kernel};
 use tfcoord_telemetry::causes;
 use tfcoord_telemetry::logs::{self, Format, Identity};
@@ -132,9 +132,10 @@ async fn over(session: &Session) -> ExitCode {
     }
 }
 
-// What the system refuses now, such as a file that cannot be seen for a moment, it may grant to the next one.
+// What this system or HDFS refuses now, such as a file that cannot be seen for a moment, it may grant to the next one.
 fn kind(error: &anyhow::Error) -> FaultKind {
-    if error.chain().any(|cause| cause.is::<std::io::Error>()) { FaultKind::Task } else { FaultKind::Job }
+    let refused = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>() || cause.is::<storage::Error>();
+    if error.chain().any(refused) { FaultKind::Task } else { FaultKind::Job }
 }
 
 // The trainer and what belongs to it.

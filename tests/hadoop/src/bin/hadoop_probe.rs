@@ -150,11 +150,13 @@ impl Arguments {
 }
 
 fn token(file: &Path) -> Result<Token> {
-    let mut tokens = TokenFile::read(file)?.tokens;
-    if tokens.len() != 1 {
+    let tokens = TokenFile::read(file)?.tokens;
+    // One token may be there under several names.
+    let (_, first) = tokens.first().with_context(|| format!("no token in {}", file.display()))?;
+    if tokens.iter().any(|(_, token)| token.identifier != first.identifier) {
         bail!("{} tokens in {}", tokens.len(), file.display());
     }
-    Ok(tokens.remove(0).1)
+    Ok(first.clone())
 }
 
 fn print_ticket(ticket: tfcoord_kerberos::Ticket) {

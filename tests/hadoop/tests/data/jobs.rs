@@ -3,16 +3,14 @@
 use super::set::{home, put_all, start};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
 use tfcoord_fs::storage::Location;
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 use tfcoord_testkit::{Lab, idx, job};
 
-// A laboratory whose workers reach HDFS.
+// A laboratory of somebody who reaches HDFS.
 fn lab(variables: &[(String, String)]) -> Lab {
-    let lab = Lab::new();
-    let exports: String = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-    lab.replace_program("tfcoord-worker", &format!("{exports}exec \"$REAL\" \"$@\""));
+    let mut lab = Lab::new();
+    variables.iter().for_each(|(name, value)| lab.set(name, value));
     idx::write_pictures(lab.path(), 1003, 12, 4, 1);
     lab
 }
@@ -58,16 +56,20 @@ fn a_job_trains_from_hdfs_with_the_same_bits() {
     let output = lab.run(&["submit", path.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains(": data.train.images: cannot look at ") && text.contains(" as alice (NameNode localhost:"), "{text}");
+    assert!(
+        text.contains(": data.train.images: cannot look at ")
+            && text.contains("/no/images.idx as ")
+            && text.contains(" (NameNode localhost:"),
+        "{text}"
+    );
     assert!(text.contains("it is not there\n  help: check the path"), "{text}");
 }
 
 #[test]
-fn a_job_trains_from_secured_hdfs_with_a_ticket_or_a_token() {
+fn a_job_trains_from_secured_hdfs_with_the_submitters_ticket() {
     let Some(hadoop) = Hadoop::start(Form { aes: true, block_size: 1 << 20, ..Form::new(Security::Privacy) }) else { return };
     hadoop.kinit("alice");
-    let mut environment = hadoop.environment("alice");
-    let ticket = lab(&environment);
+    let ticket = lab(&hadoop.environment("alice"));
     let root = Location::parse(&hadoop.url(), None).unwrap().join("user/alice");
     for name in ["images.idx", "labels.idx"] {
         let local = ticket.path().join(name).display().to_string();
@@ -75,21 +77,6 @@ fn a_job_trains_from_secured_hdfs_with_a_ticket_or_a_token() {
         assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
     }
     same(&ticket, &root.to_string());
-
-    println!("with a token, and no ticket");
-    environment.retain(|(name, _)| name != "KRB5CCNAME");
-    environment.push(("KRB5CCNAME".to_owned(), format!("FILE:{}", hadoop.path().join("no-cache").display())));
-    let mut with_token = environment.clone();
-    with_token.push(("HADOOP_TOKEN_FILE_LOCATION".to_owned(), token(&hadoop).display().to_string()));
-    same(&lab(&with_token), &root.to_string());
-
-    println!("with neither");
-    let nobody = lab(&environment);
-    let path = nobody.write_job(&pictures("nobody", &format!("{root}/")));
-    let output = nobody.run(&["submit", path.to_str().unwrap()]);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("Kerberos: there is neither a ticket nor a token") && text.contains("help: log in with kinit"), "{text}");
 }
 
 // A directory with the data alone.
@@ -100,14 +87,4 @@ fn only(lab: &Lab) -> PathBuf {
         std::fs::copy(lab.path().join(name), dir.join(name)).unwrap();
     }
     dir
-}
-
-// A delegation token of alice's, in a file.
-fn token(hadoop: &Hadoop) -> PathBuf {
-    let file = hadoop.path().join("alice.tokens");
-    let mut probe = Command::new(env!("CARGO_BIN_EXE_tfcoord-hadoop-probe"));
-    probe.envs(hadoop.environment("alice")).args(["--name-node", &format!("localhost:{}", hadoop.rpc_port(0)), "--protection", "privacy"]);
-    let output = probe.args(["get-token", "alice"]).arg(&file).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    file
 }

@@ -29,10 +29,21 @@ fn marks<'a>(path: &str, text: &'a str) -> Vec<&'a str> {
     marks
 }
 
+// What is done in two ways, to files of this machine and to those in HDFS, stands once in each.
+const IN_TWO_WAYS: [&str; 6] = [
+    "checkpoint.part.create",
+    "checkpoint.manifest.write",
+    "checkpoint.manifest.written",
+    "checkpoint.manifest.rename",
+    "worker.export.written",
+    "worker.export.renamed",
+];
+
 fn findings(points: &[Point], marks: &BTreeMap<String, usize>) -> Vec<String> {
     let times = |point: &Point| marks.get(point.name).copied().unwrap_or_default();
-    let wrong = points.iter().filter(|point| times(point) != 1);
-    wrong.map(|point| format!("{} stands in {} places of the program, not in one", point.name, times(point))).collect()
+    let wanted = |point: &Point| if IN_TWO_WAYS.contains(&point.name) { 2 } else { 1 };
+    let wrong = points.iter().filter(|point| times(point) != wanted(point));
+    wrong.map(|point| format!("{} stands in {} places of the program, not in {}", point.name, times(point), wanted(point))).collect()
 }
 
 fn row(point: &Point) -> String {
@@ -66,5 +77,5 @@ fn a_point_that_is_nowhere_or_twice_is_found() {
     let point = |name| Point { name, at: "", kind: Kind::Plain };
     let counts = [("a".to_owned(), 1), ("b".to_owned(), 2)].into();
     let found = findings(&[point("a"), point("b"), point("c")], &counts);
-    assert_eq!(found, ["b stands in 2 places of the program, not in one", "c stands in 0 places of the program, not in one"]);
+    assert_eq!(found, ["b stands in 2 places of the program, not in 1", "c stands in 0 places of the program, not in 1"]);
 }
