@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tfcoord_checkpoint::Manifest;
 use tfcoord_coordinator_core::checkpoint::Resume;
-use tfcoord_fs::storage::Location;
 use tfcoord_launch::Hadoop;
 use tfcoord_launch::local::passed;
 use tfcoord_types::id::JobId;
@@ -132,9 +131,4 @@ impl Errands {
             Err(_) => Err(told.map_or_else(|error| broken(&error), |()| broken(&output.status))),
         }
     }
-}
-
-/// Whether a file or directory is in HDFS.
-pub fn is_remote(place: &str) -> bool {
-    matches!(Location::parse(place, None), Ok(Location::Remote(_)))
 }

@@ -6,7 +6,6 @@ pub(super) mod remote;
 use self::remote::Remote;
 use super::journal::Denied;
 use super::saver::{Leftovers, sweep};
-use crate::errand::is_remote;
 use crate::outputs::{Error, Outputs};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,6 +14,7 @@ use tfcoord_coordinator_core::job::{id, output_dir};
 use tfcoord_coordinator_core::kept::is_in_use;
 use tfcoord_coordinator_core::{Cluster, Command, Refusal};
 use tfcoord_types::id::{JobId, Revision};
+use tfcoord_types::job::is_remote;
 
 pub(super) struct Results {
     outputs: Outputs,

@@ -2,7 +2,7 @@
 
 use super::status::{of_gone, of_prepare, of_refusal, of_site, of_tokens, parse};
 use super::{Services, logs};
-use crate::errand::{Errands, is_remote};
+use crate::errand::Errands;
 use crate::leader::{Gone, Request as Ask};
 use crate::resume;
 use crate::site::Submission;
@@ -15,7 +15,7 @@ use tfcoord_launch::Hadoop;
 use tfcoord_proto::v1;
 use tfcoord_proto::v1::coordinator_server::Coordinator;
 use tfcoord_types::id::{JobId, Revision, TaskId};
-use tfcoord_types::job::{self, JobFile};
+use tfcoord_types::job::{self, JobFile, is_remote};
 use tfcoord_types::manifest::ManifestSummary;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;

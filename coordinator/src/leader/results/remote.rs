@@ -1,7 +1,7 @@
 //! Folders for results in HDFS. They are made once a job is in the log, on a thread of its own, and its tasks are launched
 //! after that: the leader never waits for HDFS.
 
-use crate::errand::{Errand, Errands, is_remote};
+use crate::errand::{Errand, Errands};
 use crate::leader::handle::Handle;
 use crate::leader::request::Request;
 use crate::leader::saver::Leftovers;
@@ -12,6 +12,7 @@ use tfcoord_coordinator_core::checkpoint::own_dir;
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::{Cluster, Command};
 use tfcoord_types::id::JobId;
+use tfcoord_types::job::is_remote;
 use tfcoord_types::report::{Fault, FaultKind};
 
 pub(in crate::leader) struct Remote {

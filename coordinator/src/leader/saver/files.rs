@@ -1,6 +1,6 @@
 //! Where the files of checkpoints lie: written and removed on threads of their own, so that the leader never waits for one.
 
-use crate::errand::{Errand, Errands, is_remote};
+use crate::errand::{Errand, Errands};
 use crate::leader::handle::Handle;
 use crate::leader::request::Request;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use tfcoord_checkpoint::Manifest;
 use tfcoord_coordinator_core::Cluster;
 use tfcoord_coordinator_core::job::Job;
 use tfcoord_types::id::{CheckpointId, JobId};
+use tfcoord_types::job::is_remote;
 
 /// Where the files of checkpoints lie.
 pub trait Files: Send {
