@@ -2,9 +2,10 @@
 
 use crate::failure::{Code, Failure};
 use crate::show::plain;
+use std::sync::Arc;
 use std::time::Duration;
-use tfcoord_fs::hdfs::{Hdfs, Identity, Limits, Site};
-use tfcoord_fs::local::Local;
+use tfcoord_fs::FileSystems;
+use tfcoord_fs::hdfs::Limits;
 use tfcoord_fs::storage::{Error, FileSystem, Location, Problem};
 
 /// For one answer of HDFS.
@@ -23,14 +24,9 @@ pub fn location(text: &str) -> Result<Location, Failure> {
 ///
 /// # Errors
 /// HDFS is not configured, or cannot be connected to.
-pub fn system(at: &Location, patience: Duration) -> Result<Box<dyn FileSystem>, Failure> {
-    if let Location::Local(_) = at {
-        return Ok(Box::new(Local));
-    }
-    let failed = |problem| failure(&Error { operation: "connect to", location: at.to_string(), access: None, problem });
-    let site = Site::load(None, &|name| std::env::var(name).ok()).map_err(failed)?;
+pub fn system(at: &Location, patience: Duration) -> Result<Arc<dyn FileSystem>, Failure> {
     let limits = Limits { answer: ANSWER, broken: patience, safe_mode: patience };
-    Ok(Box::new(Hdfs::connect(at, &site, &Identity::default(), limits).map_err(|error| failure(&error))?))
+    FileSystems::within(limits).get(at).map_err(|error| failure(&error))
 }
 
 /// How a command ends that met this.

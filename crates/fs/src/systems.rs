@@ -28,7 +28,12 @@ impl FileSystems {
     /// token file (`KRB5CCNAME`, `HADOOP_TOKEN_FILE_LOCATION`) it names; without Kerberos as `HADOOP_USER_NAME`, or whoever
     /// runs this.
     pub fn of_environment() -> Self {
-        Self::new(None, Identity::default(), Limits::default())
+        Self::within(Limits::default())
+    }
+
+    /// The same, which wait for HDFS so long.
+    pub fn within(limits: Limits) -> Self {
+        Self::new(None, Identity::default(), limits)
     }
 
     /// Of a site that was read already.
