@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 // At most so much is handed over at a time, so that the deadline is one for progress.
 const PIECE: usize = 4 << 20;
-// Of a file that is begun anew.
-const BLOCK_MAX: u64 = 64 << 30;
+// The largest block of a file that is begun anew, unless larger ones are usual.
+const BLOCK_MAX: u64 = 4 << 30;
 
 /// Begins to write `at`.
 pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Writer, Error> {
@@ -27,7 +27,9 @@ pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Wri
 }
 
 // The client gives a file up where the first DataNode of a new block is dead, and the NameNode goes on to name it for ten
-// minutes. So a file that is begun anew gets fewer replicas, until it is whole, and larger blocks: it meets fewer DataNodes.
+// minutes. So a file that is begun anew gets fewer replicas, until it is whole, and every other time larger blocks: it meets
+// fewer DataNodes. Not every time: no DataNode takes a block that has not all its room on one disk, and blocks of the
+// tries before count as if they would still come.
 //
 // With what its temporary name ends, and how many replicas it is to have at last, where it begins with fewer.
 type Begun = (FileWriter, String, Option<u32>);
@@ -57,7 +59,10 @@ async fn begin(client: Client, stem: String, how: Create) -> Result<Begun, Probl
         let usual_replicas = usual.replication.unwrap_or(1).max(1);
         replicas = Some(usual_replicas);
         options = options.replication(usual_replicas.saturating_sub(how.begun).max(1));
-        options.block_size = usual.blocksize.map(|bytes| bytes.saturating_mul(1 << (2 + 2 * how.begun).min(12)).min(BLOCK_MAX));
+        if how.begun % 2 == 1 {
+            let larger = |bytes: u64| bytes.saturating_mul(1 << (2 + 2 * how.begun).min(12)).min(BLOCK_MAX.max(bytes));
+            options.block_size = usual.blocksize.map(larger);
+        }
     }
 }
 

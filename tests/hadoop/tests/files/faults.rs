@@ -4,6 +4,7 @@ use super::hdfs::{LIMITS, connect, home};
 use super::place::{NEW, Place, bytes, problem};
 use bytes::Bytes;
 use std::io::Read;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use tfcoord_fs::hdfs::Limits;
@@ -12,6 +13,7 @@ use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 
 const MIB: usize = 1 << 20;
 const LENGTH: usize = 48 * MIB;
+const FILES: u32 = 80;
 
 fn start(high_availability: bool) -> Option<Hadoop> {
     let mut form = Form::new(Security::Simple);
@@ -54,6 +56,26 @@ fn a_datanode_dies() {
     println!("before a new file");
     place.write("after", &whole, Placement::New).unwrap();
     assert!(place.read("after") == whole);
+}
+
+#[test]
+fn small_files_are_written_while_the_namenode_names_a_dead_datanode() {
+    let Some(hadoop) = Hadoop::start(Form::new(Security::Simple)) else { return };
+    let alice = connect(&hadoop, "alice", LIMITS);
+    let place = Place::make(&alice, home(&hadoop).join("small"));
+    hadoop.command("kill-datanode 2");
+    // A third of all tries meet it: some files need many. Eight at a time, as most of it is waiting.
+    let next = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let number @ 0..FILES = next.fetch_add(1, Ordering::Relaxed) {
+                    place.write(&number.to_string(), b"small", Placement::New).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(place.names().len(), FILES as usize);
 }
 
 #[test]
