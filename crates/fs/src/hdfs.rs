@@ -8,9 +8,11 @@
 //! * The site's configuration is read here, in full, and is all that the client gets. What a NameNode offers less than it
 //!   demands is refused ([`protection`]).
 //! * Token files are checked before the client reads them.
+//! * Which hosts hold a file's blocks, the client keeps to itself: NameNodes are asked past it ([`held`]).
 
 mod call;
 mod cause;
+mod held;
 mod protection;
 mod read;
 mod site;
@@ -21,11 +23,13 @@ pub use protection::{Offer, offer};
 pub(crate) use site::root;
 pub use site::{FILES as SITE_FILES, NameNodes, Site};
 
-use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Kind, Location, Login, Problem, Status};
+use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Held, Kind, Location, Login, Problem, Status};
 use call::Repeat;
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder};
+use held::Locator;
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +85,7 @@ struct Link {
     // It may be replaced by another at any time.
     token_file: Option<PathBuf>,
     keytab: Option<PathBuf>,
+    locator: Locator,
 }
 
 impl Hdfs {
@@ -103,8 +108,9 @@ impl Hdfs {
             .and_then(|met| met)
             .map_err(failed)?;
         let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
-        let link = Link { client, limits, access, root: site::root(at), token_file: tokens::file(), keytab: identity.keytab.clone() };
-        Ok(Self { link: Arc::new(link) })
+        let locator = Locator::new(at, site, identity);
+        let (token_file, keytab) = (tokens::file(), identity.keytab.clone());
+        Ok(Self { link: Arc::new(Link { client, limits, access, root: site::root(at), token_file, keytab, locator }) })
     }
 }
 
@@ -165,6 +171,11 @@ impl FileSystem for Hdfs {
 
     fn open(&self, at: &Location) -> Result<Box<dyn storage::File>, Error> {
         Ok(Box::new(read::open(&self.link, at)?))
+    }
+
+    fn held(&self, at: &Location, range: Range<u64>) -> Result<Vec<Held>, Error> {
+        let path = self.link.path("locate the blocks of", at)?;
+        held::held(&self.link, &path, range).map_err(|problem| self.link.error("locate the blocks of", at, problem))
     }
 
     fn create(&self, at: &Location, how: Create) -> Result<Box<dyn storage::Writer>, Error> {

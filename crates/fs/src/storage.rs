@@ -54,6 +54,15 @@ pub struct Entry {
     pub status: Status,
 }
 
+/// Bytes of a file, and the hosts that hold all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Which bytes.
+    pub bytes: Range<u64>,
+    /// Names of the hosts, as their file system calls them.
+    pub hosts: Vec<String>,
+}
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Create {
@@ -92,6 +101,16 @@ pub trait FileSystem: Debug + Send + Sync {
     /// # Errors
     /// It is missing, is no file, or may not be read.
     fn open(&self, at: &Location) -> Result<Box<dyn File>, Error>;
+
+    /// Which hosts hold the bytes `range` of a file, in order: what lies behind the end is left out. Nothing where that is no
+    /// matter, as on this machine. For those who want to be near them: it is asked for once, and not for long.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    fn held(&self, at: &Location, range: Range<u64>) -> Result<Vec<Held>, Error> {
+        let (_, _) = (at, range);
+        Ok(Vec::new())
+    }
 
     /// Begins to write a file, under another name in the same directory, which must be there.
     ///

@@ -75,7 +75,7 @@ fn of_io(error: io::Error) -> Problem {
     }
 }
 
-fn of_class(class: &str, detail: &str) -> Problem {
+pub(super) fn of_class(class: &str, detail: &str) -> Problem {
     // org.apache.hadoop.security.token.SecretManager$InvalidToken
     let name = class.rsplit(['.', '$']).next().unwrap_or(class);
     let text = cut(detail);

@@ -1,0 +1,182 @@
+//! Which hosts hold a file's blocks. The client does not tell, so its NameNodes are asked by calls of our own, with what the
+//! process has at hand: a token, or on a site without Kerberos the user's name. It opens no tickets: where there is no token it
+//! is not told.
+
+use super::{Identity, Link, Site, call, cause};
+use crate::hdfs::NameNodes;
+use crate::storage::{Held, Location, Problem, Scheme};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tfcoord_hadoop_rpc::{Block, Config, Credentials, Error, NameNode, Token, TokenFile};
+
+/// For one answer of a NameNode. Who asks goes on without.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Blocks that are asked for at a time: a message of less than a megabyte.
+const BLOCKS_AT_ONCE: u64 = 1024;
+/// The most blocks of a file that are told.
+const BLOCKS_MAX: usize = 1 << 16;
+
+/// Whom to ask, and as whom.
+#[derive(Debug)]
+pub(super) struct Locator {
+    // Or why nobody can be asked.
+    name_nodes: Result<NameNodes, String>,
+    // On a site without Kerberos.
+    user: Option<String>,
+    // Connected, until something goes wrong with it.
+    asked: Mutex<Option<Arc<NameNode>>>,
+}
+
+impl Locator {
+    /// For the file system that `at` is in.
+    pub fn new(at: &Location, site: &Site, identity: &Identity) -> Self {
+        let mounted = matches!(at, Location::Remote(remote) if remote.scheme() == Scheme::Viewfs);
+        let found = match site.name_nodes(at).as_deref() {
+            Ok([one]) if !mounted => Ok(one.clone()),
+            Ok(_) => Err("blocks behind viewfs:// are not located".to_owned()),
+            Err(problem) => Err(problem.to_string()),
+        };
+        let named = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
+        let user = identity.user.clone().or_else(|| named("HADOOP_USER_NAME")).or_else(|| named("USER"));
+        Self { name_nodes: found, user, asked: Mutex::new(None) }
+    }
+
+    fn idle(&self) -> Option<Arc<NameNode>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, name_node: Option<Arc<NameNode>>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = name_node;
+    }
+}
+
+/// The hosts that hold the bytes `range` of the file at `path`.
+pub(super) fn held(link: &Arc<Link>, path: &str, range: Range<u64>) -> Result<Vec<Held>, Problem> {
+    let (link, path) = (Arc::clone(link), path.to_owned());
+    // Of the limits that hold for reading none is that short.
+    call::wait(4 * ANSWER, async move {
+        let name_node = match link.locator.idle() {
+            Some(name_node) => name_node,
+            None => Arc::new(connect(&link).await?),
+        };
+        let found = ask(&name_node, &path, range).await;
+        link.locator.keep(found.is_ok().then_some(name_node));
+        found
+    })?
+}
+
+async fn connect(link: &Link) -> Result<NameNode, Problem> {
+    let name_nodes = link.locator.name_nodes.as_ref().map_err(|why| Problem::Unsupported { detail: why.clone() })?;
+    let credentials = match (&name_nodes.principal, &link.token_file, &link.locator.user) {
+        (Some(_), Some(file), _) => Credentials::Token(token(file, name_nodes).await?),
+        (Some(_), None, _) => return Err(Problem::Unsupported { detail: "that takes a delegation token, and there is none".to_owned() }),
+        (None, _, Some(user)) => Credentials::Simple { user: user.clone() },
+        (None, _, None) => return Err(Problem::Unsupported { detail: "nothing says who asks (HADOOP_USER_NAME, USER)".to_owned() }),
+    };
+    let NameNodes { nameservice, addresses, protection, .. } = name_nodes.clone();
+    let config = Config { addresses, nameservice, credentials, protection, proxy_user: None, deadline: ANSWER };
+    NameNode::connect(config).await.map_err(|error| problem(&error))
+}
+
+// It is called by the nameservice, or by the address, as the site has it or in numbers.
+async fn token(file: &Path, name_nodes: &NameNodes) -> Result<Token, Problem> {
+    let unusable = |detail: String| Problem::TokenFile { detail };
+    let tokens = TokenFile::read(file).map_err(|error| unusable(error.to_string()))?.tokens;
+    let mut names: Vec<String> = match &name_nodes.nameservice {
+        Some(nameservice) => vec![format!("ha-hdfs:{nameservice}")],
+        None => name_nodes.addresses.clone(),
+    };
+    if let (None, [address]) = (&name_nodes.nameservice, name_nodes.addresses.as_slice())
+        && let Ok(found) = tokio::net::lookup_host(address).await
+    {
+        names.extend(found.map(|address| address.to_string()));
+    }
+    let fits = |(_, token): &(String, Token)| names.contains(&token.service);
+    let found = tokens.into_iter().find(fits).map(|(_, token)| token);
+    found.ok_or_else(|| unusable(format!("{} has no token for {}", file.display(), names.join(" or "))))
+}
+
+// A first question tells how long blocks are, and so how much may be asked for at once.
+async fn ask(name_node: &NameNode, path: &str, range: Range<u64>) -> Result<Vec<Held>, Problem> {
+    let mut held = Vec::new();
+    let mut next = range.start;
+    let mut length = 1;
+    while next < range.end {
+        let found = name_node.block_locations(path, next, length.min(range.end - next)).await.map_err(|error| problem(&error))?;
+        let blocks = found.blocks.iter().filter(|block| end(block) > next && block.offset < range.end);
+        let (longest, last) = blocks.clone().fold((1, next), |(longest, last), block| (block.length.max(longest), last.max(end(block))));
+        held.extend(
+            blocks.map(|block| Held { bytes: block.offset.max(range.start)..end(block).min(range.end), hosts: block.hosts.clone() }),
+        );
+        if last <= next || held.len() > BLOCKS_MAX {
+            // Behind the end, or more than anybody has room for.
+            break;
+        }
+        (next, length) = (last, longest.saturating_mul(BLOCKS_AT_ONCE));
+    }
+    held.truncate(BLOCKS_MAX);
+    Ok(held)
+}
+
+fn end(block: &Block) -> u64 {
+    block.offset.saturating_add(block.length)
+}
+
+fn problem(error: &Error) -> Problem {
+    match error {
+        Error::Refused { class, message, .. } => cause::of_class(class, message),
+        Error::NotFound { .. } => Problem::Missing,
+        Error::Deadline { limit, .. } => Problem::Deadline { after: *limit },
+        // Its text says which NameNode, and what helps.
+        other => Problem::Client { detail: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locator(properties: &[(&str, &str)], at: &str, user: Option<&str>) -> Locator {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("core-site.xml");
+        let property = |(name, value): &(&str, &str)| format!("<property><name>{name}</name><value>{value}</value></property>");
+        let body: String = properties.iter().map(property).collect();
+        std::fs::write(&file, format!("<configuration>{body}</configuration>")).unwrap();
+        let site = Site::of_files(dir.path(), [&file], &|_| None).unwrap();
+        Locator::new(&Location::parse(at, None).unwrap(), &site, &Identity { user: user.map(str::to_owned), ..Identity::default() })
+    }
+
+    #[test]
+    fn mounts_are_not_looked_through() {
+        let mounted = locator(&[("fs.viewfs.mounttable.all.link./one", "hdfs://east:1/one")], "viewfs://all/one", None);
+        assert!(mounted.name_nodes.unwrap_err().contains("viewfs"));
+        let plain = locator(&[], "hdfs://east:1/one", Some("ann"));
+        assert_eq!((plain.name_nodes.unwrap().addresses, plain.user.as_deref()), (vec!["east:1".to_owned()], Some("ann")));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_found_by_the_address_in_words_and_in_numbers() {
+        let name_nodes = |addresses: &[&str], nameservice: Option<&str>| NameNodes {
+            nameservice: nameservice.map(str::to_owned),
+            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+            principal: Some("nn/_HOST@R".into()),
+            protection: tfcoord_hadoop_rpc::Protection::Authentication,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens");
+        let token_of = |service: &str| {
+            let token = Token { identifier: vec![1], password: Default::default(), kind: "K".into(), service: service.into() };
+            (service.to_owned(), token)
+        };
+        let tokens = ["ha-hdfs:east", "127.0.0.1:8020", "[::1]:8020"].map(token_of).into();
+        std::fs::write(&path, TokenFile { tokens, ..TokenFile::default() }.encode().expose()).unwrap();
+        let service = async |addresses: &[&str], nameservice| token(&path, &name_nodes(addresses, nameservice)).await.map(|t| t.service);
+        assert_eq!(service(&["a:1", "b:1"], Some("east")).await.unwrap(), "ha-hdfs:east");
+        assert_eq!(service(&["127.0.0.1:8020"], None).await.unwrap(), "127.0.0.1:8020");
+        assert!(service(&["localhost:8020"], None).await.unwrap().ends_with(":8020"));
+        let missing = service(&["a:1", "b:1"], Some("west")).await.unwrap_err().to_string();
+        assert!(missing.contains("has no token for ha-hdfs:west"), "{missing}");
+    }
+}
