@@ -70,6 +70,9 @@ pub enum Error {
 struct Output {
     manifest: Manifest,
     summary: ManifestSummary,
+    // Why it is not known who holds the data.
+    #[serde(default)]
+    unheld: Option<String>,
 }
 
 impl Preparer {
@@ -99,7 +102,10 @@ impl Preparer {
             return Err(Error::TooLarge);
         }
         let json = std::fs::read(&out).map_err(|e| internal("its result cannot be read", &e))?;
-        let Output { manifest, summary } = serde_json::from_slice(&json).map_err(|e| internal("its result makes no sense", &e))?;
+        let Output { manifest, summary, unheld } = serde_json::from_slice(&json).map_err(|e| internal("its result makes no sense", &e))?;
+        if let Some(problem) = unheld {
+            tracing::warn!(job = file.name, problem, "no worker is preferred for data: which hosts hold them is not known");
+        }
         let digest = self.state.keep_manifest(&manifest)?;
         Ok(ManifestSummary { digest, ..summary })
     }

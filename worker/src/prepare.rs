@@ -36,15 +36,21 @@ fn beside(job: &JobFile, manifest: &Manifest) -> u64 {
     WORKER_PROGRAM_BYTES.saturating_add(of_model.unwrap_or_default())
 }
 
-/// Writes `{"manifest": …, "summary": …}` to the file asked for; what is wrong with the data goes to stderr.
+/// Writes `{"manifest": …, "summary": …, "unheld": …}` to the file asked for, the last of them saying why it is not known who
+/// holds the data, if so; what is wrong with the data goes to stderr.
 ///
 /// # Errors
 /// The job file or the output cannot be read or written.
 pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&arguments.job_file).with_context(|| arguments.job_file.display().to_string())?;
     let job: JobFile = serde_json::from_str(&text).with_context(|| arguments.job_file.display().to_string())?;
-    let manifest = match tfcoord_data::prepare(&job, &Files::new(FileSystems::of_environment(), arguments.scratch.as_path())) {
-        Ok(manifest) => manifest,
+    let files = Files::new(FileSystems::of_environment(), arguments.scratch.as_path());
+    let found = tfcoord_data::prepare(&job, &files).and_then(|manifest| {
+        let holders = tfcoord_data::holders(&manifest, &files)?;
+        Ok((manifest, holders))
+    });
+    let (manifest, holders) = match found {
+        Ok(found) => found,
         Err(error) => {
             eprintln!("{error}");
             return Ok(ExitCode::from(code(&error)));
@@ -56,8 +62,10 @@ pub fn prepare(arguments: &Prepare) -> anyhow::Result<ExitCode> {
     }
     let (_, summary) = tfcoord_data::summary(&manifest);
     let beside = Beside { worker: beside(&job, &manifest), server: SERVER_PROGRAM_BYTES };
-    let summary = ManifestSummary { beside, ..summary };
-    let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary}))?;
+    let (holders, unheld) =
+        holders.map_or((None, None), |(holders, problem)| (Some(Box::new(holders)), problem.map(|problem| problem.to_string())));
+    let summary = ManifestSummary { beside, holders, ..summary };
+    let bytes = serde_json::to_vec(&json!({"manifest": manifest, "summary": summary, "unheld": unheld}))?;
     tfcoord_fs::write_atomic(&arguments.out, &bytes, 0o600)?;
     Ok(ExitCode::SUCCESS)
 }

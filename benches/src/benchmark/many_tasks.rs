@@ -261,7 +261,15 @@ fn job_file() -> anyhow::Result<JobFile> {
 
 fn summary() -> ManifestSummary {
     let (digest, input) = ("a".repeat(64), Input::plain(&[8], 4));
-    ManifestSummary { digest, records_digest: String::new(), train_records: 1_000_000, eval_records: 0, input, beside: Beside::default() }
+    ManifestSummary {
+        digest,
+        records_digest: String::new(),
+        train_records: 1_000_000,
+        eval_records: 0,
+        input,
+        beside: Beside::default(),
+        holders: None,
+    }
 }
 
 fn variable(name: &str, len: u32, group: Group) -> Variable {

@@ -11,10 +11,13 @@
 //! So at no time do two servers take the same lane from two incarnations.
 //!
 //! A lane goes to the replacement of the very task that held it, since that is launched at once. Lanes of live
-//! workers move only where the dealing changes ([`redeal`]): the same way, with nobody lost.
+//! workers move only where the dealing changes ([`redeal`]): the same way, with nobody lost. Which share goes to whom is
+//! decided by what is near ([`assign`]), where that is known.
 
+mod assign;
 mod redeal;
 
+use assign::assign;
 pub(crate) use redeal::redeal;
 
 use crate::job::Job;
@@ -51,9 +54,9 @@ pub fn deal(lanes: u32, workers: u32) -> Vec<u32> {
 
 /// Deals all lanes to the job's registered workers: at the start, where no server has applied an owner before.
 pub(crate) fn deal_all(job: &mut Job) {
-    let workers = deal(job.plan.micro_batches, job.workers());
+    let workers = (0..job.workers()).map(TaskId::worker).collect();
     let lane = |intended: TaskId| Lane { owner: job.registration(intended).map(|r| r.incarnation), vacated_at: None, intended };
-    job.lanes = workers.into_iter().map(|worker| lane(TaskId::worker(worker))).collect();
+    job.lanes = assign(job, workers).into_iter().map(lane).collect();
 }
 
 /// Takes the lanes of a lost worker from it. A lane that was never granted to it keeps its older fence.

@@ -30,6 +30,7 @@ pub mod job;
 pub mod kept;
 pub mod lane;
 pub mod memory;
+pub mod near;
 pub mod outcome;
 pub mod placement;
 pub mod proposals;

@@ -36,6 +36,7 @@ pub(crate) fn summary() -> ManifestSummary {
         eval_records: 0,
         input: Input::plain(&[8], 4),
         beside: Default::default(),
+        holders: None,
     }
 }
 

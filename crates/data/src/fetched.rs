@@ -4,6 +4,7 @@
 use crate::ahead::Ahead;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::meter::Meter;
 use crate::scratch::Scratch;
 use rustix::fs::fstatvfs;
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ pub(crate) struct Fetched {
     // One of them is written no longer.
     written: Condvar,
     pub ahead: Ahead,
+    /// Where somebody wants to know it.
+    pub meter: OnceLock<Meter>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +69,7 @@ impl Fetched {
     pub fn new(scratch: &Scratch) -> Self {
         let slots_max = usize::try_from(scratch.limits.fetched_bytes_max / PIECE).unwrap_or(usize::MAX).max(1);
         let (dir, file) = (scratch.dir.clone(), OnceLock::new());
-        Self { dir, slots_max, file, slots: Mutex::default(), written: Condvar::new(), ahead: Ahead::default() }
+        Self { dir, slots_max, file, slots: Mutex::default(), written: Condvar::new(), ahead: Ahead::default(), meter: OnceLock::new() }
     }
 
     /// A number for a file: the same one for the same file, unless it has changed.

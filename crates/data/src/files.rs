@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::fetched::Fetched;
+use crate::meter::{Meter, OnRead};
 use crate::scratch::Scratch;
 use std::sync::Arc;
 use tfcoord_fs::FileSystems;
@@ -21,6 +22,17 @@ impl Files {
     pub fn new(systems: FileSystems, scratch: impl Into<Scratch>) -> Self {
         let scratch = scratch.into();
         Self { systems, fetched: Arc::new(Fetched::new(&scratch)), scratch }
+    }
+
+    /// Tells `on_read` from now on how much of what is read from other machines lies on `host`, which is this one.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn count_reads(&self, host: String, on_read: OnRead) -> std::io::Result<()> {
+        let meter = Meter::start(self.systems.clone(), host, on_read)?;
+        // The first one counts.
+        let _counted_already = self.fetched.meter.set(meter);
+        Ok(())
     }
 
     /// The file system that `at` is in.

@@ -1,19 +1,17 @@
 //! The order of an epoch: which record stands at which place. A pure function of (seed, epoch, record count).
 //!
-//! The records `0..n` are cut into the fewest **shards** of at most 65,536 records, evenly: the first ones a record
-//! longer where it does not come out even. An epoch's order is its shards, permuted, and the records within each
-//! shard, permuted: so a lane reads from one shard at a time, and no state has to be kept to find a place again.
+//! The records are cut into **shards**, which an epoch permutes ([`tfcoord_types::order`]), and permuted within each shard: so a
+//! lane reads from one shard at a time, and no state has to be kept to find a place again.
 //!
-//! Streams (see [`tfcoord_types::draw`]): `order` (seed, epoch) permutes the shards, `order` (seed, epoch, shard) a
-//! shard's records. Published models refer to them by their seed: they never change.
+//! Stream (see [`tfcoord_types::draw`]): `order` (seed, epoch, shard) permutes a shard's records. Published models refer to it
+//! by their seed: it never changes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tfcoord_types::draw::Stream;
+use tfcoord_types::order::{self, EpochOrder};
 use tfcoord_types::plan::TrainPlan;
 
-/// The most records of a shard.
-const SHARD_RECORDS_MAX: u64 = 65_536;
 /// The most permutations that are kept: 64 MiB.
 const KEPT_MAX: usize = 256;
 
@@ -25,16 +23,9 @@ pub struct Order {
     shards: u32,
     seed: u64,
     shuffle: bool,
-    epochs: BTreeMap<u32, Epoch>,
+    epochs: BTreeMap<u32, EpochOrder>,
     kept: Vec<Kept>,
     kept_max: usize,
-}
-
-// Shards in their order, and the place that each one begins at.
-#[derive(Debug, Clone)]
-struct Epoch {
-    shards: Vec<u32>,
-    starts: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +38,7 @@ struct Kept {
 impl Order {
     /// The orders of the plan's epochs under `seed`; without `shuffle`, place and record are the same.
     pub fn new(plan: &TrainPlan, seed: u64, shuffle: bool) -> Self {
-        let shards = u32::try_from(plan.records.div_ceil(SHARD_RECORDS_MAX)).expect("fewer than 2^48 records");
+        let shards = u32::try_from(order::shards(plan.records)).expect("fewer than 2^48 records");
         let kept_max = usize::try_from(plan.micro_batches).map_or(KEPT_MAX, |lanes| (lanes + 2).min(KEPT_MAX));
         Self { records: plan.records, shards, seed, shuffle, epochs: BTreeMap::new(), kept: Vec::new(), kept_max }
     }
@@ -81,35 +72,19 @@ impl Order {
     }
 
     fn shard(&self, shard: u32) -> Range<u64> {
-        let shards = u64::from(self.shards);
-        let (base, longer) = (self.records / shards, self.records % shards);
-        let start = |shard: u64| shard * base + shard.min(longer);
-        start(u64::from(shard))..start(u64::from(shard) + 1)
+        order::shard(self.records, shard)
     }
 
     // The epoch before is still asked for while the next one is prefetched; no other is.
-    fn epoch(&mut self, epoch: u32) -> &Epoch {
+    fn epoch(&mut self, epoch: u32) -> &EpochOrder {
         if !self.epochs.contains_key(&epoch) {
             if self.epochs.len() >= 2 {
                 self.epochs.pop_first();
             }
-            let order = self.compute_epoch(epoch);
+            let order = EpochOrder::new(self.records, self.seed, epoch);
             self.epochs.insert(epoch, order);
         }
         &self.epochs[&epoch]
-    }
-
-    fn compute_epoch(&self, epoch: u32) -> Epoch {
-        let mut shards = vec![0; self.shards as usize];
-        Stream::new("order", &[self.seed, u64::from(epoch)]).permute(&mut shards);
-        let mut starts = Vec::with_capacity(shards.len());
-        let mut next = 0;
-        for shard in &shards {
-            starts.push(next);
-            let of_shard = self.shard(*shard);
-            next += of_shard.end - of_shard.start;
-        }
-        Epoch { shards, starts }
     }
 
     // The most recently used last.
@@ -126,14 +101,6 @@ impl Order {
             }
         }
         &self.kept[self.kept.len() - 1].records
-    }
-}
-
-impl Epoch {
-    // The shard that holds `place`, and the place it begins at.
-    fn at(&self, place: u64) -> (u32, u64) {
-        let at = self.starts.partition_point(|start| *start <= place) - 1;
-        (self.shards[at], self.starts[at])
     }
 }
 

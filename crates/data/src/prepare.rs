@@ -10,8 +10,11 @@ use tfcoord_types::manifest::{Beside, Manifest, ManifestSummary};
 
 mod fit;
 mod gather;
+mod holders;
 mod pictures;
 mod table;
+
+pub use holders::holders;
 
 /// Looks at the data of `job`, whose paths are absolute: lists and counts them, collects what their preprocessing
 /// needs, and checks them against the model and against each other. Reads every file to its end, a table two to
@@ -38,6 +41,7 @@ pub fn summary(manifest: &Manifest) -> (Vec<u8>, ManifestSummary) {
         eval_records: manifest.eval.as_ref().map_or(0, |eval| eval.records),
         input: manifest.into(),
         beside: Beside::default(),
+        holders: None,
     };
     (json, summary)
 }

@@ -50,7 +50,7 @@ impl Reader {
     pub fn open(preprocessing: &Preprocessing, set: &DataSet, files: &Files) -> Result<Self, Error> {
         let reader = Self::new(preprocessing, set, files, LabelNeed::Required)?;
         for file in &reader.files {
-            identity(file)?.check_now(files)?;
+            data_identity(file)?.check_now(files)?;
             if let Some(labels) = labels_identity(file)? {
                 labels.check_now(files)?;
             }
@@ -73,7 +73,7 @@ impl Reader {
             let labelled = opened.labelled();
             if !reader.files.is_empty() && labelled != reader.labelled {
                 let column = preprocessing.label_column.clone().unwrap_or_default();
-                let without = if labelled { &identity(&reader.files[0])?.at } else { &listed.file };
+                let without = if labelled { &data_identity(&reader.files[0])?.at } else { &listed.file };
                 return Err(Error::file(without)(FileProblem::LabelsOnlyInSome { column }));
             }
             reader.labelled = labelled;
@@ -172,7 +172,7 @@ impl Reader {
 
     fn open_file(&self, file: usize) -> Result<Opened, Error> {
         let file = &self.files[file];
-        let source = identity(file)?;
+        let source = data_identity(file)?;
         let opened = Opened::new(&source, labels_identity(file)?.as_ref(), self)?;
         // The same identity and another content: the manifest is not of this file.
         if opened.records() != file.records {
@@ -253,7 +253,7 @@ pub(crate) fn used(named: Named<'_>, source: &Source, total: u64) -> Result<(u64
     Err(Error::job(named.part("records"), message, format!("use numbers from 0 to {total}, the first below the second")))
 }
 
-fn identity(file: &DataFile) -> Result<Identity, Error> {
+pub(crate) fn data_identity(file: &DataFile) -> Result<Identity, Error> {
     Ok(Identity { at: located(&file.path)?, length: file.length, modified_ns: file.modified_ns })
 }
 

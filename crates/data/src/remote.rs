@@ -81,6 +81,7 @@ impl Remote {
 
     /// All bytes from `offset` on, one after the other, past the scratch disk.
     pub fn in_order(&self, offset: u64) -> Result<Stream, storage::Error> {
+        self.count(offset..self.source.length);
         self.file.stream(offset..self.source.length)
     }
 
@@ -100,9 +101,16 @@ impl Remote {
                 continue;
             }
             slot.keep((self.number, piece));
+            self.count(start..end);
             run.stream = Some(stream).filter(|_| run.is_long && end < self.source.length);
             self.fetched.ahead.put(run);
             return Ok(());
+        }
+    }
+
+    fn count(&self, bytes: Range<u64>) {
+        if let Some(meter) = self.fetched.meter.get() {
+            meter.read(&self.source.at, bytes);
         }
     }
 

@@ -4,6 +4,7 @@ mod derived;
 
 pub use derived::Derived;
 
+use crate::holders::Holders;
 use crate::job::{Format, Input, InputColumn};
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +179,9 @@ pub struct ManifestSummary {
     /// What tasks take of memory. Logs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Beside::is_untold")]
     pub beside: Beside,
+    /// Which hosts hold the training records; nothing where none of them is in HDFS, and in logs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holders: Option<Box<Holders>>,
 }
 
 /// Bytes that tasks take beside what belongs to the parameters; 0 where they were not told.

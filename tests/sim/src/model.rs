@@ -5,6 +5,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tfcoord_types::figures::{CURVE_LEN, CURVE_VARIABLE, Counts, CurvePoint};
+use tfcoord_types::holders::{Holders, Run};
 use tfcoord_types::job::{self, Input, JobFile, ModelKind};
 use tfcoord_types::lane::Block;
 use tfcoord_types::layout::{Layout, SEGMENT};
@@ -20,6 +21,10 @@ pub type ByChunk = Vec<Vec<f32>>;
 pub const COUNTED: u32 = 4200;
 pub const EPOCHS: u32 = 3;
 const FIT_RECORDS: u64 = 35;
+/// Hosts that workers are on.
+const HOSTS: u32 = 3;
+/// Where data are whose hosts are known.
+const HELD: &str = "hdfs://nn";
 const EVAL_RECORDS: u64 = 2500;
 
 /// How workers go together.
@@ -65,6 +70,8 @@ pub struct Manner {
     pub checkpoints: Saved,
     /// Whether a straggler's lanes go to others.
     pub relieves: bool,
+    /// Whether it is known which hosts hold the data.
+    pub held: bool,
 }
 
 /// How often parameters are saved.
@@ -85,7 +92,7 @@ pub enum Saved {
 impl Recipe {
     /// The job file.
     pub fn file(self, manner: Manner) -> JobFile {
-        let Manner { workers, servers, lease_s, grace_s, checkpoints, relieves } = manner;
+        let Manner { workers, servers, lease_s, grace_s, checkpoints, relieves, held } = manner;
         let straggler = if relieves { r#", "straggler": "move""# } else { "" };
         let saved = match checkpoints {
             Saved::ByDefault => String::new(),
@@ -113,10 +120,11 @@ impl Recipe {
             let train = format!(r#""batch_size": {}, "warm_up_steps": 2, "optimizer": {optimizer}{clip}"#, batch(16, 16));
             (model.to_owned(), r#", "eval": {"files": "/d/eval.csv"}, "label": "y""#, train)
         };
+        let root = if held { HELD } else { "" };
         let data = if counting {
-            r#"{"format": "idx", "train": {"images": "/d/i", "labels": "/d/l"}}"#.to_owned()
+            format!(r#"{{"format": "idx", "shuffle": {}, "train": {{"images": "{root}/d/i", "labels": "{root}/d/l"}}}}"#, !held)
         } else {
-            format!(r#"{{"format": "csv", "train": {{"files": "/d/train.csv"}}{data}}}"#)
+            format!(r#"{{"format": "csv", "shuffle": {}, "train": {{"files": "{root}/d/train.csv"}}{data}}}"#, !held)
         };
         let text = format!(
             r#"{{"name": "sim", "start_timeout": 600, "lease_seconds": {lease_s}, "orphan_grace_seconds": {grace_s}, {saved} "model": {model}, "data": {data},
@@ -132,6 +140,8 @@ impl Recipe {
 /// What preparation would find in a job's data.
 pub fn manifest(file: &JobFile) -> ManifestSummary {
     let counting = file.model.kind == ModelKind::Counting;
+    let train = &file.data.train;
+    let is_held = train.files.iter().chain(&train.images).flat_map(|paths| paths.iter()).any(|path| path.starts_with(HELD));
     ManifestSummary {
         digest: "ab".repeat(32),
         records_digest: "cd".repeat(32),
@@ -139,7 +149,19 @@ pub fn manifest(file: &JobFile) -> ManifestSummary {
         eval_records: if file.data.eval.is_some() { EVAL_RECORDS } else { 0 },
         input: Input::plain(&[8], 4),
         beside: Beside::default(),
+        holders: is_held.then(|| Box::new(holders())),
     }
+}
+
+/// The host of a worker's attempt: a replacement may be elsewhere.
+pub fn host(index: u32, attempt: u32) -> String {
+    format!("host-{}", (2 * index + attempt) % HOSTS)
+}
+
+// The records lie on one host after the other, and a part of them on another one too.
+fn holders() -> Holders {
+    let run = |host: u32| Run { bytes: 1000, held: vec![(host, 1000), ((host + 1) % HOSTS, 400)] };
+    Holders { hosts: (0..HOSTS).map(|number| format!("host-{number}")).collect(), runs: (0..9).map(|n| run(n / 3)).collect() }
 }
 
 /// A model as a worker has it.

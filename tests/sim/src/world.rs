@@ -12,7 +12,7 @@ use crate::disk::SimDisk;
 use crate::invariants::Left;
 use crate::launcher::{Order, SimLauncher};
 use crate::message::Message;
-use crate::model::{Mode, Recipe};
+use crate::model::{self, Mode, Recipe};
 use crate::nature::{CLIENT, COORDINATOR, Event, FIRST_TASK, Nature, Node, StreamId, Timer, WorldEvent};
 use crate::queue::{MS, S, Us, us};
 use crate::server::Server;
@@ -305,7 +305,8 @@ impl World {
         self.by_node.insert(*node, place);
         let worker = launch.task.role == Role::Worker;
         let (addresses, kernel_path) = if worker { (Vec::new(), "sim".to_owned()) } else { (vec![address_of(*node)], String::new()) };
-        let process = Process { nonce: format!("{}", node.0), addresses, host: "sim".into(), kernel_path };
+        let host = model::host(launch.task.index, launch.attempt.0);
+        let process = Process { nonce: format!("{}", node.0), addresses, host, kernel_path };
         self.nature.trace.note(self.nature.now, format_args!("{node} starts as {launch}"));
         let session = Session::start(&mut self.nature, *node, launch.clone(), process, *grace);
         let slow = self.plan.slow.filter(|(index, _)| worker && *index == session.launch.task.index).map_or(1, |(_, times)| times);

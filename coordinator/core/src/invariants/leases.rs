@@ -16,6 +16,8 @@ pub(super) fn check(job: &Job) -> Checked {
     }
     let known = leases.open.keys().all(|shard| *shard < leases.next) && leases.next <= shards.count();
     ensure(known, id, "what is leased is there, and was to be leased")?;
+    let passed = leases.passed.iter().all(|shard| *shard < leases.next && !leases.open.contains_key(shard));
+    ensure(passed, id, "what was passed over was not leased")?;
     let trains = job.state == JobState::Running && job.evaluating.is_none();
     ensure(trains || leases.open.is_empty(), id, "shards are leased while their epoch is trained")?;
     for (shard, lease) in &leases.open {

@@ -13,7 +13,7 @@ pub(super) fn finish(job: &Job, slot: u32, report: &Report, server: &ServerRepor
     // What was done before a checkpoint is not to be computed again.
     let anew = job.began_within();
     // Without any that could be leased the epoch's end is soon enough.
-    if !current || (job.leases.next >= shards.count() && !anew) {
+    if !current || (job.leases.unleased(shards.count()) == 0 && !anew) {
         return None;
     }
     let holds = job.placement.as_ref().is_some_and(|placement| placement.servers.contains(&slot));

@@ -65,6 +65,7 @@ pub(crate) fn manifest(eval: bool) -> ManifestSummary {
         eval_records,
         input: Input::plain(&[1, 28, 28], 10),
         beside: Beside::default(),
+        holders: None,
     }
 }
 
@@ -128,6 +129,11 @@ impl World {
         for task in self.job().tasks.keys().copied().collect::<Vec<_>>() {
             self.register(task, 1);
         }
+        self.declare();
+    }
+
+    /// The model's variables are named.
+    pub(crate) fn declare(&mut self) {
         let incarnation = self.incarnation(W0);
         self.done(Command::DeclareVariables { job: self.job.clone(), incarnation, variables: variables(), machine_bytes: None });
     }

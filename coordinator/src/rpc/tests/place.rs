@@ -121,6 +121,7 @@ impl Place {
             eval_records: 0,
             input: Input::plain(&[8], 4),
             beside: Default::default(),
+            holders: None,
         };
         let output = serde_json::json!({"manifest": manifest, "summary": summary});
         self.program(&format!("cat > \"$7\" <<'END'\n{output}\nEND"));

@@ -39,7 +39,7 @@ fn neighbours_in_the_order_are_of_one_shard() {
     let shard = |record: u64| (0..4).find(|s| order.shard(*s).contains(&record)).unwrap();
     let shards: Vec<u32> = order.clone().records(0, 0..200_001).into_iter().map(shard).collect();
     assert_eq!(shards.windows(2).filter(|pair| pair[0] != pair[1]).count(), 3);
-    assert!((0..4).all(|s| order.shard(s).end - order.shard(s).start <= SHARD_RECORDS_MAX));
+    assert!((0..4).all(|s| order.shard(s).end - order.shard(s).start <= 65_536));
 }
 
 #[test]

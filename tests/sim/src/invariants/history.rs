@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tfcoord_coordinator::log::Entry;
 use tfcoord_coordinator_core::invariants::{check, check_step};
 use tfcoord_coordinator_core::{Cluster, Command, Job, JobState};
-use tfcoord_types::id::{JobId, Role};
+use tfcoord_types::id::{JobId, Role, TaskId};
 
 #[derive(Debug, Default)]
 pub struct History {
@@ -103,6 +103,12 @@ impl History {
             let granted = old.iter().zip(&job.lanes).any(|(old, new)| old.owner.is_none() && new.owner.is_some());
             if granted {
                 self.tally.add("lanes granted again");
+            }
+            if old.is_empty() && job.lanes.first().is_some_and(|lane| lane.intended != TaskId::worker(0)) {
+                self.tally.add("lanes dealt to whom they are near");
+            }
+            if !job.leases.passed.is_empty() {
+                self.tally.add("shards passed over");
             }
             let owned = |shard: &u32| job.leases.open.get(shard).is_some_and(|lease| lease.owner.is_some());
             let vacant = before.job(&job.id).map(|old| old.leases.open.iter().filter(|(_, lease)| lease.owner.is_none()));

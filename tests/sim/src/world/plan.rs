@@ -29,6 +29,8 @@ pub struct Plan {
 const LATER: u64 = 9;
 /// Of what came after that.
 const LATEST: u64 = 10;
+/// Of whether it is known which hosts hold the data.
+const NEAR: u64 = 11;
 
 impl Plan {
     /// The plan of a seed.
@@ -75,13 +77,16 @@ impl Plan {
             let next = going_on(&mut jobs[0], phase, &mut later);
             jobs.push(next);
         }
+        let mut near = Chance::new(seed, NEAR);
+        jobs.iter_mut().for_each(|wanted| wanted.manner.held = near.percent(30));
         Self { seed, jobs, mix: Some(mix), faults_at, heal_at: phase, compute, pace, slow }
     }
 
     /// One worker, one server, and nothing goes wrong.
     pub fn quiet(recipe: Recipe) -> Self {
         let pace = Pace { delay_min: 50, delay_max: MS, late_percent: 0, late_max: 0 };
-        let manner = Manner { workers: 1, servers: 1, lease_s: 2, grace_s: 60, checkpoints: Saved::ByDefault, relieves: false };
+        let manner =
+            Manner { workers: 1, servers: 1, lease_s: 2, grace_s: 60, checkpoints: Saved::ByDefault, relieves: false, held: false };
         Self {
             seed: 0,
             jobs: vec![Wanted { after: 0, recipe, manner, scales: Vec::new(), cancel_at: None, resumes: false }],
@@ -151,7 +156,7 @@ fn manner(chance: &mut Chance, lanes: u32) -> Manner {
         2..7 => Saved::Steps { every: chance.between(1, 4), keep },
         _ => Saved::Seconds { every: chance.between(1, 6), keep },
     };
-    Manner { workers, servers, lease_s, grace_s, checkpoints, relieves: false }
+    Manner { workers, servers, lease_s, grace_s, checkpoints, relieves: false, held: false }
 }
 
 // Another number of workers, now and then.
