@@ -19,13 +19,13 @@ use crate::trainer::{Event, Parts, Trainer};
 use anyhow::Context;
 use shell::{End, Shell};
 use state::State;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_client::Bearer;
 use tfcoord_client::session::{Ended, FAULT, FENCED, Hello, STOPPED, Session, Welcome};
-use tfcoord_data::{Files, Order, Preprocessing, Reader};
+use tfcoord_data::{Files, Order, Preprocessing, Reader, Source};
 use tfcoord_exchange::Grpc;
 use tfcoord_exchange::grpc::PATIENCE;
 use tfcoord_fs::{FileSystems, storage};
@@ -84,8 +84,8 @@ async fn take_part(arguments: &Run) -> anyhow::Result<ExitCode> {
     let incarnation = welcome.incarnation;
     let (events_to, events) = mpsc::unbounded_channel();
     let plan = session.views().borrow().plan;
-    let (threads, scratch) = (arguments.threads(), arguments.scratch.clone());
-    let code = match beside(over(&session), move || start(&welcome, plan, threads, &scratch, events_to)).await {
+    let here = Here { threads: arguments.threads(), scratch: arguments.scratch.clone(), host: arguments.host() };
+    let code = match beside(over(&session), move || start(&welcome, plan, here, events_to)).await {
         Ok(Ok(Started { trainer, preprocessing, variables, train })) => {
             let transport = Grpc { token, job: arguments.job.to_string(), host: arguments.host(), patience: PATIENCE };
             let state = State::new(incarnation, arguments.task.index, variables);
@@ -146,19 +146,22 @@ struct Started {
     train: Train,
 }
 
-fn start(
-    welcome: &Welcome,
-    plan: TrainPlan,
+// What it has of this machine.
+struct Here {
     threads: usize,
-    scratch: &Path,
-    events: mpsc::UnboundedSender<Event>,
-) -> anyhow::Result<Started> {
+    scratch: PathBuf,
+    host: String,
+}
+
+fn start(welcome: &Welcome, plan: TrainPlan, here: Here, events: mpsc::UnboundedSender<Event>) -> anyhow::Result<Started> {
+    let Here { threads, scratch, host } = here;
     let job: JobFile = serde_json::from_str(&welcome.job_file).context("the admitted job file")?;
     let manifest: Manifest = serde_json::from_slice(&welcome.manifest).context("the job's manifest")?;
     let preprocessing = Preprocessing::from(&manifest);
     let options = Options { threads, train_records: manifest.train.records, isa: Isa::detect() };
     let model = Model::new(&job.model, &job::Input::from(&manifest), options)?;
-    let files = Files::new(FileSystems::of_environment(), scratch);
+    let files = Files::new(FileSystems::of_environment(), scratch.as_path());
+    files.count_reads(host, Arc::new(count_read))?;
     let reader = Reader::open(&preprocessing, &manifest.train, &files)?;
     let order = Order::new(&plan, job.train.seed, job.data.shuffle);
     let of_classes = matches!(manifest.label, Label::Class { .. });
@@ -169,6 +172,15 @@ fn start(
     let parts = Parts { model, input, eval: eval.map(|reader| (reader, of_classes)), plan, train: job.train };
     let trainer = Trainer::start(parts, events)?;
     Ok(Started { trainer, preprocessing, variables, train })
+}
+
+fn count_read(source: Source, bytes: u64) {
+    let source = match source {
+        Source::Local => "local",
+        Source::Remote => "remote",
+        Source::Unknown => "unknown",
+    };
+    metrics::counter!("tfcoord_worker_read_bytes_total", "source" => source).increment(bytes);
 }
 
 async fn follow<T: tfcoord_exchange::Transport>(

@@ -3,6 +3,7 @@
 use super::*;
 use crate::trainer::Command;
 use serde_json::json;
+use std::path::Path;
 use tfcoord_types::id::{Generation, Incarnation, Revision};
 use tfcoord_types::view::{Export, Placement};
 
@@ -11,6 +12,10 @@ const WITHIN: Duration = Duration::from_secs(20);
 const PLAN: TrainPlan = TrainPlan { records: 4, batch_size: 2, micro_batches: 1, epochs: 1 };
 
 // A job of a model of one number, with its data in this directory.
+fn here(dir: &Path) -> Here {
+    Here { threads: 1, scratch: dir.to_owned(), host: "h".into() }
+}
+
 fn welcome(dir: &Path) -> Welcome {
     let data = dir.join("numbers.csv");
     std::fs::write(&data, "a,target\n1,2\n2,4\n3,6\n4,8\n").unwrap();
@@ -35,7 +40,7 @@ fn welcome(dir: &Path) -> Welcome {
 fn trainer() -> (Started, mpsc::UnboundedReceiver<Event>) {
     let dir = tempfile::tempdir().unwrap();
     let (to, events) = mpsc::unbounded_channel();
-    (start(&welcome(dir.path()), PLAN, 1, dir.path(), to).unwrap(), events)
+    (start(&welcome(dir.path()), PLAN, here(dir.path()), to).unwrap(), events)
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn data_that_are_not_seen_are_looked_for_again_and_others_end_the_job() {
     let dir = tempfile::tempdir().unwrap();
     let (welcome, data, away) = (welcome(dir.path()), dir.path().join("numbers.csv"), dir.path().join("away"));
     let fault = || {
-        let failed = start(&welcome, PLAN, 1, dir.path(), mpsc::unbounded_channel().0).err();
+        let failed = start(&welcome, PLAN, here(dir.path()), mpsc::unbounded_channel().0).err();
         failed.map(|error| (kind(&error), causes::said(error.as_ref())))
     };
     assert_eq!(fault(), None);

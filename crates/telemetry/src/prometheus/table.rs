@@ -93,6 +93,13 @@ pub const RECORDED_METRICS: &[Metric] = &[
     counter("tfcoord_pushes_total", SERVER, Unit::Count, &["outcome"], "Pushes answered, by outcome."),
     gauge("tfcoord_step", SERVER, &[], "The step that all chunks of this server have reached."),
     histogram("tfcoord_worker_compute_seconds", WORKER, STEP_S, "Time a step spent in computing gradients."),
+    counter(
+        "tfcoord_worker_read_bytes_total",
+        WORKER,
+        Unit::Bytes,
+        &["source"],
+        "Bytes of data read from HDFS: local where a replica is on the worker's own host, remote where none is, or unknown.",
+    ),
     counter("tfcoord_worker_records_total", WORKER, Unit::Count, &[], "Records whose gradients were computed."),
     counter("tfcoord_worker_resends_total", WORKER, Unit::Count, &[], "Pushes sent again because they were not settled."),
     counter("tfcoord_worker_steps_total", WORKER, Unit::Count, &[], "Steps taken part in."),
