@@ -146,6 +146,17 @@ pub struct Plan {
     pub server_bytes: u64,
     /// How workers go together: `bsp`, `ssp`, `async` or `local`.
     pub sync: String,
+    /// Where training data are in HDFS, while the job is not over.
+    pub locality: Option<Locality>,
+}
+
+/// How near data are to those who read them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Locality {
+    /// What is read of the training data, to be compared with; 0 where the file system does not tell.
+    pub bytes: u64,
+    /// What of it workers read on a host that holds it.
+    pub local_bytes: u64,
 }
 
 /// How far a job is.
@@ -176,6 +187,8 @@ pub struct Task {
     pub task: String,
     /// launching, registered, leaving, stopping, lost, left or ended.
     pub state: String,
+    /// The host that it runs on; empty before it has registered and after its end.
+    pub host: String,
     /// Which launch of it.
     pub attempt: u32,
     /// Its incarnation; 0 before it registered.
@@ -308,6 +321,7 @@ impl From<v1::Plan> for Plan {
             worker_bytes: plan.worker_bytes,
             server_bytes: plan.server_bytes,
             sync: plan.sync,
+            locality: plan.locality.map(|v1::Locality { bytes, local_bytes }| Locality { bytes, local_bytes }),
         }
     }
 }
@@ -331,8 +345,8 @@ impl Progress {
 
 impl From<v1::Task> for Task {
     fn from(task: v1::Task) -> Self {
-        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late } = task;
-        Self { task, state, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late }
+        let v1::Task { task, state, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late, host } = task;
+        Self { task, state, host, attempt, incarnation, lanes, restarts, last_exit, last_exit_attempt, late }
     }
 }
 

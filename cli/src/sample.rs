@@ -26,6 +26,7 @@ pub fn job(state: State) -> Job {
             worker_bytes: 21_500_000,
             server_bytes: 12 << 20,
             sync: "bsp".into(),
+            locality: None,
         },
         progress: Some(progress()),
         tasks: vec![task("ps-0", 0), task("worker-0", 2), task("worker-1", 2)],
@@ -57,6 +58,7 @@ pub fn task(task: &str, lanes: u32) -> Task {
     Task {
         task: task.into(),
         state: "registered".into(),
+        host: "here".into(),
         attempt: 1,
         incarnation: 3,
         lanes,

@@ -1,7 +1,7 @@
 //! The plan line.
 
 use super::number::{count, counted, megabytes};
-use crate::job::Plan;
+use crate::job::{Locality, Plan};
 
 /// Tasks, records, batch, steps, and parameters and memory as far as they are known.
 pub fn plan(plan: &Plan) -> String {
@@ -26,7 +26,15 @@ pub fn plan(plan: &Plan) -> String {
     if plan.worker_bytes > 0 {
         parts.push(format!("worker {}, server {} of memory", megabytes(plan.worker_bytes), megabytes(plan.server_bytes)));
     }
+    parts.extend(plan.locality.as_ref().map(near));
     parts.join(", ")
+}
+
+fn near(locality: &Locality) -> String {
+    match (u128::from(locality.local_bytes) * 100).checked_div(locality.bytes.into()) {
+        Some(percent) => format!("{percent} % of the data on their workers' hosts"),
+        None => "hosts of the data not known".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +57,9 @@ mod tests {
         assert!(layers.contains(", ssp; local: top (not deterministic), "), "{layers}");
         let together = plan(&Plan { sync: "bsp for all layers, since one is; not async: table".into(), ..all.clone() });
         assert!(together.contains(", bsp for all layers, since one is; not async: table, 203,530"), "{together}");
+        let near = |local_bytes, bytes| plan(&Plan { locality: Some(Locality { bytes, local_bytes }), ..all.clone() });
+        assert!(near(u64::MAX / 3, u64::MAX).ends_with(" of memory, 33 % of the data on their workers' hosts"), "{}", near(1, 3));
+        assert!(near(0, 0).ends_with(", hosts of the data not known"));
         let unknown = Plan { eval_records: 0, parameters: 0, worker_bytes: 0, micro_batches: 1, epochs: 1, ..all };
         assert_eq!(plan(&unknown), "2 workers, 1 server, 8,000 records, batch 128 = 1 lane x 128, 63 steps x 1 epoch");
         assert_eq!(plan(&Plan::default()), "0 workers, 0 servers, 0 records, batch 0 = 1 lane x 0, 0 steps x 0 epochs");

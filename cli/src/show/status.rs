@@ -4,6 +4,7 @@ use super::number::{duration, share};
 use super::table::{Align, table};
 use super::{plain, plan, progress};
 use crate::job::{Evaluation, Job, Task};
+use std::collections::BTreeSet;
 
 /// State, reason, progress, tasks, evaluations; `now_ms` is the time since 1970.
 pub fn status(job: &Job, now_ms: u64) -> String {
@@ -66,7 +67,15 @@ fn tasks(tasks: &[Task]) -> String {
         let Task { task, state, attempt, incarnation, lanes, restarts, .. } = task;
         vec![task.clone(), state.clone(), attempt.to_string(), incarnation.to_string(), lanes.to_string(), restarts.to_string(), exit]
     }));
-    table(&[Left, Left, Right, Right, Right, Right, Left], &rows)
+    let mut aligns = vec![Left, Left, Right, Right, Right, Right, Left];
+    let hosts: Vec<&str> = tasks.iter().map(|task| task.host.as_str()).collect();
+    // Where all are on one machine its name says nothing.
+    if hosts.iter().filter(|host| !host.is_empty()).collect::<BTreeSet<_>>().len() > 1 {
+        aligns.push(Left);
+        let shown = hosts.into_iter().map(|host| if host.is_empty() { "-" } else { host });
+        rows.iter_mut().zip(std::iter::once("host").chain(shown)).for_each(|(row, host)| row.push(host.to_owned()));
+    }
+    table(&aligns, &rows)
 }
 
 fn evaluations(evaluations: &[Evaluation]) -> String {
@@ -108,6 +117,17 @@ epoch  step  records  test loss  test accuracy  test AUC
     1    63     2000     0.3625         0.8710         -
     2   126     2000     0.3625         0.8710         -";
         assert_eq!(status(&job, 1_012_400), expected);
+    }
+
+    #[test]
+    fn hosts_are_shown_where_there_are_several() {
+        let mut job = sample::job(State::Running);
+        job.tasks[1].host = "there".into();
+        job.tasks[2].host = String::new();
+        let text = status(&job, 1_012_400);
+        let last: Vec<&str> =
+            text.lines().skip_while(|line| !line.starts_with("task ")).filter_map(|line| line.split(' ').next_back()).collect();
+        assert_eq!(last, ["host", "here", "there", "-"], "{text}");
     }
 
     #[test]

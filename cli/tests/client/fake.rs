@@ -96,6 +96,7 @@ pub fn admitted() -> v1::Job {
         worker_bytes: 21_500_000,
         server_bytes: 12 << 20,
         sync: "bsp".into(),
+        locality: None,
     };
     let task = |task: &str| v1::Task { task: task.into(), state: "registered".into(), attempt: 1, ..v1::Task::default() };
     v1::Job {

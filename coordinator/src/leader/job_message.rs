@@ -1,6 +1,8 @@
 //! A job as clients see it.
 
+use tfcoord_client::host::own_name;
 use tfcoord_coordinator_core::job::{Job, JobState};
+use tfcoord_coordinator_core::near::local_share;
 use tfcoord_coordinator_core::task::{Task, TaskState};
 use tfcoord_proto::v1;
 use tfcoord_types::id::TaskId;
@@ -95,6 +97,7 @@ fn task_message(job: &Job, id: TaskId, task: &Task, late: &[Late]) -> v1::Task {
         restarts: task.restarts,
         last_exit,
         last_exit_attempt,
+        host: task.registration().map_or_else(String::new, |registration| registration.process.host.clone()),
         late: lateness(task, late.iter().find(|late| Some(late.worker) == incarnation)),
     }
 }
@@ -125,7 +128,14 @@ fn plan(job: &Job) -> v1::Plan {
         server_bytes: job.need.map_or(0, |need| need.server_bytes),
         sync: job.file.train.modes_in_words(),
         parameters: variables.filter(trained).filter_map(Variable::elements).fold(0, u64::saturating_add),
+        locality: job.manifest.holders.as_ref().filter(|_| !job.is_over()).map(|_| locality(job)),
     }
+}
+
+// Tasks that have not registered are launched on this machine.
+fn locality(job: &Job) -> v1::Locality {
+    let (local_bytes, bytes) = local_share(job, &own_name()).unwrap_or_default();
+    v1::Locality { bytes, local_bytes }
 }
 
 fn evaluation(job: &Job, evaluation: &Evaluation, confusion: bool) -> v1::Evaluation {
@@ -171,6 +181,7 @@ mod tests {
     use crate::leader::fixture;
     use tfcoord_coordinator_core::cause::{Cause, Exit};
     use tfcoord_types::figures::Counts;
+    use tfcoord_types::holders::{Holders, Run};
     use tfcoord_types::id::Attempt;
     use tfcoord_types::report::Exported;
 
@@ -204,6 +215,24 @@ mod tests {
         assert_eq!(exit(&job), (2, 1, "was lost".into()));
         job.tasks.get_mut(&TaskId::worker(0)).unwrap().exit = Some(Exit::Code(0));
         assert_eq!(exit(&job), (2, 2, "exited with code 0".into()));
+    }
+
+    #[test]
+    fn what_is_near_is_told_of_data_in_hdfs_alone() {
+        let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
+        let told = |job: &Job| plan(job).locality.map(|locality| (locality.local_bytes, locality.bytes));
+        assert_eq!(told(&job), None);
+        job.manifest.holders = Some(Box::default());
+        assert_eq!(told(&job), Some((0, 0)));
+        // All tasks are on host h.
+        let run = |held| Run { bytes: 100, held };
+        let runs = vec![run(vec![(0, 100)]), run(vec![])];
+        job.manifest.holders = Some(Box::new(Holders { hosts: vec!["h".into()], runs }));
+        assert_eq!(told(&job), Some((100, 200)));
+        let hosts = brief(&job, String::new(), None, &[]).tasks.into_iter().map(|task| task.host).collect::<Vec<_>>();
+        assert_eq!(hosts, ["h", "h", "h"]);
+        job.state = JobState::Succeeded;
+        assert_eq!(told(&job), None);
     }
 
     #[test]
