@@ -4,6 +4,7 @@
 mod data {
     mod faults;
     mod jobs;
+    mod near;
     mod records;
     mod refused;
     mod set;
