@@ -30,6 +30,10 @@ fn same(lab: &Lab, root: &str) {
     lab.submit(&pictures("here", ""));
     lab.submit(&pictures("there", &format!("{root}/")));
     assert!(lab.bits("there") == lab.bits("here"));
+    let logs = std::fs::read_to_string(lab.state_dir().join("coordinator.log")).unwrap() + &lab.logs();
+    for unknown in ["no worker is preferred", "it is not known which hosts"] {
+        assert!(!logs.contains(unknown), "{logs}");
+    }
     let model = lab.outputs("there").join("model").display().to_string();
     let predicted = |root: &str| {
         let (images, labels) = (format!("{root}images.idx"), format!("{root}labels.idx"));
