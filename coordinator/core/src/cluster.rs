@@ -2,9 +2,9 @@
 
 use crate::command::Command;
 use crate::effect::Effect;
+use crate::handler;
 use crate::job::Job;
 use crate::outcome::{Applied, Outcome, Refusal};
-use crate::handler;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tfcoord_types::id::{JobId, Revision};
