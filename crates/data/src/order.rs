@@ -80,6 +80,18 @@ impl Order {
         records
     }
 
+    /// The records of the shard that follows the one that holds `place` in the order of `epoch`, if it does before place `end`:
+    /// nobody wants them before all that come first in that one. None where place and record are the same.
+    pub fn next_shard(&mut self, epoch: u32, place: u64, end: u64) -> Option<Range<u64>> {
+        if !self.shuffle || place >= self.records {
+            return None;
+        }
+        let next = self.epoch(epoch).starts.partition_point(|start| *start <= place);
+        let Epoch { shards, starts } = &self.epochs[&epoch];
+        let shard = shards.get(next).filter(|_| starts[next] < end)?;
+        Some(self.shard(*shard))
+    }
+
     fn shard(&self, shard: u32) -> Range<u64> {
         let shards = u64::from(self.shards);
         let (base, longer) = (self.records / shards, self.records % shards);
