@@ -2,6 +2,7 @@
 
 use crate::bare::Kind;
 use crate::benchmark::Benchmark;
+use crate::hdfs::Way;
 use crate::job::Example;
 use crate::training::Case;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -48,6 +49,16 @@ pub enum Inner {
         /// How long the worker is watched.
         #[arg(long, default_value = "10")]
         seconds: u64,
+    },
+    /// Reads or writes in an HDFS and prints the seconds, and those of processors
+    #[command(hide = true)]
+    Hdfs {
+        /// What is done.
+        way: Way,
+        /// Below what.
+        root: String,
+        /// How many records or chunks.
+        count: u32,
     },
     /// Computes a kernel or a model's gradients again and again and prints the least milliseconds
     #[command(hide = true)]

@@ -4,6 +4,7 @@ mod checkpoint;
 mod cold_start;
 mod fault_free;
 mod first_step;
+mod hdfs;
 mod hdfs_checkpoint;
 mod hdfs_read;
 mod many_tasks;
@@ -37,9 +38,9 @@ pub enum Benchmark {
     Checkpoint,
     /// What leases, cursors and fences cost where nothing goes wrong
     FaultFree,
-    /// A part of a checkpoint that is written to a real HDFS, and a plain loop; takes a minute a round
+    /// A part of a checkpoint that is written to HDFS, and the client library alone
     HdfsCheckpoint,
-    /// A file of 2 GB from HDFS into batches, and by the client library alone
+    /// A file of 2 GB from HDFS into batches, by the client library alone, and by hdfs dfs -cat
     HdfsRead,
 }
 

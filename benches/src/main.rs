@@ -8,6 +8,7 @@ mod bare;
 mod benchmark;
 mod bookkeeping;
 mod flame;
+mod hdfs;
 mod job;
 mod machine;
 mod report;
@@ -27,6 +28,11 @@ fn main() -> anyhow::Result<()> {
         let ms = match inner {
             Inner::Bare { kind, model, window_ms } => bare::step_ms(kind, model, window_ms)?,
             Inner::Training { case, threads, window_ms } => training::least_ms(case, threads, Duration::from_millis(window_ms))?,
+            Inner::Hdfs { way, root, count } => {
+                let [wall_s, cpu_s] = hdfs::spend(way, &root, count)?;
+                println!("{wall_s} {cpu_s}");
+                return Ok(());
+            }
             Inner::FlameGraph { file, model, seconds } => return flame::draw(model, seconds, &file),
         };
         println!("{ms}");

@@ -106,7 +106,11 @@ impl Source {
         if places.is_empty() {
             return Ok(None);
         }
-        let indices = self.order.records(self.plan.place(step).epoch, places);
+        let epoch = self.plan.place(step).epoch;
+        if let Some(next) = self.order.next_shard(epoch, places.start, self.plan.lane(lane).end) {
+            self.reader.expect(next);
+        }
+        let indices = self.order.records(epoch, places);
         if let Ok(buffers) = self.empty.try_recv() {
             refill(&mut self.record, buffers);
         }

@@ -6,6 +6,7 @@
 //! a chunk within an epoch is its own: whoever wants that must have the same chunk.
 
 mod header;
+mod outgoing;
 mod read;
 mod sink;
 mod write;

@@ -1,6 +1,7 @@
-//! Which pieces of files are wanted one after the other: for these, a stream stays open that reads ahead.
+//! What is wanted of files one after the other: for that, a stream stays open that reads ahead.
 
-use std::sync::{Mutex, PoisonError};
+use crate::fetched::PIECE;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tfcoord_fs::storage::Stream;
 
 /// Streams that are open at once.
@@ -11,50 +12,94 @@ pub(crate) const STREAM_BYTES: u64 = 16 << 20;
 const RUNS_MAX: usize = 64;
 /// So many pieces in a row are no accident.
 const LONG: u32 = 3;
+/// A run that did not go on while others did so often is over.
+const STALE: u64 = 4096;
 
 /// The runs of all files.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead {
-    // The one that was added to last, last.
-    runs: Mutex<Vec<Run>>,
+pub(crate) struct Ahead(Mutex<Runs>);
+
+#[derive(Debug, Default)]
+struct Runs {
+    // The one that went on last, last.
+    all: Vec<Run>,
+    // How often any went on.
+    turns: u64,
 }
 
-/// Pieces of one file that were wanted one after the other.
+/// What was wanted of one file, one after the other.
 #[derive(Debug)]
 pub(crate) struct Run {
     file: u32,
-    next: u64,
-    length: u32,
+    /// The byte with which it goes on.
+    pub at: u64,
+    pieces: u32,
+    turn: u64,
     /// Whether it is to be read ahead.
     pub is_long: bool,
-    /// Where it goes on.
+    /// What is read ahead, from where it goes on.
     pub stream: Option<Stream>,
 }
 
 impl Ahead {
-    /// The run that `piece` goes on with, or begins.
+    /// The run that goes on with `piece`, or begins with it.
     pub fn take(&self, file: u32, piece: u64) -> Run {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = runs.iter().position(|run| (run.file, run.next) == (file, piece)).map(|at| runs.remove(at));
-        let mut run = found.unwrap_or(Run { file, next: piece, length: 0, is_long: false, stream: None });
-        (run.next, run.length) = (piece + 1, run.length.saturating_add(1));
-        let open = runs.iter().filter(|run| run.stream.is_some()).count();
-        run.is_long = run.stream.is_some() || (run.length >= LONG && open < STREAMS_MAX);
+        let mut runs = self.runs();
+        let at = piece * PIECE;
+        let mut run = runs.remove(file, at, |_| true).unwrap_or(Run { file, at, pieces: 0, turn: 0, is_long: false, stream: None });
+        run.pieces = run.pieces.saturating_add(1);
+        run.is_long = run.stream.is_some() || (run.pieces >= LONG && runs.has_room());
         run
     }
 
-    /// Remembers a run whose piece was read.
-    pub fn put(&self, run: Run) {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        if runs.len() == RUNS_MAX {
-            runs.remove(0);
+    /// The run that goes on with byte `at`, if it is read ahead.
+    pub fn streaming(&self, file: u32, at: u64) -> Option<Run> {
+        self.runs().remove(file, at, |run| run.stream.is_some())
+    }
+
+    /// Whether there is such a run.
+    pub fn is_streaming(&self, file: u32, at: u64) -> bool {
+        self.runs().all.iter().any(|run| run.goes_on(file, at) && run.stream.is_some())
+    }
+
+    /// Remembers a run that went on.
+    pub fn put(&self, mut run: Run) {
+        let mut runs = self.runs();
+        if runs.all.len() == RUNS_MAX {
+            runs.all.remove(0);
         }
-        runs.push(run);
+        runs.turns += 1;
+        run.turn = runs.turns;
+        runs.all.push(run);
     }
 
     /// Forgets a file's runs.
     pub fn forget(&self, file: u32) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|run| run.file != file);
+        self.runs().all.retain(|run| run.file != file);
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    fn remove(&mut self, file: u32, at: u64, is_wanted: impl Fn(&Run) -> bool) -> Option<Run> {
+        let found = self.all.iter().position(|run| run.goes_on(file, at) && is_wanted(run))?;
+        Some(self.all.remove(found))
+    }
+
+    // Whether another stream may be opened.
+    fn has_room(&mut self) -> bool {
+        let turns = self.turns;
+        self.all.iter_mut().filter(|run| turns - run.turn > STALE).for_each(|run| run.stream = None);
+        self.all.iter().filter(|run| run.stream.is_some()).count() < STREAMS_MAX
+    }
+}
+
+impl Run {
+    fn goes_on(&self, file: u32, at: u64) -> bool {
+        (self.file, self.at) == (file, at)
     }
 }
 
@@ -78,6 +123,7 @@ mod tests {
                 run.stream = Some(stream());
                 long.push(*piece);
             }
+            run.at = (piece + 1) * PIECE;
             ahead.put(run);
         }
         long
@@ -94,6 +140,23 @@ mod tests {
         assert_eq!(long(&ahead, 3, &[0, 1, 2]), [2]);
         assert_eq!(long(&ahead, 2, &[4]), [4]);
         assert!((0..1000).all(|piece| long(&ahead, 4, &[piece * 2]).is_empty()));
-        assert_eq!(ahead.runs.lock().unwrap().len(), RUNS_MAX);
+        assert_eq!(ahead.runs().all.len(), RUNS_MAX);
+    }
+
+    #[test]
+    fn what_is_over_makes_room() {
+        let ahead = Ahead::default();
+        assert_eq!(long(&ahead, 0, &[0, 1, 2, 3]), [2, 3]);
+        assert_eq!(long(&ahead, 1, &[0, 1, 2, 3]), [2, 3]);
+        assert!(ahead.is_streaming(0, 4 * PIECE) && ahead.streaming(0, 5 * PIECE).is_none());
+        assert!(long(&ahead, 2, &[0, 1, 2, 3]).is_empty());
+        // One of them goes on, in the midst of pieces too.
+        for turn in 0..=STALE {
+            let mut run = ahead.streaming(1, 4 * PIECE + turn).unwrap();
+            run.at += 1;
+            ahead.put(run);
+        }
+        assert_eq!(long(&ahead, 2, &[4, 5]), [4, 5]);
+        assert!(ahead.is_streaming(1, 4 * PIECE + STALE + 1) && !ahead.is_streaming(0, 4 * PIECE));
     }
 }

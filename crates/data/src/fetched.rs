@@ -6,8 +6,9 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::meter::Meter;
 use crate::scratch::Scratch;
+use crate::soon::Soon;
 use rustix::fs::fstatvfs;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -32,6 +33,7 @@ pub(crate) struct Fetched {
     // One of them is written no longer.
     written: Condvar,
     pub ahead: Ahead,
+    pub soon: Soon,
     /// Where somebody wants to know it.
     pub meter: OnceLock<Meter>,
 }
@@ -40,10 +42,13 @@ pub(crate) struct Fetched {
 struct Slots {
     files: HashMap<Identity, u32>,
     places: HashMap<Key, usize>,
+    // Were read past the disk once; no more of them than there can be slots.
+    passed: HashSet<Key>,
     // What is in each; nothing while it is written.
     all: Vec<Option<Kept>>,
     free: Vec<usize>,
     writing: usize,
+    fetching: HashSet<Key>,
     // Those behind it were looked at longest ago.
     hand: usize,
     is_full: bool,
@@ -64,12 +69,20 @@ pub(crate) struct Slot<'a> {
     at: Option<usize>,
 }
 
+/// The right to fetch a piece, as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    fetched: &'a Fetched,
+    key: Key,
+}
+
 impl Fetched {
     /// None yet.
     pub fn new(scratch: &Scratch) -> Self {
         let slots_max = usize::try_from(scratch.limits.fetched_bytes_max / PIECE).unwrap_or(usize::MAX).max(1);
         let (dir, file) = (scratch.dir.clone(), OnceLock::new());
-        Self { dir, slots_max, file, slots: Mutex::default(), written: Condvar::new(), ahead: Ahead::default(), meter: OnceLock::new() }
+        let (slots, written, ahead, soon) = (Mutex::default(), Condvar::new(), Ahead::default(), Soon::default());
+        Self { dir, slots_max, file, slots, written, ahead, soon, meter: OnceLock::new() }
     }
 
     /// A number for a file: the same one for the same file, unless it has changed.
@@ -86,8 +99,27 @@ impl Fetched {
     }
 
     /// Whether a piece is there.
+    #[cfg(test)]
     pub fn has(&self, key: Key) -> bool {
         self.slots().places.contains_key(&key)
+    }
+
+    /// Those of the pieces of a file that are not there.
+    pub fn missing(&self, file: u32, mut pieces: Vec<u64>) -> Vec<u64> {
+        let slots = self.slots();
+        pieces.retain(|piece| !slots.places.contains_key(&(file, *piece)));
+        pieces
+    }
+
+    /// Notes that a piece is read past the disk, unless it was before. What would find no room there is not noted.
+    pub fn passes(&self, key: Key) -> bool {
+        let mut slots = self.slots();
+        if slots.passed.len() < self.slots_max { slots.passed.insert(key) } else { !slots.passed.contains(&key) }
+    }
+
+    /// Whether it was noted before.
+    pub fn has_passed(&self, key: Key) -> bool {
+        self.slots().passed.contains(&key)
     }
 
     /// Reads all of `buffer` from byte `within` of a piece on; nothing if the piece is not there.
@@ -100,6 +132,16 @@ impl Fetched {
         // Under the lock: nobody may write there meanwhile.
         let read = self.file()?.read_exact_at(buffer, at as u64 * PIECE + within);
         read.map_err(Error::scratch_io("read", &self.dir)).map(|()| true)
+    }
+
+    /// The right to fetch a piece that is not there. Whoever has it meanwhile is waited for.
+    pub fn claim(&self, key: Key) -> Option<Claim<'_>> {
+        let mut slots = self.slots();
+        while slots.fetching.contains(&key) {
+            slots = self.written.wait(slots).unwrap_or_else(PoisonError::into_inner);
+        }
+        let is_missing = !slots.places.contains_key(&key) && slots.fetching.insert(key);
+        is_missing.then(|| Claim { fetched: self, key })
     }
 
     /// A place for another piece. Where the limit is reached, or the disk is full, an older piece gives way.
@@ -206,6 +248,13 @@ impl Drop for Slot<'_> {
         let mut slots = self.fetched.slots();
         slots.free.extend(self.at);
         slots.writing -= 1;
+        self.fetched.written.notify_all();
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.fetched.slots().fetching.remove(&self.key);
         self.fetched.written.notify_all();
     }
 }

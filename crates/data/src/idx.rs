@@ -5,6 +5,7 @@ use crate::error::{Error, FileProblem};
 use crate::files::Files;
 use crate::identity::Identity;
 use crate::plain::Plain;
+use std::ops::Range;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 /// Bytes of the longest header that can be used: four dimensions.
@@ -99,10 +100,30 @@ impl IdxFile {
         self.plain.read(buffer, self.header.data + first * self.header.record_bytes, &self.source)
     }
 
+    /// Gives `take` the bytes of the `count` records from `first` on, in as many parts as they come in; some of them are in
+    /// `buffer` before.
+    pub fn take(&self, first: u64, count: usize, buffer: &mut Vec<u8>, take: impl FnMut(&[u8])) -> Result<(), Error> {
+        let Header { data, record_bytes, .. } = self.header;
+        let (start, length) = (data + first * record_bytes, count as u64 * record_bytes);
+        buffer.resize(usize::try_from(length).expect("at most a read, or a record"), 0);
+        self.plain.take(start..start + length, buffer, &self.source, take)
+    }
+
+    /// Whether it is far away.
+    pub fn is_remote(&self) -> bool {
+        self.plain.is_remote()
+    }
+
     /// Gets `records`, where they are far away.
     pub fn fetch(&self, records: &[u64]) -> Result<(), Error> {
         let Header { data, record_bytes, .. } = self.header;
         self.plain.fetch(records.iter().map(|record| data + record * record_bytes..data + (record + 1) * record_bytes))
+    }
+
+    /// Begins to get `records`, where they are far away.
+    pub fn expect(&self, records: Range<u64>) {
+        let Header { data, record_bytes, .. } = self.header;
+        self.plain.expect(data + records.start * record_bytes..data + records.end * record_bytes);
     }
 
     pub fn problem(&self, problem: FileProblem) -> Error {

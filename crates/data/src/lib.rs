@@ -29,6 +29,7 @@ mod preprocessing;
 mod reader;
 mod remote;
 mod scratch;
+mod soon;
 mod sources;
 mod unpack;
 
@@ -52,7 +53,10 @@ pub const CLASSES_MAX: usize = 10_000;
 pub const READ_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of a CSV record; what is longer is a quote that is not closed.
 pub const RECORD_BYTES_MAX: u64 = 4 << 20;
-/// The most bytes of memory that reading remote files takes, however many they are: what is under way, and what is read ahead.
-pub const REMOTE_BYTES_MAX: u64 = remote::AT_ONCE as u64 * fetched::PIECE + ahead::STREAMS_MAX as u64 * ahead::STREAM_BYTES;
+/// The most bytes of memory that reading remote files takes, however many they are: what is under way, what is read ahead, and
+/// labels, of what is trained on and of what is evaluated.
+pub const REMOTE_BYTES_MAX: u64 = (remote::AT_ONCE + soon::AT_ONCE) as u64 * fetched::PIECE
+    + ahead::STREAMS_MAX as u64 * ahead::STREAM_BYTES
+    + 2 * reader::windows::BYTES_MAX;
 /// The most files of a data set.
 pub const FILES_MAX: usize = 100_000;

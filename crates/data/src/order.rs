@@ -71,6 +71,15 @@ impl Order {
         records
     }
 
+    /// The records of the shard that follows the one that holds `place` in the order of `epoch`, if it does before place `end`:
+    /// nobody wants them before all that come first in that one. None where place and record are the same.
+    pub fn next_shard(&mut self, epoch: u32, place: u64, end: u64) -> Option<Range<u64>> {
+        if !self.shuffle || place >= self.records {
+            return None;
+        }
+        self.epoch(epoch).next_shard(place, end)
+    }
+
     fn shard(&self, shard: u32) -> Range<u64> {
         order::shard(self.records, shard)
     }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use tfcoord_fs::local;
 use tfcoord_fs::storage::Location;
 use tfcoord_types::manifest::Derived;
@@ -26,7 +27,7 @@ pub(crate) struct Plain {
 #[derive(Debug)]
 pub(crate) enum Bytes {
     Here(File),
-    Remote(Remote),
+    Remote(Arc<Remote>),
 }
 
 impl Plain {
@@ -63,6 +64,25 @@ impl Plain {
         Ok(())
     }
 
+    /// Gives `take` all bytes of `place`, in as many parts as they come in: as they lie in memory, or in `buffer`, which is as
+    /// long as the place. Where the file ends before, it has changed since it was looked at.
+    pub fn take(&self, place: Range<u64>, buffer: &mut [u8], source: &Identity, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
+        let Bytes::Remote(remote) = &self.bytes else {
+            self.read(buffer, place.start, source)?;
+            take(buffer);
+            return Ok(());
+        };
+        let mut at = place.start;
+        while at < place.end {
+            let most = (place.end - at).min(buffer.len() as u64) as usize;
+            match remote.take_some(&mut buffer[..most], at, &mut take)? {
+                0 => return Err(source.changed(Change::Content)),
+                taken => at += taken as u64,
+            }
+        }
+        Ok(())
+    }
+
     /// Reads some bytes from `offset` on, none at the end.
     pub fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.bytes.read_some(buffer, offset)
@@ -78,6 +98,13 @@ impl Plain {
         match &self.bytes {
             Bytes::Here(_) => Ok(()),
             Bytes::Remote(remote) => remote.fetch(places),
+        }
+    }
+
+    /// Begins to get what of `place` is far away: it will be wanted soon.
+    pub fn expect(&self, place: Range<u64>) {
+        if let Bytes::Remote(remote) = &self.bytes {
+            remote.expect(place);
         }
     }
 
@@ -98,7 +125,7 @@ impl Bytes {
         let Location::Local(path) = &source.at else {
             let file = files.system(&source.at)?.open(&source.at)?;
             source.check(file.status())?;
-            return Ok(Self::Remote(Remote::new(file, source, &files.fetched)?));
+            return Ok(Self::Remote(Arc::new(Remote::new(file, source, &files.fetched)?)));
         };
         let file = File::open(path).map_err(Error::io("read", &source.at))?;
         source.check(local::status(&file.metadata().map_err(Error::io("look at", &source.at))?))?;

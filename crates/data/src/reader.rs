@@ -8,14 +8,20 @@ use crate::identity::Identity;
 use crate::idx::IdxFile;
 use crate::preprocessing::Preprocessing;
 use crate::sources::{self, Named};
+use std::collections::VecDeque;
+use std::ops::Range;
 use tfcoord_fs::storage::Location;
 use tfcoord_types::job::{Format, Source};
 use tfcoord_types::manifest::{DataFile, DataSet};
+use windows::Windows;
 
 pub(crate) mod pictures;
+pub(crate) mod windows;
 
 /// The most files that are open at once.
 const OPEN_MAX: usize = 64;
+/// So many times it is remembered what was said to be wanted soon.
+const EXPECTED_MAX: usize = 64;
 
 /// Reads records of a data set by their number. Opens files as they are needed; blocks while it reads.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub struct Reader {
     // (file, its reader), the most recently used last.
     open: Vec<(usize, Opened)>,
     bytes: Vec<u8>,
+    windows: Windows,
+    expected: VecDeque<Range<u64>>,
     local: Vec<u64>,
 }
 
@@ -103,6 +111,8 @@ impl Reader {
             labelled: preprocessing.format == Format::Csv || set.files.iter().all(|file| file.labels.is_some()),
             open: Vec::new(),
             bytes: Vec::new(),
+            windows: Windows::default(),
+            expected: VecDeque::new(),
             local: Vec::new(),
         })
     }
@@ -147,7 +157,58 @@ impl Reader {
         Ok(())
     }
 
+    /// Says that `records` are wanted soon, all of them: what of them is far away is fetched meanwhile. To say it again does
+    /// nothing more.
+    pub fn expect(&mut self, records: Range<u64>) {
+        if self.expected.contains(&records) {
+            return;
+        }
+        if self.expected.len() == EXPECTED_MAX {
+            self.expected.pop_front();
+        }
+        self.expected.push_back(records.clone());
+        let mut record = records.start;
+        while record < records.end.min(self.records) {
+            let file = self.starts.partition_point(|start| *start <= self.first + record) - 1;
+            let start = self.first + record - self.starts[file];
+            let end = self.files[file].records.min(start + records.end - record);
+            // Whoever reads them hears of errors.
+            if self.expect_from(file, start..end).is_err() {
+                return;
+            }
+            record += end - start;
+        }
+    }
+
+    fn expect_from(&mut self, file: usize, records: Range<u64>) -> Result<(), Error> {
+        if matches!(data_identity(&self.files[file])?.at, Location::Local(_)) {
+            return Ok(());
+        }
+        self.look_up(file)?;
+        match self.open.last() {
+            Some((_, Opened::Csv { file, .. })) => file.expect(records)?,
+            Some((_, Opened::Idx { images, .. })) => images.expect(records),
+            None => {}
+        }
+        Ok(())
+    }
+
     fn read_from(&mut self, file: usize, records: &[u64], batch: &mut RecordBatch) -> Result<(), Error> {
+        self.look_up(file)?;
+        let (at, opened) = &self.open[self.open.len() - 1];
+        match opened {
+            Opened::Csv { file, table } => file.read(records, &mut self.bytes, |row| table.read(row, batch)),
+            Opened::Idx { images, labels } => {
+                pictures::read(images, self.preprocessing.scale, records, &mut self.bytes, batch)?;
+                let Some(labels) = labels else { return Ok(()) };
+                let memory = (&mut self.windows, &mut self.bytes);
+                pictures::read_labels((*at, labels), &self.preprocessing.label, records, memory, batch)
+            }
+        }
+    }
+
+    // Opens a file unless it is; it is the last one then.
+    fn look_up(&mut self, file: usize) -> Result<(), Error> {
         match self.open.iter().rposition(|(open, _)| *open == file) {
             Some(at) => self.open[at..].rotate_left(1),
             None => {
@@ -158,16 +219,7 @@ impl Reader {
                 self.open.push((file, opened));
             }
         }
-        let (_, opened) = &self.open[self.open.len() - 1];
-        match opened {
-            Opened::Csv { file, table } => file.read(records, &mut self.bytes, |row| table.read(row, batch)),
-            Opened::Idx { images, labels } => {
-                pictures::read(images, self.preprocessing.scale, records, &mut self.bytes, batch)?;
-                labels
-                    .as_ref()
-                    .map_or(Ok(()), |labels| pictures::read_labels(labels, &self.preprocessing.label, records, &mut self.bytes, batch))
-            }
-        }
+        Ok(())
     }
 
     fn open_file(&self, file: usize) -> Result<Opened, Error> {

@@ -173,6 +173,17 @@ impl Hadoop {
         dfs.envs(self.environment(user)).output().expect("java can be started")
     }
 
+    /// `hdfs dfs` as [`dfs`](Self::dfs) has it, but ready to run, and with Java's own flags: slow to start, and as fast as it is.
+    ///
+    /// # Panics
+    /// If a test broke off while it spoke to the bed.
+    pub fn shell(&self, user: &str, arguments: &[&str]) -> Command {
+        let jvm = self.jvm.lock().expect("no test broke off while it spoke to the bed");
+        let mut shell = jvm.shell(self.dir.path(), arguments);
+        shell.envs(self.environment(user));
+        shell
+    }
+
     /// Carries out a command (`tests/hadoop/README.md`) and gives its answer.
     ///
     /// # Panics

@@ -64,6 +64,13 @@ impl EpochOrder {
         (self.shards[at], self.starts[at])
     }
 
+    /// The records of the shard behind the one that holds `place`, if it begins before place `end`.
+    pub fn next_shard(&self, place: u64, end: u64) -> Option<Range<u64>> {
+        let next = self.starts.partition_point(|start| *start <= place);
+        let number = self.shards.get(next).filter(|_| self.starts[next] < end)?;
+        Some(shard(self.records, *number))
+    }
+
     /// What the records at `places` are taken from; places beyond the last one hold nothing.
     pub fn spans(&self, places: Range<u64>) -> Vec<Span> {
         let (mut place, end) = (places.start, places.end.min(self.records));

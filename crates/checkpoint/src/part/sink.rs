@@ -1,12 +1,13 @@
 //! Where the bytes of a part go as they come, in any order.
 
+use super::outgoing::Outgoing;
 use crate::directory::Directory;
 use crate::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use tfcoord_fs::storage::{Location, Placement, Problem, write_copy};
+use tfcoord_fs::storage::{Location, Problem};
 
 const MODE: u32 = 0o644;
 
@@ -15,8 +16,8 @@ const MODE: u32 = 0o644;
 pub(super) enum Sink {
     /// Each at its place in the part's own file. Dropped before it is finished, it removes the file.
     Placed { file: File, path: PathBuf, finished: bool },
-    /// In a file without a name in `scratch`, until they go to HDFS in their order.
-    Gathered { file: File, scratch: PathBuf },
+    /// In a file without a name in `scratch`, from which they go to HDFS in their order.
+    Gathered { outgoing: Outgoing, scratch: PathBuf },
 }
 
 impl Sink {
@@ -44,9 +45,18 @@ impl Sink {
         written.map_err(|cause| self.failed(at, cause))
     }
 
+    /// The bytes before `ready` are written.
+    pub fn ready(&self, ready: u64) {
+        if let Self::Gathered { outgoing, .. } = self {
+            outgoing.ready(ready);
+        }
+    }
+
     fn file(&self) -> &File {
-        let (Self::Placed { file, .. } | Self::Gathered { file, .. }) = self;
-        file
+        match self {
+            Self::Placed { file, .. } => file,
+            Self::Gathered { outgoing, .. } => outgoing.file(),
+        }
     }
 
     fn failed(&self, at: &Location, cause: io::Error) -> Error {
@@ -57,13 +67,13 @@ impl Sink {
     }
 
     /// Makes all bytes durable, under the part's name.
-    pub fn finish(&self, dir: &Directory, at: &Location) -> Result<(), Error> {
+    pub fn finish(&mut self, at: &Location) -> Result<(), Error> {
         let fault = tfcoord_fault::io!("checkpoint.part.sync");
         match self {
             Self::Placed { file, .. } => fault.and_then(|()| file.sync_all()).map_err(Error::io("sync", at)),
-            Self::Gathered { file, .. } => {
+            Self::Gathered { outgoing, .. } => {
                 fault.map_err(Error::io("write", at))?;
-                match write_copy(&*dir.system, at, MODE, Placement::New, file) {
+                match outgoing.finish() {
                     Err(error) if matches!(error.problem, Problem::Exists) => Err(Error::Exists { path: at.clone() }),
                     done => Ok(done?),
                 }
@@ -82,8 +92,9 @@ impl Sink {
 fn gather(dir: &Directory, at: &Location, scratch: &Path) -> Result<Sink, Error> {
     dir.system.make_directory(dir.at())?;
     let failed = |cause| Error::Gather { path: at.clone(), dir: scratch.to_owned(), cause };
-    let file = tfcoord_fault::io!("checkpoint.part.create").and_then(|()| tempfile::tempfile_in(scratch)).map_err(failed)?;
-    Ok(Sink::Gathered { file, scratch: scratch.to_owned() })
+    let file = tfcoord_fault::io!("checkpoint.part.create").and_then(|()| tempfile::tempfile_in(scratch));
+    let outgoing = file.and_then(|file| Outgoing::begin(dir, at, MODE, file)).map_err(failed)?;
+    Ok(Sink::Gathered { outgoing, scratch: scratch.to_owned() })
 }
 
 impl Drop for Sink {

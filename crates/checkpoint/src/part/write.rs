@@ -21,6 +21,8 @@ pub struct PartWriter {
     start: u64,
     crc: u32,
     tensors: Vec<Progress>,
+    // The first one that is not whole.
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Progress {
 
 impl PartWriter {
     /// Makes the file, in the directory `dir`, which is made if it is missing; the tensors will lie in it in this order.
-    /// What goes to HDFS is gathered in a file without a name in `scratch` until it is finished.
+    /// What goes to HDFS is gathered in a file without a name in `scratch`, and on its way as soon as all before it is there.
     ///
     /// # Errors
     /// It is there already, cannot be made, or cannot hold these tensors.
@@ -44,7 +46,7 @@ impl PartWriter {
         let (start, crc) = (header.len() as u64, crc32c::crc32c(&header));
         sink.head(&path, &header)?;
         tfcoord_fault::point!("checkpoint.part.created");
-        Ok(Self { dir: dir.clone(), sink, path, name, start, crc, tensors })
+        Ok(Self { dir: dir.clone(), sink, path, name, start, crc, tensors, next: 0 })
     }
 
     /// Writes the next bytes of the tensor number `index`: all of it, or any piece of it at a time, among pieces of others.
@@ -65,8 +67,18 @@ impl PartWriter {
             progress.crc = crc32c::crc32c_append(progress.crc, piece);
             progress.written += piece.len() as u64;
         }
+        self.tell_ready();
         tfcoord_fault::point!("checkpoint.part.written");
         Ok(())
+    }
+
+    // How much there is from the file's beginning on, without a gap.
+    fn tell_ready(&mut self) {
+        while self.tensors.get(self.next).is_some_and(|progress| progress.written == progress.tensor.head.bytes) {
+            self.next += 1;
+        }
+        let last = self.tensors.get(self.next).or(self.tensors.last());
+        self.sink.ready(self.start + last.map_or(0, |progress| progress.tensor.at + progress.written));
     }
 
     /// Makes the part durable, once all of it is written, and looks at its length again.
@@ -81,8 +93,9 @@ impl PartWriter {
             return Err(Error::Layout { path: self.path.clone(), problem });
         }
         tfcoord_fault::point!("checkpoint.part.before_sync");
+        self.tell_ready();
         let file = self.tensors.iter().fold(PartFile { file: self.name.to_string(), length: self.start, crc32c: self.crc }, append);
-        self.sink.finish(&self.dir, &self.path)?;
+        self.sink.finish(&self.path)?;
         tfcoord_fault::point!("checkpoint.part.synced");
         // By its name: whoever has removed it meanwhile knows that it is not wanted.
         verify_length(&self.dir, &file)?;

@@ -9,6 +9,7 @@ use crate::files::Files;
 use crate::identity::Identity;
 use crate::plain::Plain;
 use csv::ByteRecord;
+use std::ops::Range;
 use tfcoord_fs::storage::Location;
 
 /// A CSV file that has been opened, with its header and its index.
@@ -94,6 +95,14 @@ impl CsvFile {
                 return Err(self.source.changed(Change::Content));
             }
             rest = &rest[starts.len()..];
+        }
+        Ok(())
+    }
+
+    /// Begins to get `records`, where they are far away.
+    pub fn expect(&self, records: Range<u64>) -> Result<(), Error> {
+        if self.plain.is_remote() && !records.is_empty() {
+            self.plain.expect(self.index.places(records.start, 1)?[0]..self.index.places(records.end - 1, 1)?[1]);
         }
         Ok(())
     }

@@ -43,6 +43,26 @@ fn neighbours_in_the_order_are_of_one_shard() {
 }
 
 #[test]
+fn the_next_shard_is_what_comes_next() {
+    let mut order = order(200_001);
+    let mut all = order.records(0, 0..200_001);
+    let mut place = 0;
+    while let Some(next) = order.next_shard(0, place, 200_001) {
+        let start = place + 1 + all[place as usize + 1..].iter().position(|record| next.contains(record)).unwrap() as u64;
+        let end = start + next.end - next.start;
+        let there = &mut all[start as usize..end as usize];
+        there.sort_unstable();
+        assert_eq!(there, next.clone().collect::<Vec<_>>());
+        assert_eq!(order.next_shard(0, start - 1, start), None, "nobody goes there");
+        assert_eq!(order.next_shard(0, start - 1, start + 1), Some(next));
+        place = start;
+    }
+    assert!(place > 140_000);
+    assert_eq!(order.next_shard(0, 200_001, u64::MAX), None);
+    assert_eq!(Order::new(&plan(200_001), 7, false).next_shard(0, 0, 200_001), None);
+}
+
+#[test]
 fn without_shuffling_places_are_records() {
     assert_eq!(Order::new(&plan(100), 7, false).records(2, 90..120), (90..100).collect::<Vec<_>>());
 }

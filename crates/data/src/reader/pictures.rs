@@ -6,6 +6,7 @@ use crate::error::{Error, FileProblem};
 use crate::files::Files;
 use crate::identity::Identity;
 use crate::idx::{Content, IdxFile};
+use crate::reader::windows::Windows;
 use tfcoord_types::manifest::Label;
 
 /// Opens pictures and their labels, and checks that there are as many of them.
@@ -24,31 +25,42 @@ pub(crate) fn open(images: &Identity, labels: Option<&Identity>, files: &Files) 
 
 /// Adds the features of `records` to `batch`.
 pub(super) fn read(images: &IdxFile, scale: f32, records: &[u64], bytes: &mut Vec<u8>, batch: &mut RecordBatch) -> Result<(), Error> {
-    each_run(images, records, bytes, |_, bytes| {
-        batch.features.extend(bytes.iter().map(|byte| f32::from(*byte) * scale));
-        Ok(())
-    })
+    images.fetch(records)?;
+    let mut rest = records;
+    while let Some((first, count)) = run(images, rest) {
+        images.take(first, count, bytes, |bytes| batch.features.extend(bytes.iter().map(|byte| f32::from(*byte) * scale)))?;
+        rest = &rest[count..];
+    }
+    Ok(())
 }
 
-/// Adds the labels of `records` to `batch`.
+/// Adds the labels of `records` to `batch`; `file` is the number of theirs.
 pub(super) fn read_labels(
-    labels: &IdxFile,
+    (file, labels): (usize, &IdxFile),
     label: &Label,
     records: &[u64],
-    bytes: &mut Vec<u8>,
+    (windows, bytes): (&mut Windows, &mut Vec<u8>),
     batch: &mut RecordBatch,
 ) -> Result<(), Error> {
-    each_run(labels, records, bytes, |first, bytes| match label {
-        Label::Number => {
-            batch.numbers.extend(bytes.iter().map(|byte| f32::from(*byte)));
-            Ok(())
+    let mut rest = records;
+    while let Some((first, count)) = run(labels, rest) {
+        let read = if labels.is_remote() {
+            windows.get(file, labels, first, count)?
+        } else {
+            bytes.resize(count, 0);
+            labels.read(first, bytes)?;
+            &**bytes
+        };
+        match label {
+            Label::Number => batch.numbers.extend(read.iter().map(|byte| f32::from(*byte))),
+            Label::Class { names } => {
+                check_labels(labels, first, read, names.len())?;
+                batch.classes.extend(read.iter().map(|byte| u32::from(*byte)));
+            }
         }
-        Label::Class { names } => {
-            check_labels(labels, first, bytes, names.len())?;
-            batch.classes.extend(bytes.iter().map(|byte| u32::from(*byte)));
-            Ok(())
-        }
-    })
+        rest = &rest[read.len()..];
+    }
+    Ok(())
 }
 
 /// Whether the labels of the records from `first` on are below `classes`.
@@ -81,23 +93,10 @@ pub(crate) fn each_label(
     Ok(())
 }
 
-// Calls `each` with the bytes of every run of neighbours among `records`, in order.
-fn each_run(
-    file: &IdxFile,
-    records: &[u64],
-    bytes: &mut Vec<u8>,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    file.fetch(records)?;
-    let record_bytes = file.header.record_bytes;
-    let most = usize::try_from((READ_BYTES_MAX / record_bytes).max(1)).expect("at most a read");
-    let mut rest = records;
-    while let Some(&first) = rest.first() {
-        let run = rest.windows(2).take(most - 1).take_while(|pair| pair[0].checked_add(1) == Some(pair[1])).count() + 1;
-        bytes.resize(run * usize::try_from(record_bytes).expect("at most FEATURES_MAX"), 0);
-        file.read(first, bytes)?;
-        each(first, bytes)?;
-        rest = &rest[run..];
-    }
-    Ok(())
+// The neighbours that `records` begin with, as far as they are read at once: the first one, and how many.
+fn run(file: &IdxFile, records: &[u64]) -> Option<(u64, usize)> {
+    let first = *records.first()?;
+    let most = usize::try_from((READ_BYTES_MAX / file.header.record_bytes).max(1)).expect("at most a read");
+    let neighbours = records.windows(2).take(most - 1).take_while(|pair| pair[0].checked_add(1) == Some(pair[1]));
+    Some((first, neighbours.count() + 1))
 }

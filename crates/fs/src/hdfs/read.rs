@@ -4,7 +4,7 @@ use super::call::{self, Patience, Repeat};
 use super::{Link, status};
 use crate::storage::{self, Error, Kind, Location, Pieces, Problem, Status, Stream};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{Stream as Packets, StreamExt};
 use hdfs_native::Client;
 use hdfs_native::file::FileReader;
 use std::collections::VecDeque;
@@ -137,39 +137,49 @@ impl Pump {
     // Until the end, or a problem.
     async fn packets(&mut self, patience: &mut Patience<'_>) -> Option<Problem> {
         let left = (self.end - self.next) as usize;
-        let mut batches = Box::pin(self.file.reader().read_range_stream(self.next as usize, left).ready_chunks(BATCH));
+        let mut packets = Box::pin(self.file.reader().read_range_stream(self.next as usize, left));
         while self.next < self.end {
             // Never closed.
             self.room.acquire().await.ok()?.forget();
-            let Ok(batch) = tokio::time::timeout(self.file.link.limits.answer, batches.next()).await else {
-                self.room.add_permits(1);
-                return Some(Problem::Deadline { after: self.file.link.limits.answer });
-            };
-            let mut problem = batch.is_none().then(|| Problem::Broken { detail: "fewer bytes than the file has".to_owned() });
-            let mut good = Vec::with_capacity(BATCH);
-            for packet in batch.into_iter().flatten() {
-                match packet {
-                    Ok(packet) => good.push(packet),
-                    Err(error) => {
-                        problem = Some(error.into());
-                        break;
-                    }
-                }
-            }
-            let length: usize = good.iter().map(Bytes::len).sum();
+            let (batch, problem) = self.batch(&mut packets).await;
+            let length: usize = batch.iter().map(Bytes::len).sum();
             if length == 0 {
                 self.room.add_permits(1);
             } else {
                 self.next += length as u64;
                 patience.progress();
                 // Nobody reads any more.
-                self.send.send(Ok(good)).ok()?;
+                self.send.send(Ok(batch)).ok()?;
             }
             if problem.is_some() {
                 return problem;
             }
         }
         None
+    }
+
+    // Always a whole batch, where nothing is wrong: whoever reads is mostly faster, and would be woken for each packet.
+    async fn batch<P>(&self, packets: &mut P) -> (Vec<Bytes>, Option<Problem>)
+    where
+        P: Packets<Item = hdfs_native::Result<Bytes>> + Unpin,
+    {
+        let answer = self.file.link.limits.answer;
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut missing = (self.end - self.next) as usize;
+        while missing > 0 && batch.len() < BATCH {
+            let problem = match tokio::time::timeout(answer, packets.next()).await {
+                Ok(Some(Ok(packet))) => {
+                    missing = missing.saturating_sub(packet.len());
+                    batch.push(packet);
+                    continue;
+                }
+                Ok(Some(Err(error))) => error.into(),
+                Ok(None) => Problem::Broken { detail: "fewer bytes than the file has".to_owned() },
+                Err(_) => Problem::Deadline { after: answer },
+            };
+            return (batch, Some(problem));
+        }
+        (batch, None)
     }
 }
 

@@ -66,7 +66,16 @@ impl Jvm {
 
     /// `hdfs dfs`, ready to run.
     pub fn dfs(&self, dir: &Path, arguments: &[&str]) -> Command {
-        let mut command = bare(&self.java, &self.installed, dir, &format!(":{}/conf", dir.display()));
+        let mut command = bare(&self.java, &self.installed, dir, &conf(dir));
+        command.arg("org.apache.hadoop.fs.FsShell").args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// The same, without the flags for a quick start.
+    pub fn shell(&self, dir: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.java);
+        command.arg("-Djava.net.preferIPv4Stack=true");
+        class_path(&mut command, &self.installed, dir, &conf(dir));
         command.arg("org.apache.hadoop.fs.FsShell").args(arguments).stdin(Stdio::null());
         command
     }
@@ -100,7 +109,16 @@ fn bare(java: &Path, installed: &Path, dir: &Path, behind: &str) -> Command {
     // Without the archive it is slower, and that is all.
     command.arg(format!("-XX:SharedArchiveFile={}", installed.join("bed.jsa").display())).arg("-Xlog:disable");
     command.arg(format!("-Djava.io.tmpdir={}", tmp.display()));
+    class_path(&mut command, installed, dir, behind);
+    command
+}
+
+// Where the configuration lies, behind the jars.
+fn conf(dir: &Path) -> String {
+    format!(":{}/conf", dir.display())
+}
+
+fn class_path(command: &mut Command, installed: &Path, dir: &Path, behind: &str) {
     command.arg(format!("-Djava.security.krb5.conf={}", dir.join("krb5.conf").display()));
     command.arg("-cp").arg(format!("{0}/bed.jar:{0}/lib/*{behind}", installed.display()));
-    command
 }
