@@ -9,9 +9,9 @@ use tfcoord_hadoop_rpc::{self as rpc, Blocks, Config, Token};
 #[derive(Debug)]
 pub enum NameNode {
     /// By Hadoop's RPC.
-    Rpc(rpc::NameNode),
+    Rpc(Box<rpc::NameNode>),
     /// By WebHDFS.
-    WebHdfs(WebHdfs),
+    WebHdfs(Box<WebHdfs>),
 }
 
 impl NameNode {
@@ -22,8 +22,8 @@ impl NameNode {
     /// than `http://` has.
     pub async fn connect(config: Config, web: Option<Web>) -> Result<Self, Error> {
         Ok(match web {
-            None => Self::Rpc(rpc::NameNode::connect(config).await?),
-            Some(web) => Self::WebHdfs(WebHdfs::new(config, web)?),
+            None => Self::Rpc(Box::new(rpc::NameNode::connect(config).await?)),
+            Some(web) => Self::WebHdfs(Box::new(WebHdfs::new(config, web)?)),
         })
     }
 
