@@ -65,6 +65,7 @@ need_kerberos() {
     command -v kinit >/dev/null || apt_install krb5-user || return 1
     command -v curl >/dev/null || apt_install curl || return 1
     command -v faketime >/dev/null || apt_install faketime || return 1
+    command -v openssl >/dev/null || apt_install openssl || return 1
     # What clients open at run time; there already, unless somebody took it away.
     local libraries
     libraries=$(PATH=$path ldconfig -p)

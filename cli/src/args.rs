@@ -5,7 +5,7 @@ mod doctor;
 mod help;
 
 pub use data::{Data, DataLs, DataPut, DataVerb};
-pub use doctor::{Doctor, DoctorHdfs, DoctorVerb};
+pub use doctor::{Calls, Doctor, DoctorHdfs, DoctorVerb};
 
 use crate::chaos::Chaos;
 use clap::{Args, Parser, Subcommand, ValueEnum};

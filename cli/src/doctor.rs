@@ -7,6 +7,7 @@ mod hdfs;
 mod kdc;
 mod kerberos;
 mod realm;
+mod webhdfs;
 
 pub use finding::{Finding, Status};
 pub use hdfs::examine;

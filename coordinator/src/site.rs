@@ -103,7 +103,8 @@ impl Submission {
         };
         let proxy_user = kerberos.and_then(|kerberos| kerberos.proxy_user.clone());
         let user = proxy_user.or_else(|| some(&site.user)).filter(|_| proof.is_none());
-        Ok(self.dir.keep_access(&Access { locations, proof, user })?)
+        let calls = file.service.as_ref().map(Service::calls).unwrap_or_default();
+        Ok(self.dir.keep_access(&Access { locations, proof, user, calls })?)
     }
 
     fn proof(&self, kerberos: Option<&Kerberos>, site: &v1::Site) -> Result<Proof, state_dir::Error> {

@@ -118,6 +118,7 @@ pub const DOCTOR_HDFS: &str = "\
 Examples:
   tfcoord doctor hdfs
   tfcoord doctor hdfs hdfs://nameservice/data/pictures
+  tfcoord doctor hdfs --calls webhdfs
   tfcoord doctor hdfs -o json | jq '.findings[] | select(.status == \"fail\")'
 
 Looks at the configuration, the token file, Kerberos' libraries, krb5.conf, the KDC, the clock, the ticket, the

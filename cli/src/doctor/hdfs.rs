@@ -1,24 +1,28 @@
 //! HDFS: its configuration, NameNodes, protection, and what the user can do there.
 
 use super::finding::{Finding, Report};
-use super::kerberos;
+use super::{kerberos, webhdfs};
+use crate::args::Calls;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tfcoord_fs::hdfs::{Hdfs, Identity, Limits, NameNodes, SITE_FILES, Site, offer};
 use tfcoord_fs::storage::{Create, FileSystem, Kind, Location, Placement, Problem};
 use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
-use tfcoord_hadoop_rpc::{Config, Credentials, NameNode, Token, TokenFile};
+use tfcoord_hadoop_rpc::{self as rpc, Config, Credentials, Token, TokenFile};
 use tfcoord_kerberos::Login;
+use tfcoord_webhdfs::{NameNode, Web};
 use tokio::runtime::Runtime;
 
 /// For one answer. A doctor who waits long is none.
 const ANSWER: Duration = Duration::from_secs(20);
 const TOKEN_FILE: &str = "HADOOP_TOKEN_FILE_LOCATION";
+const TOKEN: &str = "delegation token";
 
 /// Looks at everything that reaching `location` takes; the site's default file system, if it is none.
 pub fn examine(
     location: Option<Location>,
+    calls: Calls,
     environment: &dyn Fn(&str) -> Option<String>,
     runtime: &Runtime,
     told: &mut dyn FnMut(&Finding),
@@ -31,7 +35,8 @@ pub fn examine(
     let is_secured = served.as_ref().is_none_or(|nodes| nodes.iter().any(|nodes| nodes.principal.is_some()));
     let login = if is_secured { kerberos::examine(&mut report, environment, !tokens.is_empty()) } else { None };
     let (Some(site), Some(served)) = (site, served) else {
-        for check in ["namenode", "protection", "read", "write", "delegation token"] {
+        let checks = ["namenode", "protection", "read", "write", "webhdfs", "delegation token"];
+        for check in checks.into_iter().filter(|check| *check != webhdfs::CHECK || calls == Calls::WebHdfs) {
             report.skip(check, "it takes the configuration");
         }
         return report.into_findings();
@@ -43,17 +48,23 @@ pub fn examine(
     }
     files(&mut report, &site, &at, location.is_some(), &asker);
     for nodes in &served {
-        delegation_token(&mut report, nodes, &asker);
+        match calls {
+            Calls::Rpc => delegation_token(&mut report, nodes, &asker, None),
+            Calls::WebHdfs => match webhdfs::examine(&mut report, nodes, &site, &asker) {
+                Some(web) => delegation_token(&mut report, nodes, &asker, Some(web)),
+                None => report.skip(TOKEN, "it takes WebHDFS"),
+            },
+        }
     }
     report.into_findings()
 }
 
-struct Asker<'a> {
+pub(super) struct Asker<'a> {
     login: Option<Arc<Login>>,
     tokens: Vec<Token>,
     // Where nobody must prove who he is.
     user: String,
-    runtime: &'a Runtime,
+    pub(super) runtime: &'a Runtime,
 }
 
 impl Asker<'_> {
@@ -66,7 +77,7 @@ impl Asker<'_> {
         Some(Credentials::Kerberos { login: Arc::clone(self.login.as_ref()?), service: principal.parse().ok()? })
     }
 
-    fn config(&self, nodes: &NameNodes, addresses: Vec<String>) -> Option<Config> {
+    pub(super) fn config(&self, nodes: &NameNodes, addresses: Vec<String>) -> Option<Config> {
         let credentials = self.credentials(nodes)?;
         let nameservice = nodes.nameservice.clone();
         Some(Config { addresses, nameservice, credentials, protection: nodes.protection, proxy_user: None, deadline: ANSWER })
@@ -155,29 +166,36 @@ fn name_nodes(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) {
     if asker.credentials(nodes).is_none() {
         return report.skip(CHECK, format!("{} would ask who comes: there is neither ticket nor token", nodes.addresses.join(", ")));
     }
-    let mut active = Vec::new();
-    let mut standby = Vec::new();
-    let mut failed = Vec::new();
-    for address in &nodes.addresses {
-        let Some(config) = asker.config(nodes, vec![address.clone()]) else { continue };
-        let asked = asker.runtime.block_on(async { NameNode::connect(config).await?.serves().await });
-        match asked {
-            Ok(true) => active.push(address.as_str()),
-            Ok(false) => standby.push(address.as_str()),
-            Err(error) => failed.push(error.to_string()),
+    let serves = |address: &String| {
+        let config = asker.config(nodes, vec![address.clone()])?;
+        let asked = asker.runtime.block_on(async { rpc::NameNode::connect(config).await?.serves().await });
+        Some((address.clone(), asked.map_err(|error| error.to_string())))
+    };
+    states(report, CHECK, nodes.addresses.iter().filter_map(serves));
+}
+
+/// Of each NameNode, whether it is active, or why that is not known.
+pub(super) fn states(report: &mut Report<'_>, check: &'static str, found: impl Iterator<Item = (String, Result<bool, String>)>) -> bool {
+    let (mut active, mut standby, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for (address, serves) in found {
+        match serves {
+            Ok(true) => active.push(address),
+            Ok(false) => standby.push(address),
+            Err(error) => failed.push(error),
         }
     }
     let (errors, fixes): (Vec<&str>, Vec<&str>) =
         failed.iter().map(|error| error.rsplit_once("; ").unwrap_or((error, "see the NameNode's log"))).unzip();
     let fix = fixes.first().copied().unwrap_or("activate one of them: hdfs haadmin -transitionToActive");
-    let standing = |what: &str, which: &[&str]| if which.is_empty() { String::new() } else { format!("{} {what}", which.join(", ")) };
+    let standing = |what: &str, which: &[String]| if which.is_empty() { String::new() } else { format!("{} {what}", which.join(", ")) };
     let parts = [standing("is active", &active), standing("is standby", &standby), errors.join("; ")];
     let found = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     match (active.is_empty(), failed.is_empty()) {
-        (true, _) => report.fail(CHECK, found, fix),
-        (false, true) => report.ok(CHECK, found),
-        (false, false) => report.warn(CHECK, found, fix),
+        (true, _) => report.fail(check, found, fix),
+        (false, true) => report.ok(check, found),
+        (false, false) => report.warn(check, found, fix),
     }
+    !active.is_empty()
 }
 
 fn protection(report: &mut Report<'_>, nodes: &NameNodes, site: &Site) {
@@ -278,8 +296,9 @@ fn write(report: &mut Report<'_>, hdfs: &Hdfs, directory: &Location) {
     }
 }
 
-fn delegation_token(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) {
-    const CHECK: &str = "delegation token";
+fn delegation_token(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>, web: Option<Web>) {
+    const CHECK: &str = TOKEN;
+    let way = if web.is_some() { "WebHDFS" } else { "RPC" };
     let Some(config) = asker.config(nodes, nodes.addresses.clone()) else {
         return report.skip(CHECK, "there is neither ticket nor token");
     };
@@ -289,11 +308,15 @@ fn delegation_token(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_
         Credentials::Simple { .. } => return report.skip(CHECK, "without security nobody needs one"),
     }
     let got = asker.runtime.block_on(async {
-        let name_node = NameNode::connect(config).await?;
+        let name_node = NameNode::connect(config.clone(), web).await?;
         let token = name_node.delegation_token(&asker.name()).await?;
         let identifier = token.identifier().ok();
+        // What it is for: files are read by RPC.
+        let by_token = Config { credentials: Credentials::Token(token.clone()), ..config };
+        let taken = rpc::NameNode::connect(by_token).await;
         name_node.cancel(&token).await?;
-        Ok::<_, tfcoord_hadoop_rpc::Error>(identifier)
+        taken?;
+        Ok::<_, tfcoord_webhdfs::Error>(identifier)
     });
     match got {
         Ok(identifier) => {
@@ -301,7 +324,7 @@ fn delegation_token(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_
             let life = life.map_or(String::new(), |life| {
                 format!(", good for at most {}", crate::show::duration(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
             });
-            report.ok(CHECK, format!("got{life}, and cancelled again"));
+            report.ok(CHECK, format!("got by {way}{life}, taken by RPC, and cancelled again"));
         }
         Err(error) => report.error(CHECK, &error),
     }

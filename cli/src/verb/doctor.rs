@@ -32,7 +32,7 @@ pub fn hdfs(args: &DoctorHdfs) -> Result<Code, Failure> {
             written = say::line(&show::finding(finding));
         }
     };
-    let findings = examine(location, &|name| std::env::var(name).ok(), &runtime, &mut tell);
+    let findings = examine(location, args.calls, &|name| std::env::var(name).ok(), &runtime, &mut tell);
     runtime.shutdown_background();
     written?;
     let failed = findings.iter().filter(|finding| finding.status == Status::Fail).count();

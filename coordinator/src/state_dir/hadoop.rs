@@ -18,6 +18,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tfcoord_launch::Hadoop;
 use tfcoord_types::id::JobId;
+use tfcoord_types::job::Calls;
 
 const SITE: &str = "site";
 const TOKENS: &str = "hdfs.tokens";
@@ -36,6 +37,9 @@ pub struct Access {
     pub proof: Option<Proof>,
     /// Who it is on a site without Kerberos; whoever runs the process if absent.
     pub user: Option<String>,
+    /// How NameNodes are called for tokens.
+    #[serde(default)]
+    pub calls: Calls,
 }
 
 /// How it is proved who a job is.
@@ -217,7 +221,7 @@ mod tests {
         fs::write(dir.tokens(), "secret").unwrap();
         let by = Means::Keytab { path: "/k".into(), principal: "alice@R".into() };
         let proof = Proof { by, proxy_user: None, krb5_config: None, trace: false };
-        dir.keep_access(&Access { locations: vec!["hdfs://nn/x".into()], proof: Some(proof), user: None }).unwrap();
+        dir.keep_access(&Access { locations: vec!["hdfs://nn/x".into()], proof: Some(proof), user: None, calls: Calls::Rpc }).unwrap();
     }
 
     #[test]

@@ -22,6 +22,10 @@ const NAME: &str = "tfcoord-tokens";
 const KRB5_CONF_USUAL: &str = "/etc/krb5.conf";
 /// What Kerberos does is written to it in the job's folder, where the job file asks for it.
 const TRACE: &str = "kerberos.log";
+/// Which authorities are believed where NameNodes are called by `https://`.
+const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// The field that says how NameNodes are called.
+const CALLS: &str = "service.hdfs.calls";
 
 /// A step that failed: place, cause and remedy, and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -39,6 +43,15 @@ impl Failure {
     /// That says this.
     pub fn of(text: String) -> Self {
         Self { text, field: None, lost: false }
+    }
+
+    // By a NameNode.
+    fn refused(class: &str, message: &str, text: String) -> Self {
+        match class {
+            "AuthorizationException" if message.contains("impersonate") => Self::at("proxy_user", text),
+            "InvalidToken" => Self { lost: true, ..Self::of(text) },
+            _ => Self::of(text),
+        }
     }
 
     fn at(field: &str, text: String) -> Self {
@@ -65,11 +78,25 @@ impl From<tfcoord_hadoop_rpc::Error> for Failure {
         use tfcoord_hadoop_rpc::Error as E;
         let text = error.to_string();
         match error {
-            E::Refused { class, message, .. } if class == "AuthorizationException" && message.contains("impersonate") => {
-                Self::at("proxy_user", text)
-            }
-            E::Refused { class, .. } if class == "InvalidToken" => Self { lost: true, ..Self::of(text) },
+            E::Refused { class, message, .. } => Self::refused(&class, &message, text),
             E::Kerberos { cause, .. } => Self { text, ..Self::from(cause) },
+            _ => Self::of(text),
+        }
+    }
+}
+
+impl From<tfcoord_webhdfs::Error> for Failure {
+    fn from(error: tfcoord_webhdfs::Error) -> Self {
+        use tfcoord_webhdfs::Error as E;
+        let text = error.to_string();
+        match error {
+            E::Rpc(error) => error.into(),
+            E::Refused { class, message, .. } => Self::refused(&class, &message, text),
+            E::Kerberos { cause, .. } => Self { text, ..Self::from(cause) },
+            // RPC, the other way, may be what helps.
+            E::Tls { .. } | E::Protocol { .. } | E::Closed { .. } | E::Unproved { .. } | E::Open { .. } => {
+                Self { field: Some(CALLS.into()), ..Self::of(text) }
+            }
             _ => Self::of(text),
         }
     }
@@ -132,6 +159,7 @@ impl Caller {
         let mut command = std::process::Command::new(program);
         std::os::unix::process::CommandExt::arg0(&mut command, NAME);
         command.args(arguments).arg(action.name()).arg(dir.root()).env_clear().envs(passed());
+        command.envs(AUTHORITIES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         let proof = dir.access()?.proof;
         let configured = proof.as_ref().and_then(|proof| proof.krb5_config.clone());
         if dir.krb5_conf().exists() {
@@ -166,7 +194,7 @@ mod tests {
         let dir = HadoopDir::new(temp.path());
         let by = Means::Cache(None);
         let proof = Proof { by, proxy_user: None, krb5_config: Some("/site/krb5.conf".into()), trace: true };
-        dir.keep_access(&Access { locations: vec![], proof: Some(proof), user: None }).unwrap();
+        dir.keep_access(&Access { locations: vec![], proof: Some(proof), user: None, calls: tfcoord_types::job::Calls::Rpc }).unwrap();
         let program = temp.path().join("program");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tfcoord_fs::hdfs::{NameNodes, Site};
 use tfcoord_fs::storage::Location;
-use tfcoord_hadoop_rpc::{Config, Credentials, NameNode, Token, TokenFile};
+use tfcoord_hadoop_rpc::{Config, Credentials, Token, TokenFile};
 use tfcoord_kerberos::{Kerberos, Login};
+use tfcoord_types::job::Calls;
+use tfcoord_webhdfs::{NameNode, Web};
 
 mod keytab;
 
@@ -65,7 +67,7 @@ fn keep_memory_private() {
 }
 
 async fn step(action: Action, dir: &HadoopDir) -> Result<Dates, Failure> {
-    let Access { locations, proof, .. } = dir.access()?;
+    let Access { locations, proof, calls, .. } = dir.access()?;
     let proof = proof.ok_or_else(|| Failure::of("the site has no Kerberos".into()))?;
     let site = Site::load(Some(&dir.site()), &|_| None)?;
     let mut name_nodes = Vec::new();
@@ -81,7 +83,7 @@ async fn step(action: Action, dir: &HadoopDir) -> Result<Dates, Failure> {
         Means::Keytab { .. } => None,
         Means::Cache(_) => Some(ms(login.ticket()?.end)),
     };
-    let by = Asker { login, proof, ticket_ends_ms };
+    let by = Asker { login, proof, ticket_ends_ms, site, calls };
     match action {
         Action::Issue => by.issue(dir, &name_nodes).await,
         Action::Renew => by.renew(dir, &name_nodes).await,
@@ -102,6 +104,8 @@ struct Asker {
     login: Arc<Login>,
     proof: Proof,
     ticket_ends_ms: Option<u64>,
+    site: Site,
+    calls: Calls,
 }
 
 impl Asker {
@@ -110,7 +114,16 @@ impl Asker {
         let credentials = Credentials::Kerberos { login: self.login.clone(), service: principal.parse()? };
         let (addresses, nameservice) = (to.addresses.clone(), to.nameservice.clone());
         let (protection, deadline) = (to.protection, CALL_WITHIN);
-        Ok(NameNode::connect(Config { addresses, nameservice, credentials, protection, proxy_user, deadline }).await?)
+        let web = match self.calls {
+            Calls::Rpc => None,
+            Calls::WebHdfs => Some(self.web(to)?),
+        };
+        Ok(NameNode::connect(Config { addresses, nameservice, credentials, protection, proxy_user, deadline }, web).await?)
+    }
+
+    fn web(&self, of: &NameNodes) -> Result<Web, Failure> {
+        let web = self.site.web(of)?;
+        Ok(Web { addresses: web.addresses, service: web.principal.parse()? })
     }
 
     // What was just given out is renewed at once: the answer says until when it is good, and that we may.

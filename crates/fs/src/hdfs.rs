@@ -21,7 +21,7 @@ mod write;
 
 pub use protection::{Offer, offer};
 pub(crate) use site::root;
-pub use site::{FILES as SITE_FILES, NameNodes, Site};
+pub use site::{FILES as SITE_FILES, NameNodes, Site, Web};
 
 use crate::storage::{self, Access, Create, ENTRIES_MAX, Entry, Error, FileSystem, Held, Kind, Location, Login, Problem, Status};
 use call::Repeat;

@@ -160,7 +160,8 @@ fn method_remedy(offered: &str) -> &'static str {
     }
 }
 
-fn remedy(class: &str, message: &str) -> &'static str {
+/// What helps where a NameNode answers with this exception.
+pub fn remedy(class: &str, message: &str) -> &'static str {
     match class {
         "StandbyException" => "another NameNode must be active: see `hdfs haadmin -getAllServiceState`",
         "RetriableException" | "SafeModeException" => "it is starting or in safe mode: wait, or see `hdfs dfsadmin -safemode get`",

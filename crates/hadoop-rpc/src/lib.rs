@@ -25,10 +25,11 @@ mod wire;
 mod writable;
 
 pub use credentials::Credentials;
-pub use error::Error;
+pub use error::{Error, remedy};
 pub use identifier::Identifier;
 pub use name_node::{Block, Blocks, Config, NameNode};
 pub use protection::Protection;
 pub use secret::Secret;
 pub use token::Token;
 pub use token_file::TokenFile;
+pub use writable::Malformed;

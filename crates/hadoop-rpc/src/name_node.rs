@@ -5,9 +5,8 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::protection::Protection;
 use crate::proto::name_node as proto;
-use crate::token::Token;
+use crate::token::{Token, service};
 use prost::Message;
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -33,6 +32,13 @@ pub struct Config {
     pub proxy_user: Option<String>,
     /// How long a call may take, with all attempts.
     pub deadline: Duration,
+}
+
+impl Config {
+    /// Who asks, and for whom: for messages.
+    pub fn user(&self) -> String {
+        identity(self).user()
+    }
 }
 
 /// NameNodes of one file system.
@@ -175,17 +181,7 @@ impl NameNode {
     /// # Errors
     /// The only NameNode's name is unknown.
     pub async fn token_service(&self) -> Result<String, Error> {
-        match (&self.config.nameservice, self.config.addresses.as_slice()) {
-            (Some(nameservice), _) => Ok(format!("ha-hdfs:{nameservice}")),
-            (None, [address, ..]) => {
-                let connect = |cause| Error::Connect { name_node: address.clone(), cause };
-                let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(connect)?.collect();
-                // Java takes the older kind of address where a name has both.
-                let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-                first.map(SocketAddr::to_string).ok_or_else(|| connect(std::io::ErrorKind::NotFound.into()))
-            }
-            (None, []) => Err(Error::Nowhere),
-        }
+        service(self.config.nameservice.as_deref(), &self.config.addresses).await
     }
 
     /// Calls the active NameNode. What is not `repeatable` is sent on a fresh connection, once.

@@ -105,7 +105,7 @@ impl TokenFile {
         reader.take(MAGIC.len() + 1)?;
         let mut file = Self::default();
         for _ in 0..reader.count()? {
-            file.tokens.push((reader.text()?, token(&mut reader)?));
+            file.tokens.push((reader.text()?, Token::read(&mut reader)?));
         }
         for _ in 0..reader.count()? {
             file.secrets.push((reader.text()?, reader.sized()?.to_vec().into()));
@@ -134,9 +134,8 @@ impl TokenFile {
         out.push(VERSION);
         write_long(&mut out, self.tokens.len() as i64);
         for (alias, token) in &self.tokens {
-            let parts: [&[u8]; 5] =
-                [alias.as_bytes(), &token.identifier, token.password.expose(), token.kind.as_bytes(), token.service.as_bytes()];
-            parts.into_iter().for_each(|part| write_sized(&mut out, part));
+            write_sized(&mut out, alias.as_bytes());
+            token.write(&mut out);
         }
         write_long(&mut out, self.secrets.len() as i64);
         for (alias, secret) in &self.secrets {
@@ -145,15 +144,6 @@ impl TokenFile {
         }
         out.into()
     }
-}
-
-fn token(reader: &mut Reader<'_>) -> Result<Token, Malformed> {
-    Ok(Token {
-        identifier: reader.sized()?.to_vec(),
-        password: reader.sized()?.to_vec().into(),
-        kind: reader.text()?,
-        service: reader.text()?,
-    })
 }
 
 #[cfg(test)]

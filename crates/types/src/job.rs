@@ -31,7 +31,7 @@ pub use locations::is_remote;
 pub use model::{Activation, BagMode, Init, LabelUse, Layer, Loss, Metric, Model, ModelKind, Padding, Pair};
 pub use parse::{Problem, Problems, parse, place_of};
 pub use preset::Preset;
-pub use service::{Hdfs, Kdc, Kerberos, Security, Service};
+pub use service::{Calls, Hdfs, Kdc, Kerberos, Security, Service};
 pub use shape::{LayerShape, fits_loss};
 pub use train::{LayerGroup, Optimizer, Schedule, Sync, Train};
 

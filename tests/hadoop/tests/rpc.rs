@@ -7,4 +7,6 @@ mod rpc {
     mod protections;
     mod refusals;
     mod tickets;
+    mod tls;
+    mod web_hdfs;
 }

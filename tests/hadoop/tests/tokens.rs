@@ -7,4 +7,5 @@ mod tokens {
     mod refusals;
     mod secrets;
     mod site;
+    mod webhdfs;
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::state_dir::{Access, Means, Proof};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
+use tfcoord_types::job::Calls;
 use tokio::sync::mpsc::unbounded_channel;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -35,7 +36,7 @@ impl Place {
     fn fill(&self, dir: &HadoopDir, age_s: u64) {
         std::fs::create_dir_all(dir.site()).unwrap();
         let proof = Proof { by: Means::Cache(None), proxy_user: None, krb5_config: None, trace: false };
-        dir.keep_access(&Access { locations: vec![], proof: Some(proof), user: None }).unwrap();
+        dir.keep_access(&Access { locations: vec![], proof: Some(proof), user: None, calls: Calls::Rpc }).unwrap();
         std::fs::write(dir.tokens(), "secret").unwrap();
         let at_ms = now_ms() - age_s * 1000;
         let token = TokenDates {

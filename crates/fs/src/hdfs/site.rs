@@ -1,9 +1,11 @@
 //! The site's configuration: `core-site.xml` and `hdfs-site.xml`, read as Hadoop reads them.
 
 mod name_nodes;
+mod web;
 mod xml;
 
 pub use name_nodes::NameNodes;
+pub use web::Web;
 
 use super::protection::{Level, Policy};
 use crate::storage::{Location, Problem, Scheme};

@@ -246,8 +246,13 @@ const CHECKPOINT: Kind = Kind::Object(&[
 ]);
 
 const SERVICE: Kind = Kind::Object(&[
-    optional("hdfs", Kind::Object(&[optional("config_uri", Kind::Text, "\"/etc/hadoop/conf\"")]), "{\"config_uri\": \"/etc/hadoop/conf\"}"),
+    optional("hdfs", HDFS, "{\"config_uri\": \"/etc/hadoop/conf\"}"),
     optional("security", Kind::Object(&[optional("kerberos", KERBEROS, "{\"keytab_secret\": \"alice.keytab\"}")]), "{}"),
+]);
+
+const HDFS: Kind = Kind::Object(&[
+    optional("config_uri", Kind::Text, "\"/etc/hadoop/conf\""),
+    optional("calls", Kind::Word(&["rpc", "webhdfs"]), "\"webhdfs\""),
 ]);
 
 const KERBEROS: Kind = Kind::Object(&[

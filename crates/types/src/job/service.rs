@@ -1,4 +1,4 @@
-//! `service`: the site that a job's files are on, and who it is there. The names are those of the DC/OS service.
+//! `service`: the site that a job's files are on, and who it is there. The names are those of the DC/OS service, but for `calls`.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,20 @@ pub struct Hdfs {
     /// appended. Relative to the job file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_uri: Option<String>,
+    /// How tokens are got of NameNodes, renewed and cancelled.
+    #[serde(skip_serializing_if = "Calls::is_rpc")]
+    pub calls: Calls,
+}
+
+/// How NameNodes are called for tokens. Files are read and written by Hadoop's RPC in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Calls {
+    /// By Hadoop's RPC.
+    #[default]
+    Rpc,
+    /// By WebHDFS.
+    WebHdfs,
 }
 
 /// Who the job is.
@@ -74,7 +88,19 @@ pub struct Kdc {
     pub port: Option<u16>,
 }
 
+impl Calls {
+    /// Whether it is the usual way.
+    pub fn is_rpc(&self) -> bool {
+        *self == Self::Rpc
+    }
+}
+
 impl Service {
+    /// How NameNodes are called for tokens.
+    pub fn calls(&self) -> Calls {
+        self.hdfs.as_ref().map(|hdfs| hdfs.calls).unwrap_or_default()
+    }
+
     /// What counts of `security.kerberos`.
     pub fn kerberos(&self) -> Option<&Kerberos> {
         let kerberos = self.security.as_ref()?.kerberos.as_ref()?;
@@ -136,9 +162,19 @@ mod tests {
     }
 
     #[test]
+    fn name_nodes_are_called_by_rpc_unless_it_is_said() {
+        let service = |json: &str| serde_json::from_str::<Service>(json);
+        assert!(service("{}").unwrap().calls().is_rpc() && service(r#"{"hdfs": {}}"#).unwrap().calls().is_rpc());
+        let named = service(r#"{"hdfs": {"calls": "webhdfs"}}"#).unwrap();
+        assert_eq!(named.calls(), Calls::WebHdfs);
+        assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"hdfs":{"calls":"webhdfs"}}"#);
+        assert!(service(r#"{"hdfs": {"calls": "http"}}"#).is_err());
+    }
+
+    #[test]
     fn paths_are_seen_from_the_job_file() {
         let resolved = |uri: &str| {
-            let mut service = Service { hdfs: Some(Hdfs { config_uri: Some(uri.into()) }), ..Service::default() };
+            let mut service = Service { hdfs: Some(Hdfs { config_uri: Some(uri.into()), ..Hdfs::default() }), ..Service::default() };
             service.resolve("/jobs");
             service.config_uri().map(str::to_owned)
         };

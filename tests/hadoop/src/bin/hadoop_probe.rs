@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tfcoord_hadoop_rpc::{Config, Credentials, NameNode, Protection, Token, TokenFile};
+use tfcoord_hadoop_rpc::{Config, Credentials, Protection, Token, TokenFile};
 use tfcoord_kerberos::{Kerberos, Login, Mechanism, Place, Principal};
+use tfcoord_webhdfs::{NameNode, Web};
 
 /// One thing, done to a real server.
 #[derive(Parser)]
@@ -16,6 +17,12 @@ struct Arguments {
     /// Addresses of the NameNodes.
     #[arg(long, value_delimiter = ',')]
     name_node: Vec<String>,
+    /// Addresses of their web pages, by which they are called then: `http://host:port`.
+    #[arg(long, value_delimiter = ',')]
+    web: Vec<String>,
+    /// The principal that those must prove to be.
+    #[arg(long, default_value = "HTTP/_HOST@BED.TEST")]
+    web_service: String,
     /// The name for all of them.
     #[arg(long)]
     nameservice: Option<String>,
@@ -145,7 +152,8 @@ impl Arguments {
         let (addresses, nameservice) = (self.name_node.clone(), self.nameservice.clone());
         let (protection, proxy_user, deadline) = (self.protection, self.proxy.clone(), Duration::from_secs(self.deadline));
         let config = Config { addresses, nameservice, credentials, protection, proxy_user, deadline };
-        Ok(NameNode::connect(config).await?)
+        let web = (!self.web.is_empty()).then(|| anyhow::Ok(Web { addresses: self.web.clone(), service: self.web_service.parse()? }));
+        Ok(NameNode::connect(config, web.transpose()?).await?)
     }
 }
 

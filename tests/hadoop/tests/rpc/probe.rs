@@ -23,19 +23,37 @@ pub fn probe(krb5_conf: &Path) -> Command {
 pub struct Asker<'a> {
     pub hadoop: &'a Hadoop,
     addresses: String,
+    // Of web pages; empty where they are asked by RPC.
+    web: String,
 }
 
 impl<'a> Asker<'a> {
     /// The passive one first, where there are two.
     pub fn of(hadoop: &'a Hadoop) -> Self {
-        let name_nodes = if hadoop.form().high_availability { 2 } else { 1 };
-        let addresses: Vec<String> = (0..name_nodes).rev().map(|at| format!("localhost:{}", hadoop.rpc_port(at))).collect();
-        Self { hadoop, addresses: addresses.join(",") }
+        let each = |address: &dyn Fn(usize) -> String| {
+            let name_nodes = if hadoop.form().high_availability { 2 } else { 1 };
+            (0..name_nodes).rev().map(address).collect::<Vec<_>>().join(",")
+        };
+        Self { hadoop, addresses: each(&|at| format!("localhost:{}", hadoop.rpc_port(at))), web: String::new() }
+    }
+
+    /// By WebHDFS, in the same order.
+    pub fn by_web(hadoop: &'a Hadoop) -> Self {
+        let rpc = Self::of(hadoop);
+        let port = |address: &str| {
+            let at = (0..2).find(|at| address == format!("localhost:{}", hadoop.rpc_port(*at)));
+            format!("http://localhost:{}", hadoop.http_port(at.unwrap()))
+        };
+        let web = rpc.addresses.split(',').map(port).collect::<Vec<_>>().join(",");
+        Self { web, ..rpc }
     }
 
     /// Through another address.
     pub fn at(&self, address: &str) -> Self {
-        Self { hadoop: self.hadoop, addresses: address.to_owned() }
+        match self.web.is_empty() {
+            true => Self { hadoop: self.hadoop, addresses: address.to_owned(), web: String::new() },
+            false => Self { hadoop: self.hadoop, addresses: self.addresses.clone(), web: address.to_owned() },
+        }
     }
 
     /// With the user's key; `more` are further words of the probe's command line.
@@ -43,6 +61,11 @@ impl<'a> Asker<'a> {
         let mut command = self.command();
         let (principal, keytab) = (self.hadoop.principal(user), self.hadoop.keytab(user));
         run(command.args(["--by", "keytab", "--user", &principal, "--keytab"]).arg(keytab).args(more))
+    }
+
+    /// With the user's ticket, as `kinit` got it.
+    pub fn by_ticket(&self, user: &str, more: &[&str]) -> Result<String, String> {
+        run(self.command().envs(self.hadoop.environment(user)).args(["--by", "cache"]).args(more))
     }
 
     /// With a token.
@@ -68,6 +91,9 @@ impl<'a> Asker<'a> {
     fn command(&self) -> Command {
         let mut command = probe(&self.hadoop.krb5_conf());
         command.args(["--name-node", &self.addresses]);
+        if !self.web.is_empty() {
+            command.args(["--web", &self.web]);
+        }
         if self.hadoop.form().high_availability {
             command.args(["--nameservice", "bed"]);
         }

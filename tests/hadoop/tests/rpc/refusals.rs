@@ -63,4 +63,12 @@ fn without_security_a_name_is_enough() {
     assert!(error.contains("it is not secured"), "{error}");
     let error = asker.by_name("alice", &["--protection", "privacy", "blocks", "/"]).unwrap_err();
     assert!(error.contains("at least privacy is demanded"), "{error}");
+    let web = Asker::by_web(&hadoop);
+    assert!(hadoop.dfs("alice", &["-touchz", "/user/alice/x"]).status.success());
+    assert_eq!(web.by_name("alice", &["blocks", "/user/alice/x"]), Ok("length 0".to_owned()));
+    let error = web.by_name("bob", &["blocks", "/user/alice/x"]).unwrap_err();
+    assert!(error.contains("for bob") && error.contains("Permission denied: user=bob"), "{error}");
+    assert_eq!(web.by_name("tfcoord", &["--proxy", "alice", "blocks", "/user/alice/x"]), Ok("length 0".to_owned()));
+    let error = web.by_name("alice", &["get-token", "x", "/dev/null"]).unwrap_err();
+    assert!(error.contains("it is not secured"), "{error}");
 }

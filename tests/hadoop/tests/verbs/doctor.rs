@@ -65,7 +65,7 @@ fn each_failure_has_its_fix() {
         well.has("protection", "ok", &["KERBEROS", "with privacy", "demands Kerberos and privacy, and for data privacy"]);
         well.has("read", "ok", &[]);
         well.has("write", "ok", &["/user/alice was written, read back and removed"]);
-        well.has("delegation token", "ok", &["good for at most 6 d"]);
+        well.has("delegation token", "ok", &["got by RPC", "good for at most 6 d"]);
     }
     let left = run(tfcoord(&hadoop, "alice", &["data", "ls", HOME, "-o", "json"])).json();
     assert_eq!(left["entries"].as_array().unwrap().len(), 0, "{left}");
@@ -75,6 +75,11 @@ fn each_failure_has_its_fix() {
         "{}",
         text.out
     );
+    println!("by WebHDFS, which is not encrypted");
+    let clear = examine(&hadoop, "alice", &["--calls", "webhdfs"], &[]);
+    clear.fails_only(&["webhdfs"]);
+    clear.has("webhdfs", "fail", &[&format!("http://localhost:{}", hadoop.http_port(0)), "demands privacy", "HTTPS_ONLY"]);
+    clear.has("delegation token", "skip", &["it takes WebHDFS"]);
     login(&hadoop);
     configuration(&hadoop);
     clock(&hadoop);
@@ -179,9 +184,18 @@ fn the_active_one_is_told_from_the_standby() {
     well.fails_only(&[]);
     well.has("file system", "ok", &["nameservice bed", "default hdfs://bed"]);
     well.has("namenode", "ok", &[&format!("{first} is active; {second} is standby")]);
+    let web = [0, 1].map(|which| format!("http://localhost:{}", hadoop.http_port(which)));
+    let by_web = examine(&hadoop, "alice", &["--calls", "webhdfs"], &[]);
+    by_web.fails_only(&[]);
+    by_web.has("webhdfs", "ok", &[&format!("{} is active; {} is standby", web[0], web[1])]);
+    by_web.has("delegation token", "ok", &["got by WebHDFS", "good for at most 6 d", "taken by RPC"]);
     hadoop.command("fail-over");
     hadoop.command("kill-namenode 0");
     let half = examine(&hadoop, "alice", &[], &[]);
     half.fails_only(&[]);
     half.has("namenode", "warn", &[&format!("{second} is active"), &first, "Connection refused"]);
+    let half = examine(&hadoop, "alice", &["--calls", "webhdfs"], &[]);
+    half.fails_only(&[]);
+    half.has("webhdfs", "warn", &[&format!("{} is active", web[1]), &web[0], "Connection refused", "dfs.namenode.http-address"]);
+    half.has("delegation token", "ok", &["got by WebHDFS"]);
 }

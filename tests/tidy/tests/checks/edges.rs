@@ -13,6 +13,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("kerberos", &[]),
     ("hadoop-rpc", &["kerberos"]),
+    ("webhdfs", &["kerberos", "hadoop-rpc"]),
     ("fs", &["fault", "hadoop-rpc"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
@@ -29,12 +30,25 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     // For the tokens and endpoints that both sides of a session must read alike.
     (
         "coordinator",
-        &["types", "proto", "client", "coordinator-core", "checkpoint", "fault", "kerberos", "hadoop-rpc", "fs", "launch", "telemetry"],
+        &[
+            "types",
+            "proto",
+            "client",
+            "coordinator-core",
+            "checkpoint",
+            "fault",
+            "kerberos",
+            "hadoop-rpc",
+            "webhdfs",
+            "fs",
+            "launch",
+            "telemetry",
+        ],
     ),
     ("ps", &["types", "proto", "client", "exchange", "checkpoint", "fault", "fs", "ps-core", "telemetry"]),
     ("worker", &["types", "proto", "client", "exchange", "data", "fault", "fs", "model", "optimizer", "worker-core", "telemetry"]),
-    // `launch` for what runs of a job on this machine, to be struck by `submit --chaos`; `hadoop-rpc` and `kerberos` for `doctor`.
-    ("cli", &["types", "proto", "client", "fs", "hadoop-rpc", "kerberos", "launch"]),
+    // `launch` for what runs of a job on this machine, to be struck by `submit --chaos`; what is about Hadoop for `doctor`.
+    ("cli", &["types", "proto", "client", "fs", "hadoop-rpc", "webhdfs", "kerberos", "launch"]),
     ("testkit", &["types", "proto", "exchange"]),
 ];
 
