@@ -64,9 +64,9 @@ impl Jvm {
         line.unwrap_or_else(|error| panic!("{awaited}: no answer ({error})\n{}", self.end_of_log()))
     }
 
-    /// `hdfs dfs`, ready to run.
-    pub fn dfs(&self, dir: &Path, arguments: &[&str]) -> Command {
-        let mut command = bare(&self.java, &self.installed, dir, &format!(":{}/conf", dir.display()));
+    /// `hdfs dfs` with the configuration in `conf`, ready to run.
+    pub fn dfs(&self, dir: &Path, conf: &Path, arguments: &[&str]) -> Command {
+        let mut command = bare(&self.java, &self.installed, dir, &format!(":{}", conf.display()));
         command.arg("org.apache.hadoop.fs.FsShell").args(arguments).stdin(Stdio::null());
         command
     }

@@ -13,7 +13,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("kerberos", &[]),
     ("hadoop-rpc", &["kerberos"]),
-    ("fs", &["fault", "hadoop-rpc"]),
+    ("fs", &["fault", "kerberos", "hadoop-rpc"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
     ("data", &["types", "fs"]),
