@@ -10,6 +10,7 @@ use tfcoord_model::batch::Buffers;
 use tfcoord_model::{Batch, Labels};
 use tfcoord_types::manifest::Label;
 use tfcoord_types::plan::TrainPlan;
+use tfcoord_types::report::{Fault, FaultKind};
 
 /// Micro-batches that are ready ahead of the trainer, at most.
 const AHEAD_MAX: usize = 8;
@@ -26,7 +27,7 @@ struct Begin {
 
 struct Ready {
     stream: u64,
-    batch: Result<Option<Batch>, String>,
+    batch: Result<Option<Batch>, Fault>,
 }
 
 /// The trainer's end of the pipeline.
@@ -59,13 +60,13 @@ impl Input {
     /// step, it is there in time; any other order is right too, but waits.
     ///
     /// # Errors
-    /// What cannot be read, for people.
-    pub fn next(&mut self, step: u64, lanes: &[u32], place: usize) -> Result<Option<Batch>, String> {
+    /// What cannot be read.
+    pub fn next(&mut self, step: u64, lanes: &[u32], place: usize) -> Result<Option<Batch>, Fault> {
         if self.stream == 0 || self.lanes != lanes || self.next != (step, place) {
             self.stream += 1;
             self.lanes = lanes.to_vec();
             let begin = Begin { stream: self.stream, step, lanes: lanes.to_vec() };
-            self.begin.send(begin).map_err(|_| "the input thread ended".to_owned())?;
+            self.begin.send(begin).map_err(|_| ended())?;
             for _ in 0..place {
                 self.receive()?;
             }
@@ -75,9 +76,9 @@ impl Input {
         Ok(batch)
     }
 
-    fn receive(&mut self) -> Result<Option<Batch>, String> {
+    fn receive(&mut self) -> Result<Option<Batch>, Fault> {
         loop {
-            let ready = self.ready.recv().map_err(|_| "the input thread ended".to_owned())?;
+            let ready = self.ready.recv().map_err(|_| ended())?;
             if ready.stream == self.stream {
                 return ready.batch;
             }
@@ -100,7 +101,7 @@ struct Source {
 }
 
 impl Source {
-    fn batch(&mut self, step: u64, lane: u32) -> Result<Option<Batch>, String> {
+    fn batch(&mut self, step: u64, lane: u32) -> Result<Option<Batch>, Fault> {
         let places = self.plan.micro_batch(step, lane);
         if places.is_empty() {
             return Ok(None);
@@ -109,9 +110,20 @@ impl Source {
         if let Ok(buffers) = self.empty.try_recv() {
             refill(&mut self.record, buffers);
         }
-        self.reader.read(&indices, &mut self.record).map_err(|e| e.to_string())?;
-        batch(std::mem::take(&mut self.record), self.classes).map(Some).map_err(|e| e.to_string())
+        self.reader.read(&indices, &mut self.record).map_err(|error| unread(&error))?;
+        let no_batch = |error: tfcoord_model::Error| Fault { kind: FaultKind::Data, message: error.to_string() };
+        batch(std::mem::take(&mut self.record), self.classes).map(Some).map_err(no_batch)
     }
+}
+
+fn ended() -> Fault {
+    Fault { kind: FaultKind::Task, message: "the input thread ended".to_owned() }
+}
+
+/// Records that could not be read. What this system or HDFS refuses now, it may grant to the next task.
+pub fn unread(error: &tfcoord_data::Error) -> Fault {
+    let kind = if error.is_of_place() { FaultKind::Task } else { FaultKind::Data };
+    Fault { kind, message: error.to_string() }
 }
 
 /// A model's batch of what was read; `classes` tells whether labels are classes.
@@ -167,5 +179,21 @@ fn run(mut source: Source, begins: &Receiver<Begin>, ready: &SyncSender<Ready>) 
         if place == at.lanes.len() {
             (at.step, place) = (at.step + 1, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfcoord_fs::storage::{self, Problem};
+
+    #[test]
+    fn what_a_place_refuses_costs_a_task_and_bad_data_end_the_job() {
+        let location = "hdfs://cluster/data/images.idx".to_owned();
+        let problem = Problem::Deadline { after: std::time::Duration::from_secs(60) };
+        let refused = unread(&storage::Error { operation: "read", location, access: None, problem }.into());
+        assert!(refused.kind == FaultKind::Task && refused.message.contains("images.idx"), "{}", refused.message);
+        let bad = unread(&tfcoord_data::Error::NoSuchRecord { index: 5, records: 4 });
+        assert_eq!(bad.kind, FaultKind::Data);
     }
 }

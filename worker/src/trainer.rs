@@ -6,7 +6,7 @@ mod local;
 
 pub use blocks::{BlockSums, ChunkSum};
 
-use crate::input::{Input, batch, reuse};
+use crate::input::{Input, batch, reuse, unread};
 use crate::memory::workspace_records;
 use anyhow::ensure;
 use bytes::Bytes;
@@ -294,8 +294,7 @@ impl Work {
                 if self.given_up.load(Ordering::Relaxed) {
                     break;
                 }
-                let data = |message: String| Fault { kind: FaultKind::Data, message };
-                let batch = self.parts.input.next(step, &lanes, place).map_err(data)?;
+                let batch = self.parts.input.next(step, &lanes, place)?;
                 place += 1;
                 let Some(batch) = batch else { continue };
                 records += batch.records() as u64;
@@ -342,8 +341,7 @@ impl Work {
         while from < records.end {
             let indices: Vec<u64> = (from..records.end.min(from + EVALUATION_BATCH)).collect();
             from += indices.len() as u64;
-            let data = |e: tfcoord_data::Error| Fault { kind: FaultKind::Data, message: e.to_string() };
-            reader.read(&indices, &mut self.record).map_err(data)?;
+            reader.read(&indices, &mut self.record).map_err(|error| unread(&error))?;
             let place = format!("evaluation of records {}..{from}", indices[0]);
             let batch = batch(std::mem::take(&mut self.record), *classes).map_err(|e| fault(&place, &e))?;
             counts.add(&self.parts.model.evaluate(&self.parameters, &batch, &mut self.workspace).map_err(|e| fault(&place, &e))?);

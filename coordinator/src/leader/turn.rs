@@ -1,36 +1,35 @@
 //! A turn of the leader.
 
+mod answer;
+mod show;
+mod take;
+
 use super::handle::{Handle, LastWords};
-use super::job_message::{self, Beside};
 use super::outlets::Outlets;
 use super::presence::Presence;
-use super::progress::Progress;
 use super::reconcile::Reconciler;
-use super::release::{self, Releases};
-use super::request::{Registered, Reply, Request};
+use super::release::Releases;
 use super::results::Results;
 use super::results::remote::Remote;
 use super::saver::{Saver, Threads};
 use super::{Error, Journal, Parts};
 use crate::clock::Clock;
-use crate::resume;
-use crate::site::Submission;
-use crate::state_dir::{Claim, StateDir, Wanted};
+use crate::state_dir::{StateDir, Wanted};
 use crate::tokens::Keeper;
+use answer::Waiter;
+use show::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tfcoord_coordinator_core::deadline::next_deadline;
-use tfcoord_coordinator_core::job::{Job, JobState};
+use tfcoord_coordinator_core::job::Job;
 use tfcoord_coordinator_core::kept::{Kept, is_in_use, kept};
 use tfcoord_coordinator_core::proposals::proposals;
 use tfcoord_coordinator_core::{Cluster, Command, Outcome, Refusal};
 use tfcoord_fs::FileLock;
 use tfcoord_launch::Launcher;
-use tfcoord_proto::v1;
-use tfcoord_types::id::{JobId, Revision, TaskId};
-use tfcoord_types::manifest::{Label, Manifest};
-use tfcoord_types::report::{Fault, FaultKind, Report};
+use tfcoord_types::id::JobId;
+use tfcoord_types::report::{Fault, FaultKind};
 use tokio::sync::watch;
 
 /// What runs is compared with what should at least this often.
@@ -39,15 +38,6 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// Decisions that follow from each other within one turn; what is left comes in the next one.
 const ROUNDS_MAX: usize = 64;
-
-/// Who waits for a command's outcome.
-enum Waiter {
-    Nobody,
-    Submit(String, Claim, Option<Box<Submission>>, Reply<Result<(JobId, Revision), Refusal>>),
-    Cancel(JobId, Reply<Result<v1::Job, Refusal>>),
-    Scale(JobId, Reply<Result<v1::Job, Refusal>>),
-    Register(JobId, TaskId, Reply<Result<Registered, Refusal>>),
-}
 
 /// All that the leader has.
 pub(super) struct Office {
@@ -82,13 +72,6 @@ pub(super) struct Office {
     now: Instant,
     reconcile_at: Instant,
     show_at: Instant,
-}
-
-/// What is known of a job beside its state.
-struct Known {
-    file_name: String,
-    classes: Vec<String>,
-    progress: Progress,
 }
 
 impl Office {
@@ -171,102 +154,6 @@ impl Office {
     /// Proposes a command that nobody waits for.
     pub(super) fn propose(&mut self, command: Command) {
         self.pending.push((command, Waiter::Nobody));
-    }
-
-    /// Takes a request: answers it, or proposes what it asks for.
-    pub(super) fn take(&mut self, request: Request) {
-        match request {
-            Request::Find { request_id, reply } => {
-                let job = self.cluster.requested(&request_id).and_then(|job| self.cluster.job(job));
-                answer(reply, job.map(|job| (job.id.clone(), job.revision)));
-            }
-            Request::Going { file, reply } => {
-                let of_file = |job: &&Job| !job.is_over() && job.file.name == file.name && resume::root(&job.file) == resume::root(&file);
-                let going = self.cluster.jobs().filter(of_file).max_by_key(|job| job.id.number);
-                answer(reply, going.map(|job| (job.id.clone(), job.revision, job.file == *file)));
-            }
-            Request::Submit { request_id, file, file_name, manifest, resume, claim, submission, reply } => {
-                let waiter = Waiter::Submit(file_name, claim, submission, reply);
-                self.pending.push((Command::SubmitJob { request_id, file, manifest, resume }, waiter));
-            }
-            Request::Cancel { job, reason, reply } => {
-                self.pending.push((Command::CancelJob { job: job.clone(), reason }, Waiter::Cancel(job, reply)));
-            }
-            Request::Scale { job, workers, reply } => {
-                let command = Command::ScaleJob { job: job.clone(), workers, machine_bytes: None };
-                self.pending.push((command, Waiter::Scale(job, reply)));
-            }
-            Request::Get { job, reply } => answer(reply, self.message(&job)),
-            Request::List { all, reply } => answer(reply, self.list(all)),
-            Request::Watch { job, reply } => answer(reply, self.watch(&job)),
-            Request::Register { job, task, attempt, process, reply } => {
-                let command = Command::RegisterTask { job: job.clone(), task, attempt, process };
-                self.pending.push((command, Waiter::Register(job, task, reply)));
-            }
-            Request::Whose { incarnation, reply } => {
-                answer(reply, self.presence.of(incarnation).map(|seen| (seen.job.clone(), seen.task)));
-            }
-            Request::Open { report, reply } => {
-                let whose = self.presence.of(report.incarnation).map(|seen| (seen.job.clone(), seen.task));
-                let session = whose.and_then(|(job, task)| self.outlets.open(&self.cluster, report.incarnation, &job, task));
-                self.report(*report);
-                answer(reply, session);
-            }
-            Request::Report { report, reply } => {
-                self.report(*report);
-                answer(reply, ());
-            }
-            Request::Close { incarnation, number } => self.outlets.close(incarnation, number),
-            Request::Saved { job, id, result } => {
-                let command = self.saver.written(job, id, result);
-                self.propose(command);
-            }
-            Request::Reserved { job, result } => {
-                let failed = self.results.remote.reserved(job, result);
-                failed.into_iter().for_each(|command| self.propose(command));
-                self.reconcile_at = self.now;
-            }
-            Request::Tidied { job } => {
-                self.results.remote.tidied(&job);
-                self.tell_keeper();
-            }
-            Request::Trouble { job, text } => {
-                let was = if text.is_empty() { self.troubles.remove(&job) } else { self.troubles.insert(job.clone(), text) };
-                if was.as_ref() != self.troubles.get(&job) {
-                    self.moved.insert(job);
-                }
-            }
-            Request::TasksChanged => self.reconcile_at = self.now,
-            Request::Stop => {}
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        let incarnation = report.incarnation;
-        // Of a job that is over nothing more is wanted.
-        let whose = self.presence.of(incarnation).and_then(|seen| self.cluster.job(&seen.job));
-        if whose.is_none_or(Job::is_over) || !self.presence.reported(report, self.now) {
-            return;
-        }
-        let Some(seen) = self.presence.of(incarnation) else { return };
-        let Some(report) = &seen.report else { return };
-        let commands = proposals(&self.cluster, &seen.job, seen.task, report);
-        self.pending.extend(commands.into_iter().map(|command| (command, Waiter::Nobody)));
-        let job = seen.job.clone();
-        if let Some(state) = self.cluster.job(&job).filter(|_| !self.releases.is_empty()) {
-            let released = self.releases.applied(state, incarnation, report.applied, Instant::now());
-            released.iter().for_each(|(what, took)| release::tell(&job, what, *took));
-        }
-        self.update_progress(&job);
-    }
-
-    fn update_progress(&mut self, id: &JobId) {
-        let Some(job) = self.cluster.job(id) else { return };
-        let reports = self.presence.of_job(id).filter_map(|seen| Some((seen.task, seen.report.as_ref()?)));
-        let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
-        if known.progress.update(job, reports, self.now) {
-            self.moved.insert(id.clone());
-        }
     }
 
     /// Commits what is pending and all that follows from it, then shows what has changed.
@@ -392,50 +279,6 @@ impl Office {
         Ok(changed)
     }
 
-    fn answer(&mut self, waiter: Waiter, outcome: Outcome) {
-        match (waiter, outcome) {
-            (Waiter::Nobody, Outcome::Refused(refusal)) => tracing::debug!(%refusal, "refused"),
-            (Waiter::Nobody, _) => {}
-            (Waiter::Submit(file_name, claim, submission, reply), Outcome::Submitted { job }) => {
-                if let Some(Err(error)) = submission.map(|submission| submission.give_to(&job)) {
-                    tracing::error!(%job, %error, "what came with its submission is not in its folder");
-                }
-                // From here on the state says what is wanted.
-                drop(claim);
-                if !self.jobs.contains_key(&job) && self.state.file_name(&job).is_empty() {
-                    self.state.keep_file_name(&job, &file_name);
-                }
-                let revision = self.cluster.job(&job).map_or(self.cluster.revision(), |job| job.revision);
-                answer(reply, Ok((job, revision)));
-            }
-            (Waiter::Submit(.., reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
-            // One that is over stays as it is.
-            (Waiter::Cancel(job, reply), Outcome::Done | Outcome::Unchanged | Outcome::Refused(Refusal::JobOver { .. })) => {
-                let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
-                answer(reply, message);
-            }
-            (Waiter::Scale(job, reply), Outcome::Done | Outcome::Unchanged) => {
-                let message = self.message(&job).ok_or(Refusal::UnknownJob { job });
-                answer(reply, message);
-            }
-            (Waiter::Cancel(_, reply) | Waiter::Scale(_, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
-            (Waiter::Register(id, task, reply), Outcome::Registered { incarnation }) => {
-                let Some(job) = self.cluster.job(&id) else { return };
-                let job_file = serde_json::to_string(&job.file).expect("a job file is plain data");
-                let manifest_digest = job.manifest.digest.clone();
-                self.presence.registered(incarnation, job, task, self.now);
-                let lease = job.file.timing().lease;
-                tfcoord_fault::point!("leader.task.registered");
-                answer(reply, Ok(Registered { incarnation, job_file, manifest_digest, lease }));
-            }
-            (Waiter::Register(_, _, reply), Outcome::Refused(refusal)) => answer(reply, Err(refusal)),
-            // The core gives each command outcomes of its own only; the caller sees that no answer comes.
-            (Waiter::Submit(..) | Waiter::Cancel(..) | Waiter::Scale(..) | Waiter::Register(..), outcome) => {
-                tracing::error!(%outcome, "an outcome that does not belong to its command");
-            }
-        }
-    }
-
     // A job that has changed may now need what its tasks have said before.
     fn follow(&mut self, changed: &BTreeSet<JobId>) {
         for job in changed {
@@ -447,33 +290,6 @@ impl Office {
         }
     }
 
-    /// Hands out views and jobs that have changed.
-    fn show(&mut self, changed: &BTreeSet<JobId>) {
-        for job in changed {
-            tfcoord_fault::point!("leader.views.due");
-            self.outlets.show_views(&self.cluster, job);
-        }
-        let moved = if self.now >= self.show_at { std::mem::take(&mut self.moved) } else { BTreeSet::new() };
-        if !moved.is_empty() {
-            self.show_at = self.now + SHOW_EVERY;
-        }
-        for id in self.outlets.watched() {
-            if let Some(message) = (changed.contains(&id) || moved.contains(&id)).then(|| self.message(&id)).flatten() {
-                let over = self.cluster.job(&id).is_none_or(Job::is_over);
-                self.outlets.show_job(&id, message, over);
-            }
-        }
-        if !changed.is_empty() {
-            self.jobs.retain(|id, _| self.cluster.job(id).is_some());
-            self.presence.prune(&self.cluster);
-            self.tell_keeper();
-            self.count();
-        }
-        let jobs = self.cluster.jobs().filter(|job| !job.is_over()).count();
-        let active_now = jobs + self.running;
-        self.active.send_if_modified(|active| std::mem::replace(active, active_now) != active_now);
-    }
-
     // Which jobs still need their tokens.
     fn tell_keeper(&mut self) {
         let on_hdfs = on_hdfs(&self.cluster, &self.results);
@@ -483,54 +299,6 @@ impl Office {
             self.on_hdfs = on_hdfs;
         }
     }
-
-    fn count(&self) {
-        use JobState::{Admitted, Cancelled, Failed, Finalizing, Pending, Running, Starting, Succeeded};
-        for state in [Pending, Admitted, Starting, Running, Finalizing, Succeeded, Failed, Cancelled] {
-            let jobs = self.cluster.jobs().filter(|job| job.state == state).count();
-            metrics::gauge!("tfcoord_jobs", "state" => state.to_string()).set(jobs as f64);
-        }
-    }
-
-    fn message(&mut self, id: &JobId) -> Option<v1::Job> {
-        let job = self.cluster.job(id)?;
-        let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
-        let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
-        let late = known.progress.late();
-        let progress = self.progress(job);
-        let hdfs = self.troubles.get(id).cloned().unwrap_or_default();
-        Some(job_message::whole(job, Beside { file_name, classes, progress, late, hdfs }))
-    }
-
-    fn progress(&self, job: &Job) -> Option<v1::Progress> {
-        // Of an earlier life nothing is known.
-        job.started_at_ms?;
-        let alive = job.live_workers().into_iter().filter(|worker| self.presence.is_alive(*worker, self.now)).count();
-        let known = self.jobs.get(&job.id)?;
-        known.progress.message(job, u32::try_from(alive).unwrap_or(u32::MAX))
-    }
-
-    fn list(&mut self, all: bool) -> Vec<v1::Job> {
-        let jobs: Vec<&Job> = self.cluster.jobs().filter(|job| all || !job.is_over()).collect();
-        let message = |job: &&Job| {
-            let file_name = self.jobs.get(&job.id).map_or_else(|| self.state.file_name(&job.id), |known| known.file_name.clone());
-            let late = self.jobs.get(&job.id).map(|known| known.progress.late()).unwrap_or_default();
-            job_message::brief(job, file_name, self.progress(job), &late)
-        };
-        jobs.iter().map(message).collect()
-    }
-
-    fn watch(&mut self, id: &JobId) -> Option<watch::Receiver<Arc<v1::Job>>> {
-        let message = self.message(id)?;
-        let over = self.cluster.job(id).is_none_or(Job::is_over);
-        Some(self.outlets.watch(id, message, over))
-    }
-}
-
-// Nobody may wait any more.
-fn answer<T>(reply: Reply<T>, value: T) {
-    tfcoord_fault::point!("leader.answer.due");
-    let _ = reply.send(value);
 }
 
 // The jobs that need access to HDFS.
@@ -538,25 +306,4 @@ fn on_hdfs(cluster: &Cluster, results: &Results) -> BTreeSet<JobId> {
     let needed = |job: &Job| is_in_use(job) || results.needs_rights(&job.id);
     let on_hdfs = cluster.jobs().filter(|job| needed(job) && job.file.remote_locations().next().is_some());
     on_hdfs.map(|job| job.id.clone()).collect()
-}
-
-fn known(state: &StateDir, job: &Job) -> Known {
-    Known { file_name: state.file_name(&job.id), classes: classes(state, job), progress: Progress::default() }
-}
-
-fn classes(state: &StateDir, job: &Job) -> Vec<String> {
-    // The manifest is kept as long as the job's directory.
-    if job.manifest.input.classes == 0 || !state.has_job(&job.id) {
-        return Vec::new();
-    }
-    let manifest = state.read_manifest(&job.manifest.digest).map_err(|error| error.to_string());
-    let manifest = manifest.and_then(|json| serde_json::from_slice::<Manifest>(&json).map_err(|error| error.to_string()));
-    match manifest.map(|manifest| manifest.label) {
-        Ok(Label::Class { names }) => names,
-        Ok(Label::Number) => Vec::new(),
-        Err(error) => {
-            tracing::warn!(job = %job.id, error, "cannot read the names of the classes");
-            Vec::new()
-        }
-    }
 }

@@ -61,6 +61,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is the place that refuses, this machine or HDFS, and not the data that are at fault: it may pass.
+    pub fn is_of_place(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Scratch { .. })
+    }
+
     /// Of whatever gives bytes: what it knows better is inside.
     pub(crate) fn io(operation: &'static str, at: &Location) -> impl FnOnce(io::Error) -> Self {
         let location = at.to_string();

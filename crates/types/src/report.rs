@@ -127,7 +127,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Data that cannot be read, or is not what the manifest says: the job ends.
+    /// Data that are not what the manifest says, or that nobody can train on: the job ends.
     Data,
     /// A value that is not finite: the job ends.
     NotFinite,
