@@ -197,7 +197,7 @@ fn clocks(start_ms: u64, now_ms: u64, is_new: bool) -> Option<String> {
     if ms <= SKEW_MS_MAX || (way == "behind" && !is_new) {
         return None;
     }
-    Some(format!("the KDC's clock is {} min {way} this machine's: set both, and the NameNode's, by NTP", ms / 60_000))
+    Some(format!("the KDC's clock is {} min {way} this machine's: set both, and the NameNode's, by NTP", (ms + 30_000) / 60_000))
 }
 
 // Java's clients look for a NameNode's numeric address, or its name where hadoop.security.token.service.use_ip is false;

@@ -4,6 +4,7 @@ use super::site::Site;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Output;
+use tfcoord_testkit::deadline::wait_for;
 
 /// The job file is wrong, or what it names.
 const FILE: i32 = 2;
@@ -15,7 +16,8 @@ fn refused(site: &Site, what: &str, output: &Output, code: i32, has: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{what}: {said}");
     has.iter().for_each(|has| assert!(said.contains(has), "{what}: {has}: {said}"));
-    assert_eq!(fs::read_dir(site.lab.state_dir().join("submissions")).unwrap().count(), 0, "{what}");
+    let left = || fs::read_dir(site.lab.state_dir().join("submissions")).unwrap().count();
+    wait_for(30, "what came with it is cancelled and removed", || (left() == 0).then_some(()));
 }
 
 fn of_keytab(site: &Site, change: &dyn Fn(&mut Value)) -> Value {
