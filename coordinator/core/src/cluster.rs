@@ -2,9 +2,9 @@
 
 use crate::command::Command;
 use crate::effect::Effect;
+use crate::handler;
 use crate::job::Job;
 use crate::outcome::{Applied, Outcome, Refusal};
-use crate::{handler, invariants};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tfcoord_types::id::{JobId, Revision};
@@ -46,7 +46,7 @@ impl Cluster {
         let mut entry = Entry { revision: self.revision, now_ms: self.now_ms, away_ms, effects: Vec::new() };
         let outcome = handler::handle(self, &mut entry, command).unwrap_or_else(Outcome::Refused);
         #[cfg(debug_assertions)]
-        if let Err(violation) = invariants::check(self) {
+        if let Err(violation) = crate::invariants::check(self) {
             panic!("entry {index} broke an invariant: {violation}");
         }
         Applied { outcome, effects: entry.effects }

@@ -13,6 +13,7 @@ mod graph;
 mod licences;
 mod machine_paths;
 mod metric_names;
+mod mutants;
 mod pure;
 mod reach;
 mod regions;
