@@ -5,7 +5,7 @@ SHELL := bash
 CARGO ?= cargo
 BINARIES := -p tfcoord-cli -p tfcoord-coordinator -p tfcoord-ps -p tfcoord-worker
 
-.PHONY: help demo setup test verify fix sim-long mutants fault-points chaos bench bench-peers bench-training data data-adult data-stocks data-anomaly
+.PHONY: help demo setup test verify fix sim-long mutants hadoop-long fault-points chaos bench bench-peers bench-training data data-adult data-stocks data-anomaly
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,10 @@ sim-long: ## 100,000 seeds of the simulator; prints how fast it is
 
 mutants: ## put known bugs back, one after the other: each must be caught
 	tests/mutants/run.sh
+
+hadoop-long: ## a job on secured HDFS for two whole lives of its tokens, in seven minutes (tests/hadoop/README.md)
+	$(CARGO) build $(BINARIES) -p tfcoord-hadoop-tests
+	$(CARGO) test -p tfcoord-hadoop-tests --test tokens two_lives -- --ignored --nocapture
 
 fault-points: ## kill a process at every fault point of running jobs; print where, and that the bits stay
 	$(CARGO) build $(BINARIES) -p tfcoord-testkit

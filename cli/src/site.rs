@@ -39,6 +39,7 @@ pub async fn find(job: &JobFile, environment: &dyn Fn(&str) -> Option<String>) -
                 ticket_cache: value("KRB5CCNAME"),
                 krb5_config: value("KRB5_CONFIG"),
                 user: value("HADOOP_USER_NAME"),
+                token_file: absolute(value("HADOOP_TOKEN_FILE_LOCATION")),
             }));
         }
     }
@@ -46,6 +47,11 @@ pub async fn find(job: &JobFile, environment: &dyn Fn(&str) -> Option<String>) -
     let what = format!("{FIELD}: {location} is in HDFS, and there is neither {} nor {} in {}", FILES[0], FILES[1], looked.join(" or "));
     Err(Failure::new(Code::File, what)
         .help("name the directory or address that has them in service.hdfs.config_uri, or set HADOOP_CONF_DIR"))
+}
+
+// The coordinator is in another directory.
+fn absolute(path: String) -> String {
+    std::path::absolute(&path).map_or(path, |absolute| absolute.display().to_string())
 }
 
 // As Hadoop's own programs look for them.

@@ -108,8 +108,11 @@ impl Submission {
     }
 
     fn proof(&self, kerberos: Option<&Kerberos>, site: &v1::Site) -> Result<Proof, state_dir::Error> {
+        let proxy_user = kerberos.and_then(|kerberos| kerberos.proxy_user.clone());
         let by = match kerberos.and_then(|kerberos| Some((kerberos.keytab()?, kerberos.principal()))) {
             Some((path, principal)) => Means::Keytab { path: PathBuf::from(path), principal },
+            // Nobody gets in for somebody else by a token.
+            None if !site.token_file.is_empty() && proxy_user.is_none() => Means::Tokens(PathBuf::from(&site.token_file)),
             None => Means::Cache(some(&site.ticket_cache)),
         };
         let mut krb5_config = some(&site.krb5_config);
@@ -119,7 +122,6 @@ impl Submission {
             // Of several files the first one that says something counts.
             krb5_config = Some(krb5_config.unwrap_or_else(|| "/etc/krb5.conf".into()));
         }
-        let proxy_user = kerberos.and_then(|kerberos| kerberos.proxy_user.clone());
         let trace = kerberos.is_some_and(|kerberos| kerberos.debug == Some(true));
         Ok(Proof { by, proxy_user, krb5_config, trace })
     }
@@ -180,6 +182,7 @@ fn check(site: &v1::Site) -> Result<(), Error> {
         ("the ticket cache's name", site.ticket_cache.len(), NAME_BYTES_MAX),
         ("KRB5_CONFIG", site.krb5_config.len(), NAME_BYTES_MAX),
         ("the user's name", site.user.len(), NAME_BYTES_MAX),
+        ("the token file's name", site.token_file.len(), NAME_BYTES_MAX),
     ];
     let long = limits.into_iter().find(|(_, bytes, bytes_max)| bytes > bytes_max);
     long.map_or(Ok(()), |(what, _, bytes_max)| Err(Error::TooLong { what, bytes_max }))

@@ -1,7 +1,7 @@
 //! HDFS: its configuration, NameNodes, protection, and what the user can do there.
 
 use super::finding::{Finding, Report};
-use super::{kerberos, webhdfs};
+use super::{data_nodes, kerberos, webhdfs};
 use crate::args::Calls;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,12 +59,13 @@ pub fn examine(
     report.into_findings()
 }
 
+/// Who asks NameNodes.
 pub(super) struct Asker<'a> {
     login: Option<Arc<Login>>,
     tokens: Vec<Token>,
     // Where nobody must prove who he is.
     user: String,
-    pub(super) runtime: &'a Runtime,
+    pub runtime: &'a Runtime,
 }
 
 impl Asker<'_> {
@@ -77,7 +78,8 @@ impl Asker<'_> {
         Some(Credentials::Kerberos { login: Arc::clone(self.login.as_ref()?), service: principal.parse().ok()? })
     }
 
-    pub(super) fn config(&self, nodes: &NameNodes, addresses: Vec<String>) -> Option<Config> {
+    /// How some of them are asked; not at all where there is neither ticket nor token.
+    pub fn config(&self, nodes: &NameNodes, addresses: Vec<String>) -> Option<Config> {
         let credentials = self.credentials(nodes)?;
         let nameservice = nodes.nameservice.clone();
         Some(Config { addresses, nameservice, credentials, protection: nodes.protection, proxy_user: None, deadline: ANSWER })
@@ -250,11 +252,11 @@ fn files(report: &mut Report<'_>, site: &Site, at: &Location, is_named: bool, as
         Err(error) => report.storage("read", &error),
     }
     if is_named {
-        return write(report, &hdfs, &directory);
+        return write(report, site, &hdfs, &directory, asker);
     }
     let home = at.join(&format!("user/{}", asker.name()));
     match hdfs.stat(&home) {
-        Ok(_) => write(report, &hdfs, &home),
+        Ok(_) => write(report, site, &hdfs, &home, asker),
         Err(error) => {
             let fix = "name a directory that you may write to: tfcoord doctor hdfs hdfs:///data/…";
             report.warn("write", format!("{home}: {}: not tried elsewhere", error.problem), fix);
@@ -271,7 +273,7 @@ impl Asker<'_> {
     }
 }
 
-fn write(report: &mut Report<'_>, hdfs: &Hdfs, directory: &Location) {
+fn write(report: &mut Report<'_>, site: &Site, hdfs: &Hdfs, directory: &Location, asker: &Asker<'_>) {
     const TEXT: &[u8] = b"written by tfcoord doctor, which removes it\n";
     let at = directory.join(&format!(".tfcoord-doctor-{}-{}", std::process::id(), crate::verb::now_ms()));
     let begin = |begun| {
@@ -285,6 +287,9 @@ fn write(report: &mut Report<'_>, hdfs: &Hdfs, directory: &Location) {
         written => written,
     };
     let read = written.and_then(|()| hdfs.open(&at)?.read_at(0, TEXT.len() + 1));
+    if read.is_ok() {
+        data_nodes::examine(report, site, &at, asker);
+    }
     // Also where it could not be read.
     let removed = hdfs.delete(&at);
     match (read, removed) {

@@ -33,12 +33,21 @@ async fn the_submitters_environment_is_looked_at_where_the_file_says_nothing() {
         std::fs::write(folder.join("core-site.xml"), text).unwrap();
     }
     let [one, two] = [one, two].map(|folder| folder.display().to_string());
-    let environment = [("HADOOP_CONF_DIR", one.as_str()), ("KRB5CCNAME", "FILE:/c"), ("HADOOP_USER_NAME", "alice")];
+    let environment = [
+        ("HADOOP_CONF_DIR", one.as_str()),
+        ("KRB5CCNAME", "FILE:/c"),
+        ("HADOOP_USER_NAME", "alice"),
+        ("HADOOP_TOKEN_FILE_LOCATION", "tokens"),
+    ];
     let site = found(&job("{}", "hdfs://nn/a.csv"), &environment).await.unwrap().unwrap();
     assert_eq!(
         (&site.core_site[..], &site.hdfs_site[..], site.ticket_cache.as_str(), site.user.as_str()),
         (&b"one"[..], &b""[..], "FILE:/c", "alice")
     );
+    let own = std::env::current_dir().unwrap().join("tokens");
+    assert_eq!(site.token_file, own.display().to_string(), "the coordinator is in another directory");
+    let without = found(&job("{}", "hdfs://nn/a.csv"), &environment[..1]).await.unwrap().unwrap();
+    assert_eq!(without.token_file, "");
     for uri in [two.clone(), format!("file://{two}")] {
         let named = format!(r#"{{"hdfs": {{"config_uri": "{uri}"}}}}"#);
         assert_eq!(found(&job(&named, "hdfs://nn/a.csv"), &environment).await.unwrap().unwrap().core_site, "two");

@@ -133,7 +133,8 @@ impl Services {
         let needs = submission.hadoop().map_err(|error| of_site(&error))?.is_some_and(|hadoop| hadoop.tokens.is_some());
         if needs {
             let dates = self.tokens.step(Action::Issue, submission.dir()).await.map_err(|failure| of_tokens(&failure))?;
-            dates.tokens.iter().for_each(|token| tracing::info!(job = file.name, "HDFS token issued: {token}"));
+            let what = if dates.is_given { "taken from the submitter's file" } else { "issued" };
+            dates.tokens.iter().for_each(|token| tracing::info!(job = file.name, "HDFS token {what}: {token}"));
         }
         Ok(())
     }

@@ -66,6 +66,14 @@ fn a_secured_site_wants_a_proof() {
     };
     let (own, _) = proof("{}");
     assert_eq!((own.by, own.proxy_user), (Means::Cache(Some("FILE:/c".into())), None));
+    let given = Some(v1::Site { token_file: "/t".into(), ..site(SECURED).unwrap() });
+    let by = |service: &str| {
+        let submission = place.keep(&on_hdfs(service), given.clone()).unwrap().unwrap();
+        submission.dir().access().unwrap().proof.unwrap().by
+    };
+    assert_eq!(by("{}"), Means::Tokens("/t".into()));
+    let for_bob = r#"{"security": {"kerberos": {"proxy_user": "bob"}}}"#;
+    assert_eq!(by(for_bob), Means::Cache(Some("FILE:/c".into())), "nobody gets in for somebody else by a token");
     let kerberos =
         r#"{"keytab_secret": "/k", "primary": "tf", "realm": "R", "kdc": {"hostname": "kdc", "port": 750}, "proxy_user": "bob"}"#;
     let (named, krb5_conf) = proof(&format!(r#"{{"security": {{"kerberos": {kerberos}}}}}"#));

@@ -68,6 +68,8 @@ pub enum Means {
     },
     /// By the tickets that somebody keeps in this cache; in the usual one if absent.
     Cache(Option<String>),
+    /// By the tokens that somebody has got, and keeps good, in this file.
+    Tokens(PathBuf),
 }
 
 /// The folder that it lies in.

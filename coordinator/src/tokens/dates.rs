@@ -18,6 +18,9 @@ pub struct Dates {
     pub at_ms: u64,
     /// When the ticket ends by which they are renewed; absent where a keytab gives new ones.
     pub ticket_ends_ms: Option<u64>,
+    /// Whether somebody else has got them, and keeps them good.
+    #[serde(default)]
+    pub is_given: bool,
 }
 
 /// A token without its secret.
@@ -145,7 +148,7 @@ mod tests {
             expires_ms,
             latest_ms,
         };
-        let dates = Dates { tokens: vec![token(1, 10, 40, 160), token(2, 12, 41, 150)], at_ms: 12, ticket_ends_ms: None };
+        let dates = Dates { tokens: vec![token(1, 10, 40, 160), token(2, 12, 41, 150)], at_ms: 12, ticket_ends_ms: None, is_given: false };
         assert_eq!((dates.issued_ms(), dates.expire_ms(), dates.latest_ms()), (10, 40, 150));
         let dir = tempfile::tempdir().unwrap();
         let dir = HadoopDir::new(dir.path());

@@ -201,6 +201,7 @@ impl Held {
         let now = now_ms();
         let known = self.schedule.dates().map(|dates| dates.tokens.clone()).unwrap_or_default();
         match result {
+            Ok(dates) if dates.is_given => each(whose, &known, "HDFS token left to the submitter"),
             Ok(_) => each(whose, &known, "HDFS token cancelled"),
             Err(failure) if failure.lost || self.schedule.dates().is_none_or(|dates| dates.expire_ms() <= now) => {
                 tracing::info!(%failure, "HDFS tokens have run out before they were cancelled");
@@ -229,6 +230,7 @@ impl Held {
 // A line for each token: the proof that it was done.
 fn tell(job: &JobId, action: Action, before: Option<&Dates>, now: &Dates) {
     let what = match action {
+        _ if now.is_given => "HDFS token taken from the submitter's file",
         Action::Renew => "HDFS token renewed",
         _ if before.is_some() => "HDFS token re-issued",
         _ => "HDFS token issued",

@@ -16,11 +16,14 @@ use tfcoord_kerberos::{Kerberos, Login};
 use tfcoord_types::job::Calls;
 use tfcoord_webhdfs::{NameNode, Web};
 
+mod given;
 mod keytab;
 
 /// For each call of a NameNode.
 const CALL_WITHIN: Duration = Duration::from_secs(30);
 const MODE_PRIVATE: u32 = 0o600;
+/// By so much clocks may differ, unless a site says otherwise (`clockskew` of krb5.conf).
+const SKEW_MS_MAX: u64 = 300_000;
 
 /// What is done to a job's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,25 +80,23 @@ async fn step(action: Action, dir: &HadoopDir) -> Result<Dates, Failure> {
     }
     name_nodes.sort();
     name_nodes.dedup();
-    let login = Arc::new(log_in(&proof)?);
-    // A new ticket comes with each login by a keytab.
-    let ticket_ends_ms = match &proof.by {
-        Means::Keytab { .. } => None,
-        Means::Cache(_) => Some(ms(login.ticket()?.end)),
+    let kerberos = Kerberos::load();
+    let (login, ticket_ends_ms) = match &proof.by {
+        Means::Tokens(path) => return given::step(action, dir, path, &name_nodes).await,
+        // A new ticket comes with each login.
+        Means::Keytab { path, principal } => (keytab::log_in(&kerberos?, path, principal)?, None),
+        Means::Cache(name) => {
+            let login = kerberos?.tickets_of(name.as_deref())?;
+            let ends_ms = ms(login.ticket()?.end);
+            (login, Some(ends_ms))
+        }
     };
+    let login = Arc::new(login);
     let by = Asker { login, proof, ticket_ends_ms, site, calls };
     match action {
         Action::Issue => by.issue(dir, &name_nodes).await,
         Action::Renew => by.renew(dir, &name_nodes).await,
         Action::Cancel => by.cancel(dir, &name_nodes).await,
-    }
-}
-
-fn log_in(proof: &Proof) -> Result<Login, Failure> {
-    let kerberos = Kerberos::load()?;
-    match &proof.by {
-        Means::Keytab { path, principal } => keytab::log_in(&kerberos, path, principal),
-        Means::Cache(name) => Ok(kerberos.tickets_of(name.as_deref())?),
     }
 }
 
@@ -118,12 +119,23 @@ impl Asker {
             Calls::Rpc => None,
             Calls::WebHdfs => Some(self.web(to)?),
         };
-        Ok(NameNode::connect(Config { addresses, nameservice, credentials, protection, proxy_user, deadline }, web).await?)
+        let config = Config { addresses, nameservice, credentials, protection, proxy_user, deadline };
+        NameNode::connect(config, web).await.map_err(|error| self.with_clocks(error.into()))
     }
 
     fn web(&self, of: &NameNodes) -> Result<Web, Failure> {
         let web = self.site.web(of)?;
         Ok(Web { addresses: web.addresses, service: web.principal.parse()? })
+    }
+
+    // A NameNode that refuses a ticket says nothing of its clock.
+    fn with_clocks(&self, failure: Failure) -> Failure {
+        let ticket = self.login.ticket().map(|ticket| ms(ticket.start));
+        let is_new = matches!(self.proof.by, Means::Keytab { .. });
+        match ticket.ok().and_then(|start_ms| clocks(start_ms, now_ms(), is_new)) {
+            Some(clocks) => Failure { text: format!("{}; {clocks}", failure.text), ..failure },
+            None => failure,
+        }
     }
 
     // What was just given out is renewed at once: the answer says until when it is good, and that we may.
@@ -138,15 +150,9 @@ impl Asker {
                 None => for_user.renew(&token).await?,
             };
             dates.push(TokenDates::new(&token.service, &token.identifier().map_err(|error| Failure::of(error.to_string()))?, renewed));
-            // Java's clients look for a NameNode's numeric address, hdfs-native for the address as it is configured.
-            if let ([address], None) = (name_nodes.addresses.as_slice(), &name_nodes.nameservice)
-                && *address != token.service
-            {
-                file.tokens.push((address.clone(), Token { service: address.clone(), ..token.clone() }));
-            }
-            file.tokens.push((token.service.clone(), token));
+            add(&mut file, name_nodes, token);
         }
-        let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms };
+        let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms, is_given: false };
         tfcoord_fs::write_atomic(&dir.tokens(), file.encode().expose(), MODE_PRIVATE)?;
         dates.keep(dir)?;
         Ok(dates)
@@ -158,7 +164,7 @@ impl Asker {
             let expires = name_node.renew(&token).await?;
             dates.push(TokenDates::new(&token.service, &token.identifier().map_err(|error| Failure::of(error.to_string()))?, expires));
         }
-        let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms };
+        let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms, is_given: false };
         dates.keep(dir)?;
         Ok(dates)
     }
@@ -175,7 +181,7 @@ impl Asker {
             let identifier = token.identifier().map_err(|error| Failure::of(error.to_string()))?;
             dates.push(TokenDates::new(&token.service, &identifier, std::time::SystemTime::now()));
         }
-        Ok(Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms })
+        Ok(Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms, is_given: false })
     }
 
     // The tokens in the file, each with the NameNodes that gave it.
@@ -194,5 +200,40 @@ impl Asker {
             return Ok(found);
         }
         Err(Failure { lost: true, ..Failure::of(format!("{} does not have all tokens", dir.tokens().display())) })
+    }
+}
+
+// What a ticket tells of clocks that differ by more than Kerberos allows: one that is new begins now, none begins later.
+fn clocks(start_ms: u64, now_ms: u64, is_new: bool) -> Option<String> {
+    let (ahead, behind) = (start_ms.saturating_sub(now_ms), now_ms.saturating_sub(start_ms));
+    let (ms, way) = if ahead > SKEW_MS_MAX { (ahead, "ahead of") } else { (behind, "behind") };
+    if ms <= SKEW_MS_MAX || (way == "behind" && !is_new) {
+        return None;
+    }
+    Some(format!("the KDC's clock is {} min {way} this machine's: set both, and the NameNode's, by NTP", (ms + 30_000) / 60_000))
+}
+
+// Java's clients look for a NameNode's numeric address, or its name where hadoop.security.token.service.use_ip is false;
+// hdfs-native for the address as it is configured.
+fn add(file: &mut TokenFile, name_nodes: &NameNodes, token: Token) {
+    if let ([address], None) = (name_nodes.addresses.as_slice(), &name_nodes.nameservice)
+        && *address != token.service
+    {
+        file.tokens.push((address.clone(), Token { service: address.clone(), ..token.clone() }));
+    }
+    file.tokens.push((token.service.clone(), token));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_tells_of_clocks_that_differ() {
+        const NOW: u64 = 1_700_000_000_000;
+        let minutes = |minutes: i64, is_new| clocks(NOW.saturating_add_signed(minutes * 60_000), NOW, is_new).unwrap_or_default();
+        assert!(minutes(20, false).starts_with("the KDC's clock is 20 min ahead of this machine's: "));
+        assert!(minutes(-20, true).starts_with("the KDC's clock is 20 min behind this machine's: "));
+        assert_eq!([minutes(-20, false), minutes(-5, true), minutes(5, true)], [""; 3], "a ticket may be old, and clocks a little apart");
     }
 }

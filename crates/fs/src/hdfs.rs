@@ -17,9 +17,10 @@ mod protection;
 mod read;
 mod site;
 mod tokens;
+mod user;
 mod write;
 
-pub use protection::{Offer, offer};
+pub use protection::{Offer, data_offer, offer};
 pub(crate) use site::root;
 pub use site::{FILES as SITE_FILES, NameNodes, Site, Web};
 
@@ -82,6 +83,8 @@ struct Link {
     access: Access,
     // Scheme and authority of its locations.
     root: Location,
+    // Where something is mounted, if there are places where nothing is.
+    mounts: Option<Vec<String>>,
     // It may be replaced by another at any time.
     token_file: Option<PathBuf>,
     keytab: Option<PathBuf>,
@@ -94,11 +97,14 @@ impl Hdfs {
     /// # Errors
     /// The configuration does not name it, credentials cannot be read, or a NameNode protects less than the site demands.
     pub fn connect(at: &Location, site: &Site, identity: &Identity, limits: Limits) -> Result<Self, Error> {
-        let user = identity.user.clone().or_else(|| identity.principal.clone()).unwrap_or_else(|| "this process's user".to_owned());
-        let access = Access { user, namenode: "not known yet".to_owned() };
-        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
+        let token_file = tokens::file();
+        // A policy that cannot be read is told below.
+        let is_secured = site.is_secured().unwrap_or(false);
+        let user = |namenodes: &[String]| user::name(identity, is_secured, token_file.as_deref(), namenodes);
+        let unknown = || Access { user: user(&[]), namenode: "not known yet".to_owned() };
+        let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(unknown())), problem };
         let service = site.service(at).map_err(failed)?;
-        let access = Access { namenode: service.namenodes.join(", "), ..access.clone() };
+        let access = Access { user: user(&service.namenodes), namenode: service.namenodes.join(", ") };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
         if let Some(path) = &identity.keytab {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
@@ -109,8 +115,8 @@ impl Hdfs {
             .map_err(failed)?;
         let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
         let locator = Locator::new(at, site, identity);
-        let (token_file, keytab) = (tokens::file(), identity.keytab.clone());
-        Ok(Self { link: Arc::new(Link { client, limits, access, root: site::root(at), token_file, keytab, locator }) })
+        let (root, mounts, keytab) = (site::root(at), service.mounts, identity.keytab.clone());
+        Ok(Self { link: Arc::new(Link { client, limits, access, root, mounts, token_file, keytab, locator }) })
     }
 }
 
@@ -138,7 +144,13 @@ impl Link {
     // The path that the client takes.
     fn path(&self, operation: &'static str, at: &Location) -> Result<String, Error> {
         match at {
-            Location::Remote(remote) if site::root(at) == self.root => Ok(remote.path().to_owned()),
+            Location::Remote(remote) if site::root(at) == self.root => match &self.mounts {
+                Some(mounts) if !mounts.iter().any(|mount| is_below(remote.path(), mount)) => {
+                    let detail = format!("nothing is mounted there, but at {}", mounts.join(", "));
+                    Err(self.error(operation, at, Problem::NotConfigured { detail }))
+                }
+                _ => Ok(remote.path().to_owned()),
+            },
             _ => Err(self.error(operation, at, Problem::Elsewhere)),
         }
     }
@@ -153,6 +165,10 @@ impl Link {
         };
         Error { operation, location: at.to_string(), access: Some(Box::new(self.access.clone())), problem }
     }
+}
+
+fn is_below(path: &str, mount: &str) -> bool {
+    path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl FileSystem for Hdfs {

@@ -168,7 +168,7 @@ impl Hadoop {
     /// If it cannot be started.
     pub fn dfs(&self, user: &str, arguments: &[&str]) -> Output {
         let jvm = self.jvm.lock().expect("no test broke off while it spoke to the bed");
-        let mut dfs = jvm.dfs(self.dir.path(), arguments);
+        let mut dfs = jvm.dfs(self.dir.path(), &self.conf_dir(), arguments);
         drop(jvm);
         dfs.envs(self.environment(user)).output().expect("java can be started")
     }
@@ -182,6 +182,17 @@ impl Hadoop {
         let mut shell = jvm.shell(self.dir.path(), arguments);
         shell.envs(self.environment(user));
         shell
+    }
+
+    /// The same by the tokens in a file, with the configuration in `conf`, and without any ticket.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn dfs_by_tokens(&self, tokens: &Path, conf: &Path, arguments: &[&str]) -> Output {
+        let jvm = self.jvm.lock().expect("no test broke off while it spoke to the bed");
+        let mut dfs = jvm.dfs(self.dir.path(), conf, arguments);
+        drop(jvm);
+        dfs.env("HADOOP_TOKEN_FILE_LOCATION", tokens).env("KRB5CCNAME", "FILE:/no/ticket").output().expect("java can be started")
     }
 
     /// Carries out a command (`tests/hadoop/README.md`) and gives its answer.

@@ -6,6 +6,7 @@ mod files {
     mod faults;
     mod hdfs;
     mod local;
+    mod lost;
     mod place;
     mod secured;
 }

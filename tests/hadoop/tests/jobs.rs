@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod jobs {
+    mod faults;
     mod life;
     mod place;
     mod refusals;

@@ -47,7 +47,7 @@ impl Place {
             expires_ms: at_ms + 100_000,
             latest_ms: at_ms + 700_000,
         };
-        Dates { tokens: vec![token], at_ms, ticket_ends_ms: None }.keep(dir).unwrap();
+        Dates { tokens: vec![token], at_ms, ticket_ends_ms: None, is_given: false }.keep(dir).unwrap();
     }
 
     fn job(&self, name: &str, age_s: u64) -> JobId {

@@ -9,7 +9,7 @@ fn dates(issued_ms: u64, at_ms: u64, interval_ms: u64, life_ms: u64) -> Dates {
     let latest_ms = issued_ms + life_ms;
     let expires_ms = (at_ms + interval_ms).min(latest_ms);
     let token = TokenDates { service: "nn:1".into(), owner: "alice".into(), sequence: 1, issued_ms, expires_ms, latest_ms };
-    Dates { tokens: vec![token], at_ms, ticket_ends_ms: None }
+    Dates { tokens: vec![token], at_ms, ticket_ends_ms: None, is_given: false }
 }
 
 // All steps of a job's life if each goes well at once: what, and when.
@@ -98,7 +98,7 @@ proptest! {
     #[test]
     fn no_dates_make_it_overflow(issued_ms: u64, at_ms: u64, expires_ms: u64, latest_ms: u64, ends_ms: u64, now_ms: u64) {
         let token = TokenDates { service: String::new(), owner: String::new(), sequence: 1, issued_ms, expires_ms, latest_ms };
-        let mut schedule = Schedule::new(Some(Dates { tokens: vec![token], at_ms, ticket_ends_ms: Some(ends_ms) }));
+        let mut schedule = Schedule::new(Some(Dates { tokens: vec![token], at_ms, ticket_ends_ms: Some(ends_ms), is_given: false }));
         schedule.next(now_ms);
         schedule.failed(at_ms, false);
         schedule.next(now_ms);

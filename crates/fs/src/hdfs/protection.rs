@@ -6,13 +6,16 @@
 //! That finds servers that are set up wrongly. It does not find somebody between who lets this question through and
 //! answers the client's own, which only the client itself could refuse.
 //!
-//! DataNodes are not asked: their addresses are in the block locations, which the client keeps to itself.
+//! DataNodes are not asked on the way: their addresses are in the block locations, which the client keeps to itself. It takes
+//! the strongest protection that a DataNode offers, and speaks without any to those on ports below 1024, as Hadoop's own clients
+//! do. [`data_offer`] is for whoever knows a DataNode, and wants to see whether it is set up as the site demands.
 
 use super::call;
 use crate::storage::Problem;
 use prost::Message;
 use std::io;
 use std::time::Duration;
+use tfcoord_hadoop_rpc::Protection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,6 +28,8 @@ const HELLO: &[u8] = b"hrpc\x09\x00\xdf";
 const SASL_CALL: i32 = -33;
 const KIND_PROTOBUF: i32 = 2;
 const STATE_NEGOTIATE: i32 = 1;
+// With what a client of a DataNode begins that wants protection (Hadoop's SASL_TRANSFER_MAGIC_NUMBER).
+const DATA_HELLO: u32 = 0xdead_beef;
 
 /// How far messages are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +63,16 @@ impl Level {
     }
 }
 
+impl From<Level> for Protection {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Authentication => Self::Authentication,
+            Level::Integrity => Self::Integrity,
+            Level::Privacy => Self::Privacy,
+        }
+    }
+}
+
 /// What the site demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Policy {
@@ -88,6 +103,17 @@ pub fn offer(server: &str) -> Result<Offer, Problem> {
     let negotiation = asked.map_err(|error| Problem::Broken { detail: error.to_string() })?;
     let strongest = negotiation.ways.iter().filter_map(|way| way.challenge.as_deref()).flat_map(levels).max();
     Ok(Offer { methods: negotiation.ways.into_iter().map(|way| way.method).collect(), strongest: strongest.map(Level::name) })
+}
+
+/// The strongest protection that a DataNode (`host:port`) offers for blocks, as Hadoop calls it; none where it speaks without.
+///
+/// # Errors
+/// It cannot be reached, does not answer in time, or not as a DataNode does.
+pub fn data_offer(server: &str) -> Result<Option<Protection>, Problem> {
+    let server = server.to_owned();
+    let asked = call::wait(ANSWER, async move { ask_for_data(&server).await })?;
+    let challenge = asked.map_err(|error| Problem::Broken { detail: error.to_string() })?;
+    Ok(challenge.and_then(|challenge| levels(&challenge).into_iter().max()).map(Protection::from))
 }
 
 /// Asks each of `namenodes` that answers, within `limit` for all of them.
@@ -153,6 +179,37 @@ async fn ask(server: &str) -> io::Result<Negotiation> {
         return Err(io::Error::other(format!("it refused: {} {}", header.class, header.message)));
     }
     Ok(Negotiation::decode_length_delimited(&mut answer)?)
+}
+
+// The first challenge of a login to a DataNode, which it gives to anybody.
+async fn ask_for_data(server: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut stream = TcpStream::connect(server).await?;
+    let hello = DataHandshake { status: 0, payload: None }.encode_length_delimited_to_vec();
+    stream.write_all(&[&DATA_HELLO.to_be_bytes()[..], &hello].concat()).await?;
+    // Its length, in at most two bytes of a varint; and then that many.
+    let Ok(first) = stream.read_u8().await else {
+        // It took the question for one of another version.
+        return Ok(None);
+    };
+    let mut length = usize::from(first & 0x7f);
+    if first & 0x80 != 0 {
+        length |= usize::from(stream.read_u8().await?) << 7;
+    }
+    if length > ANSWER_MAX {
+        return Err(io::Error::other(format!("an answer of {length} bytes")));
+    }
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer).await?;
+    Ok(DataHandshake::decode(answer.as_slice())?.payload)
+}
+
+// Of Hadoop's datatransfer.proto.
+#[derive(Clone, PartialEq, Message)]
+struct DataHandshake {
+    #[prost(int32, required, tag = "1")]
+    status: i32,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    payload: Option<Vec<u8>>,
 }
 
 // Parts of Hadoop's RpcHeader.proto.

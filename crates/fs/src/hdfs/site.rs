@@ -25,6 +25,8 @@ const DATA_PROTECTION: &str = "dfs.data.transfer.protection";
 const BEST_EFFORT: &str = "dfs.client.block.write.replace-datanode-on-failure.best-effort";
 const FAILOVERS: &str = "dfs.client.failover.max.attempts";
 const FAILOVERS_EACH: u64 = 4;
+const MOUNTS: &str = "fs.viewfs.mounttable.";
+const FALLBACK: &str = ".linkFallback";
 // As in Hadoop's Configuration.
 const EXPANSIONS_MAX: usize = 20;
 
@@ -42,6 +44,8 @@ pub(super) struct Service {
     pub url: String,
     /// `host:port` of each that may answer.
     pub namenodes: Vec<String>,
+    /// The paths of a table of mounts, where it says nothing of all others.
+    pub mounts: Option<Vec<String>>,
 }
 
 impl Site {
@@ -124,6 +128,12 @@ impl Site {
                 *value = value.to_ascii_lowercase();
             }
         }
+        // It takes no table without one. Nothing gets there: see `Service::mounts`.
+        for (name, target) in &self.values {
+            if let Some((table, _)) = name.strip_prefix(MOUNTS).and_then(|rest| rest.split_once(".link./")) {
+                values.entry(format!("{MOUNTS}{table}{FALLBACK}")).or_insert_with(|| target.clone());
+            }
+        }
         // A file goes on with fewer DataNodes where no other can take the place of one that died.
         values.entry(BEST_EFFORT.to_owned()).or_insert_with(|| "true".to_owned());
         // By then it has waited about 15 s, and says what is wrong; with its own 15 rounds only our deadline would.
@@ -140,15 +150,17 @@ impl Site {
             Some("kerberos") => true,
             Some(other) => return Err(self.lacks(&format!("has {AUTHENTICATION} = {other}: simple and kerberos are known"))),
         };
-        let least = |name: &'static str| -> Result<Option<Level>, Problem> {
-            let levels: Result<Vec<Level>, Problem> = names(self.get(name).unwrap_or_default())
-                .map(|level| Level::named(level).ok_or_else(|| self.lacks(&format!("has {name} = {level}, which is no protection"))))
-                .collect();
-            Ok(levels?.into_iter().min())
-        };
         // What it says of the data is what the client offers to DataNodes, which decide.
-        least(DATA_PROTECTION)?;
-        Ok(Policy { kerberos, rpc: least(RPC_PROTECTION)?.unwrap_or(Level::Authentication), key: RPC_PROTECTION })
+        self.least(DATA_PROTECTION)?;
+        Ok(Policy { kerberos, rpc: self.least(RPC_PROTECTION)?.unwrap_or(Level::Authentication), key: RPC_PROTECTION })
+    }
+
+    // The weakest protection of those that stand under a name.
+    fn least(&self, name: &'static str) -> Result<Option<Level>, Problem> {
+        let levels: Result<Vec<Level>, Problem> = names(self.get(name).unwrap_or_default())
+            .map(|level| Level::named(level).ok_or_else(|| self.lacks(&format!("has {name} = {level}, which is no protection"))))
+            .collect();
+        Ok(levels?.into_iter().min())
     }
 
     /// Who serves the file system that `at` is in.
@@ -169,22 +181,7 @@ impl Site {
     fn served(&self, scheme: Scheme, authority: &str) -> Result<Service, Problem> {
         let address = |suffix: &str| self.get(&format!("dfs.namenode.rpc-address.{suffix}")).map(str::to_owned);
         if scheme == Scheme::Viewfs {
-            let mounts = format!("fs.viewfs.mounttable.{authority}.link");
-            let targets: Vec<&str> =
-                self.values.iter().filter(|(name, _)| name.starts_with(&mounts)).map(|(_, value)| value.as_str()).collect();
-            if targets.is_empty() {
-                return Err(self.lacks(&format!("has no mounts for viewfs://{authority} ({mounts}.…)")));
-            }
-            let mut namenodes = BTreeSet::new();
-            for target in targets {
-                match Location::parse(target, None) {
-                    Ok(Location::Remote(to)) if to.scheme() == Scheme::Hdfs => {
-                        namenodes.extend(self.served(Scheme::Hdfs, to.authority())?.namenodes);
-                    }
-                    _ => return Err(self.lacks(&format!("mounts {target} in viewfs://{authority}: only hdfs:// can be mounted"))),
-                }
-            }
-            return Ok(Service { url: format!("viewfs://{authority}"), namenodes: namenodes.into_iter().collect() });
+            return self.mounted(authority);
         }
         if let Some(ids) = self.get(&format!("dfs.ha.namenodes.{authority}")) {
             let of = |id: &str| {
@@ -193,14 +190,40 @@ impl Site {
                 address(&format!("{authority}.{id}")).ok_or_else(missing)
             };
             let namenodes = names(ids).map(of).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Service { url: format!("hdfs://{authority}"), namenodes });
+            return Ok(Service { url: format!("hdfs://{authority}"), namenodes, mounts: None });
         }
         let one = match address(authority) {
             Some(address) => address,
             None if has_port(authority) => authority.to_owned(),
             None => format!("{authority}:{PORT_USUAL}"),
         };
-        Ok(Service { url: format!("hdfs://{one}"), namenodes: vec![one] })
+        Ok(Service { url: format!("hdfs://{one}"), namenodes: vec![one], mounts: None })
+    }
+
+    // Who serves a table of mounts: all that something of it is mounted from.
+    fn mounted(&self, table: &str) -> Result<Service, Problem> {
+        let prefix = format!("{MOUNTS}{table}.link");
+        let links = self.values.iter().filter_map(|(name, target)| Some((name.strip_prefix(&prefix)?, target)));
+        let mut namenodes = BTreeSet::new();
+        let (mut mounts, mut has_fallback) = (Vec::new(), false);
+        for (link, target) in links {
+            match link.strip_prefix('.') {
+                Some(mount) => mounts.push(mount.to_owned()),
+                None if link == "Fallback" => has_fallback = true,
+                None => return Err(Problem::Unsupported { detail: format!("{prefix}{link} in a table of mounts") }),
+            }
+            match Location::parse(target, None) {
+                Ok(Location::Remote(to)) if to.scheme() == Scheme::Hdfs => {
+                    namenodes.extend(self.served(Scheme::Hdfs, to.authority())?.namenodes);
+                }
+                _ => return Err(self.lacks(&format!("mounts {target} in viewfs://{table}: only hdfs:// can be mounted"))),
+            }
+        }
+        if namenodes.is_empty() {
+            return Err(self.lacks(&format!("has no mounts for viewfs://{table} ({prefix}.…)")));
+        }
+        let mounts = (!has_fallback).then_some(mounts);
+        Ok(Service { url: format!("viewfs://{table}"), namenodes: namenodes.into_iter().collect(), mounts })
     }
 }
 

@@ -1,5 +1,10 @@
 use super::*;
-use tokio::net::TcpListener;
+use crate::proto::rpc::response_header::Status;
+use crate::proto::rpc::{ResponseHeader, Sasl, sasl};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 fn config(addresses: Vec<String>) -> Config {
     Config {
@@ -105,4 +110,57 @@ fn a_configuration_shows_no_secret() {
     let token = Token { identifier: Vec::new(), password: b"canary".to_vec().into(), kind: "k".into(), service: "s".into() };
     let shown = format!("{:?}", Config { credentials: Credentials::Token(token), ..config(Vec::new()) });
     assert!(shown.contains("service: \"s\"") && !shown.contains("canary") && !shown.contains("99, 97"), "{shown}");
+}
+
+// A NameNode that lets anybody in, hears a call, and is gone before it answers; it says how many it has heard.
+async fn forgetful() -> (String, Arc<AtomicU32>) {
+    let (listener, address) = listener().await;
+    let heard = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counter.fetch_add(u32::from(hear(stream).await.is_ok()), Ordering::SeqCst);
+        }
+    });
+    (address, heard)
+}
+
+async fn hear(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.read_exact(&mut [0; 7]).await?;
+    frame(&mut stream).await?;
+    let simple = sasl::Auth { method: "SIMPLE".into(), mechanism: String::new(), protocol: None, server: None, challenge: None };
+    let header = ResponseHeader {
+        call_id: crate::message::SASL.cast_unsigned(),
+        status: Status::Success.into(),
+        exception_class: None,
+        message: None,
+    };
+    let offer = Sasl { version: None, state: sasl::State::Negotiate.into(), token: None, auths: vec![simple] };
+    let answer = [header.encode_length_delimited_to_vec(), offer.encode_length_delimited_to_vec()].concat();
+    stream.write_all(&[&u32::try_from(answer.len()).unwrap().to_be_bytes(), &answer[..]].concat()).await?;
+    // What it chooses, the context, and the call.
+    for _ in 0..3 {
+        frame(&mut stream).await?;
+    }
+    Ok(())
+}
+
+async fn frame(stream: &mut TcpStream) -> std::io::Result<()> {
+    let length = stream.read_u32().await?;
+    stream.read_exact(&mut vec![0; length as usize]).await.map(drop)
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_done_again_only_where_that_changes_nothing() {
+    let token = Token { identifier: Vec::new(), password: Vec::new().into(), kind: "k".into(), service: "s".into() };
+    let connect = async |address| NameNode::connect(Config { deadline: Duration::from_secs(2), ..config(vec![address]) }).await.unwrap();
+    let (address, heard) = forgetful().await;
+    let cancelled = connect(address).await.cancel(&token).await;
+    assert!(matches!(cancelled, Err(Error::Broken { .. })), "{cancelled:?}");
+    assert_eq!(heard.load(Ordering::SeqCst), 1);
+
+    let (address, heard) = forgetful().await;
+    let located = connect(address).await.block_locations("/", 0, 1).await;
+    assert!(matches!(located, Err(Error::Deadline { .. })), "{located:?}");
+    assert!(heard.load(Ordering::SeqCst) > 1, "a question is asked again");
 }

@@ -64,14 +64,14 @@ impl Jvm {
         line.unwrap_or_else(|error| panic!("{awaited}: no answer ({error})\n{}", self.end_of_log()))
     }
 
-    /// `hdfs dfs`, ready to run.
-    pub fn dfs(&self, dir: &Path, arguments: &[&str]) -> Command {
-        let mut command = bare(&self.java, &self.installed, dir, &conf(dir));
+    /// `hdfs dfs` with the configuration in `conf`, ready to run.
+    pub fn dfs(&self, dir: &Path, conf: &Path, arguments: &[&str]) -> Command {
+        let mut command = bare(&self.java, &self.installed, dir, &format!(":{}", conf.display()));
         command.arg("org.apache.hadoop.fs.FsShell").args(arguments).stdin(Stdio::null());
         command
     }
 
-    /// The same, without the flags for a quick start.
+    /// The same with the bed's own, and without the flags for a quick start.
     pub fn shell(&self, dir: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.java);
         command.arg("-Djava.net.preferIPv4Stack=true");

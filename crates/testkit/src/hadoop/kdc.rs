@@ -112,12 +112,34 @@ impl Kdc {
     /// # Panics
     /// If it is running, or does not start.
     pub fn resume(&self) {
+        self.begin(&[]);
+    }
+
+    /// Starts it again with a clock that is wrong by so much, as `+20 minutes`. Says whether that could be done, and loudly if not.
+    ///
+    /// # Panics
+    /// If it is running, or does not start; if faketime is missing and `CI` is set.
+    pub fn resume_at(&self, offset: &str) -> bool {
+        let Some(faketime) = program("faketime") else {
+            skip("faketime is missing: run make setup");
+            return false;
+        };
+        // The program stays in between, and does not pass on that it is to end.
+        let told = Command::new(faketime).args([offset, "env"]).output().expect("faketime can be started");
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let variable = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+        let variables = ["FAKETIME", "LD_PRELOAD"].map(|name| (name, variable(name).expect("it works by these variables")));
+        self.begin(&variables);
+        true
+    }
+
+    fn begin(&self, more: &[(&str, String)]) {
         let mut process = self.process.lock().expect("no test broke off in here");
         assert!(process.is_none(), "the KDC is running");
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(r#""$0" -n -P "$1" >/dev/null 2>&1 & kdc=$!; cat >/dev/null; kill $kdc; wait $kdc"#);
         shell.arg(program("krb5kdc").expect("it was there")).arg(self.dir.join("kdc/pid"));
-        shell.envs(self.variables()).stdin(Stdio::piped());
+        shell.envs(self.variables()).envs(more.iter().cloned()).stdin(Stdio::piped());
         *process = Some(shell.spawn().expect("sh can be started"));
         drop(process);
         let address = ("127.0.0.1", self.port());

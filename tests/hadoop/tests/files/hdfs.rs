@@ -3,7 +3,7 @@
 use super::conformance;
 use std::time::Duration;
 use tfcoord_fs::hdfs::{Hdfs, Identity, Limits, Site};
-use tfcoord_fs::storage::Location;
+use tfcoord_fs::storage::{FileSystem, Location};
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 
 pub const LIMITS: Limits =
@@ -27,7 +27,38 @@ fn it_conforms() {
     // So that small files have several.
     form.block_size = 1 << 20;
     let Some(hadoop) = Hadoop::start(form) else { return };
-    conformance::all(&connect(&hadoop, "alice", LIMITS), &home(&hadoop).join("conformance"));
+    let alice = connect(&hadoop, "alice", LIMITS);
+    conformance::all(&alice, &home(&hadoop).join("conformance"));
+    a_table_of_mounts(&hadoop, &alice);
+}
+
+// Part of the same directory under another name, without a fallback; and with one, for all else.
+fn a_table_of_mounts(hadoop: &Hadoop, alice: &Hdfs) {
+    println!("viewfs");
+    let dir = tempfile::tempdir().unwrap();
+    let mounted = home(hadoop).join("mounted");
+    alice.make_directory(&mounted).unwrap();
+    let connect = |more: &str| {
+        let link = format!("<property><name>fs.viewfs.mounttable.all.link./data</name><value>{mounted}</value></property>");
+        std::fs::write(dir.path().join("core-site.xml"), format!("<configuration>{link}{more}</configuration>")).unwrap();
+        let site = Site::load(Some(dir.path()), &|_| None).unwrap();
+        let identity = Identity { user: Some("alice".to_owned()), ..Identity::default() };
+        Hdfs::connect(&at("/data"), &site, &identity, LIMITS).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let bare = connect("");
+    conformance::all(&bare, &at("/data/conformance"));
+    assert_eq!(alice.list(&mounted).unwrap()[0].name, "conformance", "it is there under its other name too");
+    for elsewhere in ["/", "/database", "/user/alice"] {
+        let error = bare.list(&at(elsewhere)).unwrap_err().to_string();
+        assert!(error.contains("nothing is mounted there, but at /data"), "{elsewhere}: {error}");
+    }
+    let root = format!("<property><name>fs.viewfs.mounttable.all.linkFallback</name><value>{}/</value></property>", hadoop.url());
+    let names = connect(&root).list(&at("/user/alice")).unwrap();
+    assert_eq!(names.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["conformance", "mounted"]);
+}
+
+fn at(path: &str) -> Location {
+    Location::parse(&format!("viewfs://all{path}"), None).unwrap()
 }
 
 #[test]

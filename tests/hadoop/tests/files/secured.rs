@@ -69,6 +69,7 @@ fn what_is_wrong_with_a_login_is_said(hadoop: &Hadoop) {
     let cache = hadoop.path().join("none").display().to_string();
     let printed = conforms(hadoop, "no-ticket", &[("KRB5CCNAME", format!("FILE:{cache}"))]).unwrap_err();
     assert!(printed.contains("there is neither a ticket nor a token") && printed.contains("log in with kinit"), "{printed}");
+    assert!(printed.contains(" without a ticket (NameNode localhost:"), "{printed}");
 
     let tokens = hadoop.path().join("tokens");
     fs::write(&tokens, b"HDTS\0\x01\x05").unwrap();

@@ -2,12 +2,20 @@
 
 use super::place::{Place, job};
 use serde_json::{Value, json};
+use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 
 fn said(place: &Place<'_>, job: &Value) -> (bool, String) {
     let path = place.lab.write_job(job);
     let output = place.lab.run(&["submit", path.to_str().unwrap()]);
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
+
+fn ended(place: &Place<'_>, id: &str) -> Value {
+    wait_for(300, "the job's end", || {
+        let status = place.lab.status(id);
+        (status["state"] == "succeeded" || status["state"] == "failed").then_some(status)
+    })
 }
 
 #[test]
@@ -54,12 +62,22 @@ fn it_is_said_before_the_training_or_the_training_goes_on() {
     assert_eq!(id, "full-2", "{}", path.display());
     alice.lab.wait_for_step();
     hadoop.command("set-quota /user/alice/small/full-2 1");
-    let status = tfcoord_testkit::deadline::wait_for(300, "the job's end", || {
-        let status = alice.lab.status(&id);
-        (status["state"] == "succeeded" || status["state"] == "failed").then_some(status)
-    });
+    let status = ended(&alice, &id);
     hadoop.command("set-quota /user/alice/small/full-2 -1");
     assert_eq!(status["state"], "succeeded", "{status}\n{}", alice.lab.logs());
     let logs = alice.lab.logs();
     assert!(logs.contains("is not written: cannot write hdfs://") && logs.contains("a quota is used up"), "{logs}");
+
+    println!("a quota that the results come up against");
+    let alice = Place::of(&hadoop, "alice");
+    let mut narrow = job("narrow", 8);
+    narrow["output"]["dir"] = json!(alice.at("narrow").to_string());
+    let id = alice.lab.submit_detached(&narrow);
+    alice.lab.wait_for_step();
+    hadoop.command("set-quota /user/alice/narrow 1");
+    let status = ended(&alice, &id);
+    let reason = status["reason"].to_string();
+    assert!(status["state"] == "failed" && reason.contains("/user/alice/narrow/narrow-2/"), "{status}\n{}", alice.lab.logs());
+    assert!(reason.contains(" as alice (NameNode localhost:") && reason.contains("a quota is used up: "), "{reason}");
+    assert!(reason.contains("hdfs dfsadmin -setSpaceQuota"), "{reason}");
 }

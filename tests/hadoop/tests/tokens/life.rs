@@ -2,11 +2,16 @@
 
 use super::secrets::Secrets;
 use super::site::Site;
+use rustix::process::Signal;
+use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::time::Instant;
 use tfcoord_hadoop_rpc::TokenFile;
 use tfcoord_testkit::deadline::wait_for;
+
+/// Five tokens, each replaced after 60 s, and what a job needs at its end.
+const TWO_LIVES_AND_MORE_S: f64 = 360.0;
 
 /// The sequence number of the only token, and its secret.
 fn token(file: &Path) -> (i32, Vec<u8>) {
@@ -55,6 +60,7 @@ fn a_job_of_more_than_one_life_of_its_tokens_keeps_them_through_everything() {
     let copy = site.lab.path().join("copy.tokens");
     std::fs::copy(&file, &copy).unwrap();
     assert_eq!(probe(&site, &copy), Ok(()));
+    hadoops_own_programs_take_it(&site, &copy);
 
     let keytab = std::fs::read(site.hadoop.keytab("alice")).unwrap();
     // The key itself, behind its header; the file as a whole stands in base64 beside the job file.
@@ -73,11 +79,59 @@ fn a_job_of_more_than_one_life_of_its_tokens_keeps_them_through_everything() {
     assert!(refused.contains("the token was cancelled"), "{refused}");
 }
 
+// They look for a token by the NameNode's address, or by its name.
+fn hadoops_own_programs_take_it(site: &Site, tokens: &Path) {
+    for use_ip in ["true", "false"] {
+        let conf = tempfile::tempdir().unwrap();
+        for name in ["core-site.xml", "hdfs-site.xml"] {
+            let text = std::fs::read_to_string(site.hadoop.conf_dir().join(name)).unwrap();
+            let key = format!("<property><name>hadoop.security.token.service.use_ip</name><value>{use_ip}</value></property>");
+            std::fs::write(conf.path().join(name), text.replace("</configuration>", &(key + "</configuration>"))).unwrap();
+        }
+        let listed = site.hadoop.dfs_by_tokens(tokens, conf.path(), &["-ls", "/user/alice"]);
+        assert!(String::from_utf8_lossy(&listed.stdout).contains("images.idx"), "use_ip {use_ip}: {listed:?}");
+    }
+}
+
+/// In two whole lives of a token, which is replaced five times: `make hadoop-long`.
+#[test]
+#[ignore = "takes some seven minutes"]
+fn a_job_of_two_lives_of_its_tokens_ends_well() {
+    let Some(site) = Site::start() else { return };
+    let mut job = site.job("long", 200);
+    let home = format!("{}/user/alice", site.hadoop.url());
+    (job["service"], job["checkpoint"]) = (site.service(), json!({"every_steps": 500, "dir": format!("{home}/saved")}));
+    job["output"]["dir"] = json!(format!("{home}/out"));
+    let began = Instant::now();
+    site.lab.submit(&job);
+    let epochs = (200.0 * TWO_LIVES_AND_MORE_S / began.elapsed().as_secs_f64()) as u32;
+
+    job["train"]["epochs"] = json!(epochs);
+    let id = site.lab.submit_detached(&job);
+    let reissued = |times: usize| site.wait_for_log(400, times, "HDFS token re-issued: token ");
+    reissued(1);
+    println!("re-issued once, of {epochs} epochs: another coordinator");
+    site.lab.kill_coordinator();
+    assert_eq!(site.lab.status(&id)["state"], "running");
+    for times in 2..=5 {
+        reissued(times);
+        println!("re-issued {times} times: all that runs begins anew");
+        for task in ["worker-0", "ps-0"] {
+            site.lab.wait_for_task(task).signal(Signal::KILL);
+        }
+    }
+    let ended = wait_for(600, "the job's end", || {
+        let status = site.lab.status(&id);
+        ["succeeded", "failed"].iter().any(|end| status["state"] == *end).then_some(status)
+    });
+    assert_eq!(ended["state"], "succeeded", "{ended}\n{}", site.lab.logs());
+    let of_keeper = |line: &&str| line.contains("HDFS token re-issued") || line.contains("HDFS token cancelled");
+    site.log().lines().filter(of_keeper).for_each(|line| println!("{line}"));
+    let out = site.hadoop.dfs("alice", &["-ls", &format!("/user/alice/out/{id}/model")]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("model.safetensors"), "{out:?}");
+}
+
 // Asks the NameNode by a token.
 fn probe(site: &Site, tokens: &Path) -> Result<(), String> {
-    let mut probe = Command::new(env!("CARGO_BIN_EXE_tfcoord-hadoop-probe"));
-    probe.env("KRB5_CONFIG", site.hadoop.krb5_conf()).args(["--name-node", &format!("localhost:{}", site.hadoop.rpc_port(0))]);
-    probe.args(["--by", "token", "--token"]).arg(tokens).args(["blocks", "/user/alice/images.idx"]);
-    let output = probe.output().unwrap();
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    site.probe("token", tokens, &["blocks", "/user/alice/images.idx"])
 }

@@ -1,51 +1,131 @@
 //! Submissions that cannot come to anything are refused, with what helps; and what is submitted well ends well.
 
 use super::site::Site;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Output;
+use tfcoord_testkit::deadline::wait_for;
+
+/// The job file is wrong, or what it names.
+const FILE: i32 = 2;
+/// The site does not let the job in.
+const JOB: i32 = 1;
+
+// It ended with this exit code, said all of these, and left nothing behind.
+fn refused(site: &Site, what: &str, output: &Output, code: i32, has: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{what}: {said}");
+    has.iter().for_each(|has| assert!(said.contains(has), "{what}: {has}: {said}"));
+    let left = || fs::read_dir(site.lab.state_dir().join("submissions")).unwrap().count();
+    wait_for(30, "what came with it is cancelled and removed", || (left() == 0).then_some(()));
+}
+
+fn of_keytab(site: &Site, change: &dyn Fn(&mut Value)) -> Value {
+    let mut job = site.job("refused", 1);
+    job["service"] = site.service();
+    change(&mut job["service"]["security"]["kerberos"]);
+    job
+}
 
 #[test]
 fn who_cannot_prove_who_he_is_is_told_why() {
     let Some(site) = Site::start() else { return };
-    let check = |what: &str, change: &dyn Fn(&mut serde_json::Value), has: &[&str]| {
-        let mut job = site.job("refused", 1);
-        job["service"] = site.service();
-        change(&mut job["service"]["security"]["kerberos"]);
-        let output = site.submit(&job);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{what}");
-        has.iter().for_each(|has| assert!(said.contains(has), "{what}: {has}: {said}"));
-        assert_eq!(std::fs::read_dir(site.lab.state_dir().join("submissions")).unwrap().count(), 0, "{what}");
+    let check = |what: &str, change: &dyn Fn(&mut Value), code: i32, has: &[&str]| {
+        refused(&site, what, &site.submit(&of_keytab(&site, change)), code, has);
     };
     let keytab = |name: &str| json!(site.hadoop.keytab(name).display().to_string());
     check(
         "no keytab",
         &|k| k["keytab_secret"] = json!("none"),
+        FILE,
         &["refused.json:1:", "service.security.kerberos.keytab_secret: keytab", "/none", "check the path"],
     );
-    check("no keytab in there", &|k| k["keytab_secret"] = json!("refused.json"), &["begins like no keytab", "export it again"]);
-    check("somebody else's", &|k| k["keytab_secret"] = keytab("bob"), &["has no key of alice@BED.TEST; it has keys of: bob@BED.TEST"]);
-    let eve = |k: &mut serde_json::Value| (k["primary"], k["keytab_secret"]) = (json!("eve"), keytab("eve"));
+    check("no keytab in there", &|k| k["keytab_secret"] = json!("refused.json"), FILE, &["begins like no keytab", "export it again"]);
+    let of_bob = ["has no key of alice@BED.TEST; it has keys of: bob@BED.TEST"];
+    check("somebody else's", &|k| k["keytab_secret"] = keytab("bob"), FILE, &of_bob);
+    let eve = |k: &mut Value| (k["primary"], k["keytab_secret"]) = (json!("eve"), keytab("eve"));
     site.hadoop.kdc().add("eve", &["eve"]);
     site.hadoop.kdc().kadmin("delprinc -force eve");
-    check("unknown", &eve, &["service.security.kerberos.primary: login of eve@BED.TEST", "addprinc"]);
-    check("no proxy", &|k| k["proxy_user"] = json!("bob"), &["service.security.kerberos.proxy_user: NameNode", "hadoop.proxyuser"]);
+    check("unknown", &eve, FILE, &["service.security.kerberos.primary: login of eve@BED.TEST", "addprinc"]);
+    check("no proxy", &|k| k["proxy_user"] = json!("bob"), FILE, &["service.security.kerberos.proxy_user: NameNode", "hadoop.proxyuser"]);
 
     let mut job = site.job("open", 1);
     job["service"] = json!({"hdfs": {"config_uri": "nowhere"}});
-    let said = String::from_utf8_lossy(&site.submit(&job).stderr).into_owned();
-    assert!(said.contains("service.hdfs.config_uri: hdfs://") && said.contains("neither core-site.xml nor hdfs-site.xml"), "{said}");
+    let has = ["service.hdfs.config_uri: hdfs://", "neither core-site.xml nor hdfs-site.xml"];
+    refused(&site, "no site", &site.submit(&job), FILE, &has);
 
+    bob_at_alices(&site);
+    no_kdc(&site);
+    clocks(&site);
+    by_a_token_file(&site);
+}
+
+fn bob_at_alices(site: &Site) {
+    site.hadoop.kinit("bob");
+    let cache = site.hadoop.environment("bob").into_iter().find(|(name, _)| name == "KRB5CCNAME").unwrap().1;
+    let said = site.submit_with(&site.job("bobs", 1), &[("KRB5CCNAME", &cache)]);
+    let through = format!("/user/alice/images.idx as bob@BED.TEST (by token) (NameNode localhost:{}): ", site.hadoop.rpc_port(0));
+    let has = ["data.train.images: cannot look at hdfs://", &through, "permission denied: ", "user=bob", "help: ask the owner for access"];
+    refused(site, "bob at alice's", &said, FILE, &has);
+    site.wait_for_log(30, 1, "; it came with a submission that was not admitted");
+}
+
+// Whoever has a ticket for the NameNode, not only one that gets tickets, needs no KDC.
+fn no_kdc(site: &Site) {
+    let by_ticket = |name: &str| site.submit(&site.job(name, 1));
+    let has = ["Cannot contact any KDC", "can be reached from here"];
     site.hadoop.kdc().stop();
-    check(
-        "no KDC",
-        &|_| {},
-        &["no HDFS tokens for the job: login of alice@BED.TEST", "Cannot contact any KDC", "can be reached from here"],
-    );
+    let by_keytab = site.submit(&of_keytab(site, &|_| {}));
+    refused(site, "a keytab", &by_keytab, JOB, &[&["no HDFS tokens for the job: login of alice@BED.TEST"], &has[..]].concat());
+    let of_ticket = ["no HDFS tokens for the job: NameNode localhost:", "alice@BED.TEST to hdfs/localhost"];
+    refused(site, "a ticket for tickets", &by_ticket("away"), JOB, &[&of_ticket, &has[..]].concat());
     site.hadoop.kdc().resume();
 
-    // By the submitter's own ticket, to its end.
-    site.lab.submit(&site.job("well", 1));
-    site.wait_for_log(60, 1, "HDFS token cancelled: token ");
+    let well = |name: &str| {
+        let output = by_ticket(name);
+        assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), site.lab.logs());
+    };
+    well("there");
+    site.hadoop.kdc().stop();
+    well("had");
+    site.wait_for_log(60, 2, "HDFS token cancelled: token ");
+    site.hadoop.kdc().resume();
+}
+
+// The library makes up for a clock that is wrong here, unless it is told not to; a NameNode does not make up for its own.
+fn clocks(site: &Site) {
+    site.hadoop.kdc().stop();
+    if site.hadoop.kdc().resume_at("+20 minutes") {
+        let strict = site.lab.path().join("strict.conf");
+        let text = fs::read_to_string(site.hadoop.krb5_conf()).unwrap();
+        fs::write(&strict, text.replace("[libdefaults]", "[libdefaults]\nkdc_timesync = 0")).unwrap();
+        let job = of_keytab(site, &|_| {});
+        let said = site.submit_with(&job, &[("KRB5_CONFIG", strict.to_str().unwrap())]);
+        let has = ["login of alice@BED.TEST", "Clock skew too great", "set both by NTP"];
+        refused(site, "a clock that differs", &said, JOB, &has);
+        let has = ["NameNode localhost:", "the KDC's clock is 20 min ahead of this machine's", "by NTP"];
+        refused(site, "a NameNode's clock that differs", &site.submit(&job), JOB, &has);
+        site.hadoop.kdc().stop();
+    }
+    site.hadoop.kdc().resume();
+}
+
+// Somebody who has got a token, and nothing else.
+fn by_a_token_file(site: &Site) {
+    let file = site.lab.path().join("got.tokens");
+    let path = file.to_str().unwrap();
+    site.probe("keytab", &site.hadoop.keytab("alice"), &["get-token", "alice", path]).unwrap();
+    let submit =
+        |path: &str| site.submit_with(&site.job("given", 1), &[("HADOOP_TOKEN_FILE_LOCATION", path), ("KRB5CCNAME", "FILE:/none")]);
+    let done = submit(path);
+    assert!(done.status.success(), "{}\n{}", String::from_utf8_lossy(&done.stderr), site.lab.logs());
+    site.wait_for_log(1, 1, "HDFS token taken from the submitter's file: token ");
+    site.wait_for_log(60, 1, "HDFS token left to the submitter: token ");
+    assert_eq!(site.probe("token", &file, &["blocks", "/user/alice/images.idx"]), Ok(()), "it is nobody's to cancel but his");
+
+    refused(site, "no file", &submit("/none"), JOB, &["no HDFS tokens for the job: token file /none: cannot read it"]);
+    site.probe("token", &file, &["cancel", path]).unwrap();
+    refused(site, "a token that was cancelled", &submit(path), JOB, &["no HDFS tokens for the job: NameNode ", "the token was cancelled"]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
@@ -70,8 +70,23 @@ impl Site {
     }
 
     pub fn submit(&self, job: &Value) -> Output {
+        self.submit_with(job, &[])
+    }
+
+    /// As [`Site::submit`], with some variables of the submitter's environment.
+    pub fn submit_with(&self, job: &Value, variables: &[(&str, &str)]) -> Output {
         let path = self.lab.write_job(job);
-        self.lab.run(&["submit", path.to_str().unwrap()])
+        let mut submit = self.lab.tfcoord(&["submit", path.to_str().unwrap()]);
+        submit.envs(variables.iter().copied()).output().unwrap()
+    }
+
+    /// Our own client of NameNodes, with these arguments behind its common ones.
+    pub fn probe(&self, by: &str, file: &Path, words: &[&str]) -> Result<(), String> {
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_tfcoord-hadoop-probe"));
+        probe.env("KRB5_CONFIG", self.hadoop.krb5_conf()).args(["--name-node", &format!("localhost:{}", self.hadoop.rpc_port(0))]);
+        probe.args(["--by", by, &format!("--{by}")]).arg(file).args(words);
+        let output = probe.output().unwrap();
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
 
     /// Where a job's site and tokens lie.

@@ -69,7 +69,7 @@ fn refusals(hadoop: &Hadoop, archive: &str) {
     println!("bob");
     hadoop.kinit("bob");
     let bob = run(tfcoord(hadoop, "bob", &["data", "put", archive, "hdfs:///user/alice/sets/bobs"]));
-    bob.says(4, &["permission denied: ", "user=bob", "help: ask the owner"]);
+    bob.says(4, &[" as bob@BED.TEST (NameNode localhost:", "permission denied: ", "user=bob", "help: ask the owner"]);
     run(tfcoord(hadoop, "bob", &["data", "ls", "hdfs:///user/alice"])).says(4, &["user=bob"]);
     println!("nobody");
     run(tfcoord(hadoop, "tfcoord", &["data", "ls", "hdfs:///"])).says(4, &["neither a ticket nor a token", "kinit"]);

@@ -64,6 +64,7 @@ fn each_failure_has_its_fix() {
         well.has("namenode", "ok", &["is active"]);
         well.has("protection", "ok", &["KERBEROS", "with privacy", "demands Kerberos and privacy, and for data privacy"]);
         well.has("read", "ok", &[]);
+        well.has("datanode", "ok", &["127.0.0.1:", " offers privacy", "demands privacy (dfs.data.transfer.protection)"]);
         well.has("write", "ok", &["/user/alice was written, read back and removed"]);
         well.has("delegation token", "ok", &["got by RPC", "good for at most 6 d"]);
     }
@@ -189,6 +190,18 @@ fn the_active_one_is_told_from_the_standby() {
     by_web.fails_only(&[]);
     by_web.has("webhdfs", "ok", &[&format!("{} is active; {} is standby", web[0], web[1])]);
     by_web.has("delegation token", "ok", &["got by WebHDFS", "good for at most 6 d", "taken by RPC"]);
+    println!("DataNodes that protect less than is demanded");
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["core-site.xml", "hdfs-site.xml"] {
+        let text = fs::read_to_string(hadoop.conf_dir().join(name)).unwrap();
+        let demanded = "<name>dfs.data.transfer.protection</name><value>";
+        let more = text.replace(&format!("{demanded}authentication"), &format!("{demanded}integrity"));
+        fs::write(dir.path().join(name), more).unwrap();
+    }
+    let weak = examine(&hadoop, "alice", &[], &[("HADOOP_CONF_DIR", &dir.path().display().to_string())]);
+    weak.fails_only(&["datanode"]);
+    weak.has("datanode", "fail", &[" offers authentication", "demands integrity", "hdfs-site.xml as it is here"]);
+
     hadoop.command("fail-over");
     hadoop.command("kill-namenode 0");
     let half = examine(&hadoop, "alice", &[], &[]);

@@ -14,7 +14,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("kerberos", &[]),
     ("hadoop-rpc", &["kerberos"]),
     ("webhdfs", &["kerberos", "hadoop-rpc"]),
-    ("fs", &["fault", "hadoop-rpc"]),
+    ("fs", &["fault", "kerberos", "hadoop-rpc"]),
     ("telemetry", &["fs"]),
     ("proto", &["types"]),
     ("data", &["types", "fs"]),

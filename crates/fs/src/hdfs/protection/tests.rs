@@ -86,3 +86,33 @@ async fn an_answer_is_read_with_care() {
         }
     }
 }
+
+// A DataNode may say what it likes as well.
+#[tokio::test]
+async fn a_data_nodes_answer_is_read_with_care() {
+    let challenge = |qop: &str| DataHandshake { status: 0, payload: Some(format!("qop=\"{qop}\"").into_bytes()) };
+    let long = challenge(&"auth-conf,".repeat(20)).encode_length_delimited_to_vec();
+    for (answer, expect) in [
+        (challenge("auth,auth-int").encode_length_delimited_to_vec(), Ok(Some(Level::Integrity))),
+        (long, Ok(Some(Level::Privacy))),
+        (DataHandshake { status: 1, payload: None }.encode_length_delimited_to_vec(), Ok(None)),
+        (Vec::new(), Ok(None)),
+        (vec![0x85, 0x80, 0x80], Err(())),
+        (vec![20, 1, 2], Err(())),
+        (vec![2, 0xff, 0xff], Err(())),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        let serve = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = [0; 7];
+            stream.read_exact(&mut hello).unwrap();
+            stream.write_all(&answer).unwrap();
+            hello
+        });
+        let asked = ask_for_data(&server).await;
+        assert_eq!(serve.join().unwrap(), [0xde, 0xad, 0xbe, 0xef, 2, 8, 0]);
+        let strongest = asked.map(|challenge| challenge.and_then(|challenge| levels(&challenge).into_iter().max()));
+        assert_eq!(strongest.map_err(drop), expect);
+    }
+}

@@ -1,7 +1,6 @@
 //! Whose NameNodes a location needs, for those who speak to them themselves.
 
-use super::{AUTHENTICATION, Site};
-use crate::hdfs::protection::Level;
+use super::{AUTHENTICATION, DATA_PROTECTION, Site};
 use crate::storage::{Location, Problem};
 use tfcoord_hadoop_rpc::Protection;
 
@@ -27,6 +26,14 @@ impl Site {
     /// It says something that is not known.
     pub fn is_secured(&self) -> Result<bool, Problem> {
         Ok(self.policy()?.kerberos)
+    }
+
+    /// At least this for what is said to DataNodes; nothing where it names none.
+    ///
+    /// # Errors
+    /// It says something that is not known.
+    pub fn data_protection(&self) -> Result<Option<Protection>, Problem> {
+        Ok(self.least(DATA_PROTECTION)?.map(Protection::from))
     }
 
     /// Those of the file system that `at` is in; of all that are mounted, where it is a table of mounts.
@@ -60,12 +67,7 @@ impl Site {
         if policy.kerberos && principal.is_none() {
             return Err(self.lacks(&format!("has {AUTHENTICATION} = kerberos and names no {PRINCIPAL}")));
         }
-        let protection = match policy.rpc {
-            Level::Authentication => Protection::Authentication,
-            Level::Integrity => Protection::Integrity,
-            Level::Privacy => Protection::Privacy,
-        };
-        Ok(NameNodes { nameservice, addresses, principal: principal.filter(|_| policy.kerberos), protection })
+        Ok(NameNodes { nameservice, addresses, principal: principal.filter(|_| policy.kerberos), protection: policy.rpc.into() })
     }
 }
 

@@ -100,6 +100,19 @@ fn an_address_leads_to_its_namenodes() {
 }
 
 #[test]
+fn a_table_of_mounts_without_a_fallback_says_where_something_is() {
+    let of = |more: (&str, &str)| site(&[("fs.viewfs.mounttable.v.link./data", "hdfs://a:1/x"), more]);
+    let mounts = |site: &Site| site.service(&Location::parse("viewfs://v/data", None).unwrap()).map(|service| service.mounts);
+    let without = of(("fs.viewfs.mounttable.v.link./user/b", "hdfs://b:2/y"));
+    assert_eq!(mounts(&without).unwrap().unwrap(), ["/data", "/user/b"]);
+    let fallback = "fs.viewfs.mounttable.v.linkFallback";
+    assert!(without.for_client(2).iter().any(|(name, _)| name == fallback), "the client takes no table without one");
+    assert_eq!(mounts(&of((fallback, "hdfs://c:3/"))).unwrap(), None);
+    let merged = mounts(&of(("fs.viewfs.mounttable.v.linkMergeSlash", "hdfs://c:3/"))).unwrap_err().to_string();
+    assert_eq!(merged, "not supported: fs.viewfs.mounttable.v.linkMergeSlash in a table of mounts");
+}
+
+#[test]
 fn there_may_be_no_default_in_hdfs() {
     assert!(served(&site(&[]), "hdfs:///x").unwrap_err().contains("names no fs.defaultFS"));
     assert!(served(&site(&[("fs.defaultFS", "file:///")]), "hdfs://default/x").unwrap_err().contains("which is not in HDFS"));
