@@ -109,7 +109,7 @@ async fn answers_of_others_end_it() {
     check(vec!["HTTP/1.1 307 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".into()], &["307", "sends us elsewhere"])
         .await;
     check(vec![url("!")], &["a token that is none", "it is not base64"]).await;
-    check(vec![url(&token().to_url_string())], &["malformed identifier"]).await;
+    check(vec![url(&token().to_url_string())], &["an identifier of version 1, where 0 is known"]).await;
     check(vec![answer("200 OK", r#"{"Token": null}"#)], &["gave bob (by alice) no token", "not secured"]).await;
 }
 
