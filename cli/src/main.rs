@@ -40,7 +40,9 @@ const PATIENCE_WATCHING: Duration = Duration::from_secs(60);
 const PATIENCE_FILES: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let done = run(Arguments::parse());
+    tfcoord_fs::hdfs::close();
+    match done {
         Ok(code) => code.into(),
         Err(Failure { code, message }) => {
             if !message.is_empty() {

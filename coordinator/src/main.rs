@@ -31,7 +31,9 @@ fn main() -> ExitCode {
         Some(Instead::Errand) => {
             // Its standard error is the coordinator's log; without one it says less.
             let _ = logs::init(Format::Text, &Identity::Coordinator);
-            return errand::run();
+            let done = errand::run();
+            tfcoord_fs::hdfs::close();
+            return done;
         }
         Some(Instead::Tokens { action, dir }) => return tokens::run(*action, dir),
         None => {}

@@ -34,12 +34,14 @@ fn main() -> ExitCode {
         eprintln!("tfcoord-ps: {error}");
         return ExitCode::FAILURE;
     }
-    match runtime(arguments.io_threads()).map_err(anyhow::Error::from).and_then(|runtime| {
+    let done = runtime(arguments.io_threads()).map_err(anyhow::Error::from).and_then(|runtime| {
         let code = runtime.block_on(run::run(arguments));
         // A connection that does not end is no reason to stay.
         runtime.shutdown_background();
         code
-    }) {
+    });
+    tfcoord_fs::hdfs::close();
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             tracing::error!("{}", causes::said(error.as_ref()));

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Prepare(arguments) => prepare::prepare(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments).or_else(|error| Ok(predict::failed(&error).into())),
     };
+    tfcoord_fs::hdfs::close();
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", causes::said(error.as_ref()));
         ExitCode::FAILURE

@@ -20,6 +20,7 @@ mod tokens;
 mod user;
 mod write;
 
+pub use call::close;
 pub use protection::{Offer, data_offer, offer};
 pub(crate) use site::root;
 pub use site::{FILES as SITE_FILES, NameNodes, Site, Web};
@@ -124,7 +125,7 @@ fn client(url: &str, values: Vec<(String, String)>, identity: &Identity) -> Resu
     let runtime = call::runtime().map_err(|error| std::io::Error::other(error.to_string()))?;
     // A folder that is none: all that the client is to know comes from the site, as it was read here.
     let mut builder = ClientBuilder::new().with_url(url).with_config_dir("/dev/null").with_config(values);
-    builder = builder.with_io_runtime(runtime.handle().clone());
+    builder = builder.with_io_runtime(runtime.clone());
     if let Some(user) = &identity.user {
         builder = builder.with_user(user);
     }

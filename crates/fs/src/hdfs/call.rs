@@ -9,26 +9,48 @@ use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 // A caller waits this much longer than the work may take: the work's own end says more.
 const SLACK: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+// Whoever is in a call of Kerberos' library by then is left alone.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-// One for the process, and for as long as it lives: the client keeps connections in a place that all its instances share,
-// and they work with the runtime that opened them only.
-static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+// One for the process, and for as long as anybody uses it: the client keeps connections in a place that all its instances
+// share, and they work with the runtime that opened them only.
+static THREADS: OnceLock<io::Result<Threads>> = OnceLock::new();
+
+struct Threads {
+    handle: Handle,
+    // Until they are ended.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+fn threads() -> io::Result<Threads> {
     // Kerberos blocks the thread that asks the KDC: others must go on meanwhile.
     let threads = available_parallelism().map_or(2, usize::from).clamp(2, 4);
-    Builder::new_multi_thread().worker_threads(threads).thread_name("hdfs").enable_all().build()
-});
+    let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("hdfs").enable_all().build()?;
+    Ok(Threads { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
+}
 
-pub(super) fn runtime() -> Result<&'static Runtime, Problem> {
-    RUNTIME.as_ref().map_err(|error| Problem::Client { detail: format!("its threads cannot be started: {error}") })
+pub(super) fn runtime() -> Result<&'static Handle, Problem> {
+    let failed = |error: &io::Error| Problem::Client { detail: format!("its threads cannot be started: {error}") };
+    THREADS.get_or_init(threads).as_ref().map(|threads| &threads.handle).map_err(failed)
+}
+
+/// Ends the threads of this process' clients, if there are any: to be called at the end of `main`. Kerberos' library takes
+/// its locks away as the process ends, and aborts it where one of them is just then in there.
+pub fn close() {
+    if let Some(Ok(threads)) = THREADS.get()
+        && let Some(runtime) = threads.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+    {
+        runtime.shutdown_timeout(CLOSE_WITHIN);
+    }
 }
 
 /// Whether a call whose answer was lost may be made again.
