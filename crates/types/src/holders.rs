@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(weigh(vec![span(0..40, 40)]), (400, vec![200, 200, 200]));
         assert_eq!(weigh(vec![span(0..10, 10)]), (100, vec![100, 0, 50]));
         assert_eq!(weigh(vec![span(15..25, 10)]), (100, vec![50, 50, 50]));
-        assert_eq!(weigh(vec![span(0..40, 10)]), (100, vec![48, 48, 48]), "anywhere, in whole bytes of each run");
+        assert_eq!(weigh(vec![span(0..40, 10)]), (100, vec![50, 50, 48]), "anywhere, in whole bytes of each run");
         assert_eq!(weigh(vec![span(90..99, 9), span(0..0, 0)]), (0, vec![0, 0, 0]));
         let none = Holders::default().weigh(40, vec![span(0..40, 40)]);
         assert_eq!((none.bytes, none.at(&[0])), (0, 0));

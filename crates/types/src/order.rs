@@ -96,7 +96,7 @@ mod tests {
         let order = EpochOrder::new(records, 7, 1);
         let spans = order.spans(0..records + 9);
         let mut taken: Vec<(u64, u64)> = spans.iter().map(|span| (span.records.start, span.taken)).collect();
-        let by_place: Vec<u64> = (0..4).map(|n| order.spans(n * 50_000..n * 50_000 + 1)[0].records.start).collect();
+        let by_place: Vec<u64> = (0..4).map(|n| order.spans(n * 50_001..n * 50_001 + 1)[0].records.start).collect();
         assert_eq!(by_place, taken.iter().map(|(start, _)| *start).collect::<Vec<_>>(), "four shards of about 50,000");
         taken.sort_unstable();
         assert_eq!(taken, [(0, 50_001), (50_001, 50_000), (100_001, 50_000), (150_001, 50_000)]);

@@ -26,7 +26,6 @@ pub struct Hdfs {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_uri: Option<String>,
     /// How tokens are got of NameNodes, renewed and cancelled.
-    #[serde(skip_serializing_if = "Calls::is_rpc")]
     pub calls: Calls,
 }
 
@@ -86,13 +85,6 @@ pub struct Kdc {
     /// Its port; 88 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-}
-
-impl Calls {
-    /// Whether it is the usual way.
-    pub fn is_rpc(&self) -> bool {
-        *self == Self::Rpc
-    }
 }
 
 impl Service {
@@ -164,7 +156,7 @@ mod tests {
     #[test]
     fn name_nodes_are_called_by_rpc_unless_it_is_said() {
         let service = |json: &str| serde_json::from_str::<Service>(json);
-        assert!(service("{}").unwrap().calls().is_rpc() && service(r#"{"hdfs": {}}"#).unwrap().calls().is_rpc());
+        assert_eq!(["{}", r#"{"hdfs": {}}"#].map(|json| service(json).unwrap().calls()), [Calls::Rpc; 2]);
         let named = service(r#"{"hdfs": {"calls": "webhdfs"}}"#).unwrap();
         assert_eq!(named.calls(), Calls::WebHdfs);
         assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"hdfs":{"calls":"webhdfs"}}"#);
