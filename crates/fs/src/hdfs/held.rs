@@ -2,7 +2,7 @@
 //! process has at hand: a token, or on a site without Kerberos the user's name. It opens no tickets: where there is no token it
 //! is not told.
 
-use super::{Identity, Link, Site, call, cause};
+use super::{Identity, Link, Site, call, cause, user};
 use crate::hdfs::NameNodes;
 use crate::storage::{Held, Location, Problem, Scheme};
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(super) struct Locator {
     // Or why nobody can be asked.
     name_nodes: Result<NameNodes, String>,
     // On a site without Kerberos.
-    user: Option<String>,
+    user: String,
     // Connected, until something goes wrong with it.
     asked: Mutex<Option<Arc<NameNode>>>,
 }
@@ -38,9 +38,7 @@ impl Locator {
             Ok(_) => Err("blocks behind viewfs:// are not located".to_owned()),
             Err(problem) => Err(problem.to_string()),
         };
-        let named = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
-        let user = identity.user.clone().or_else(|| named("HADOOP_USER_NAME")).or_else(|| named("USER"));
-        Self { name_nodes: found, user, asked: Mutex::new(None) }
+        Self { name_nodes: found, user: user::unproved(identity), asked: Mutex::new(None) }
     }
 
     fn idle(&self) -> Option<Arc<NameNode>> {
@@ -69,11 +67,10 @@ pub(super) fn held(link: &Arc<Link>, path: &str, range: Range<u64>) -> Result<Ve
 
 async fn connect(link: &Link) -> Result<NameNode, Problem> {
     let name_nodes = link.locator.name_nodes.as_ref().map_err(|why| Problem::Unsupported { detail: why.clone() })?;
-    let credentials = match (&name_nodes.principal, &link.token_file, &link.locator.user) {
-        (Some(_), Some(file), _) => Credentials::Token(token(file, name_nodes).await?),
-        (Some(_), None, _) => return Err(Problem::Unsupported { detail: "that takes a delegation token, and there is none".to_owned() }),
-        (None, _, Some(user)) => Credentials::Simple { user: user.clone() },
-        (None, _, None) => return Err(Problem::Unsupported { detail: "nothing says who asks (HADOOP_USER_NAME, USER)".to_owned() }),
+    let credentials = match (&name_nodes.principal, &link.token_file) {
+        (Some(_), Some(file)) => Credentials::Token(token(file, name_nodes).await?),
+        (Some(_), None) => return Err(Problem::Unsupported { detail: "that takes a delegation token, and there is none".to_owned() }),
+        (None, _) => Credentials::Simple { user: link.locator.user.clone() },
     };
     let NameNodes { nameservice, addresses, protection, .. } = name_nodes.clone();
     let config = Config { addresses, nameservice, credentials, protection, proxy_user: None, deadline: ANSWER };
@@ -153,7 +150,7 @@ mod tests {
         let mounted = locator(&[("fs.viewfs.mounttable.all.link./one", "hdfs://east:1/one")], "viewfs://all/one", None);
         assert!(mounted.name_nodes.unwrap_err().contains("viewfs"));
         let plain = locator(&[], "hdfs://east:1/one", Some("ann"));
-        assert_eq!((plain.name_nodes.unwrap().addresses, plain.user.as_deref()), (vec!["east:1".to_owned()], Some("ann")));
+        assert_eq!((plain.name_nodes.unwrap().addresses, plain.user.as_str()), (vec!["east:1".to_owned()], "ann"));
     }
 
     #[tokio::test]

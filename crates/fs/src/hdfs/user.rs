@@ -11,7 +11,7 @@ use tfcoord_kerberos::Kerberos;
 /// environment or the system says.
 pub(super) fn name(identity: &Identity, is_secured: bool, token_file: Option<&Path>, namenodes: &[String]) -> String {
     if !is_secured {
-        return identity.user.clone().or_else(|| variable("HADOOP_USER_NAME")).unwrap_or_else(of_the_system);
+        return unproved(identity);
     }
     let is_own_login = identity.principal.is_some() || identity.cache.is_some();
     let by_token = || token_file.filter(|_| !is_own_login).and_then(|file| owner(file, namenodes));
@@ -24,6 +24,11 @@ pub(super) fn name(identity: &Identity, is_secured: bool, token_file: Option<&Pa
         Some(user) => format!("{user} (by {login})"),
         None => login,
     }
+}
+
+/// His name where nobody must prove it.
+pub(super) fn unproved(identity: &Identity) -> String {
+    identity.user.clone().or_else(|| variable("HADOOP_USER_NAME")).unwrap_or_else(of_the_system)
 }
 
 fn variable(name: &str) -> Option<String> {
