@@ -137,6 +137,16 @@ mod tests {
             assert!(ahead_s(&address, "R").unwrap_err().to_string().contains("does not speak Kerberos"));
         }
         server.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _guard = runtime.enter();
+        // Bound and held, so that nobody else is there.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = held.local_addr().unwrap().to_string();
         assert_eq!(ahead_s(&address, "R").unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -127,8 +127,10 @@ async fn silence_ends_with_the_deadline() {
 
 #[tokio::test]
 async fn nobody_there() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = client(&[format!("http://{free}")], LONG).block_locations("/", 0, 1).await.unwrap_err();
+    // Bound and held, but it does not listen.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let error = client(&[format!("http://{}", held.local_addr().unwrap())], LONG).block_locations("/", 0, 1).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }) && error.to_string().contains("dfs.namenode.http-address"), "{error}");
     let error = client(&["http://no host".to_owned()], LONG).block_locations("/", 0, 1).await.unwrap_err().to_string();
     assert!(error.contains("no address of a server"), "{error}");
