@@ -12,6 +12,7 @@
 
 mod call;
 mod cause;
+mod core_files;
 mod held;
 mod protection;
 mod read;
@@ -93,7 +94,8 @@ struct Link {
 }
 
 impl Hdfs {
-    /// The file system that `at` is in. The NameNodes are asked once what protection they offer.
+    /// The file system that `at` is in. The NameNodes are asked once what protection they offer. Where the site is secured this
+    /// process writes no core files any more.
     ///
     /// # Errors
     /// The configuration does not name it, credentials cannot be read, or a NameNode protects less than the site demands.
@@ -101,6 +103,9 @@ impl Hdfs {
         let token_file = tokens::file();
         // A policy that cannot be read is told below.
         let is_secured = site.is_secured().unwrap_or(false);
+        if is_secured {
+            core_files::prevent();
+        }
         let user = |namenodes: &[String]| user::name(identity, is_secured, token_file.as_deref(), namenodes);
         let unknown = || Access { user: user(&[]), namenode: "not known yet".to_owned() };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(unknown())), problem };
@@ -243,4 +248,22 @@ fn status(found: &FileStatus) -> Status {
     let kind = if found.isdir { Kind::Directory } else { Kind::File };
     let modified_ns = found.modification_time.saturating_mul(1_000_000);
     Status { kind, length: if found.isdir { 0 } else { found.length as u64 }, modified_ns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Resource, getrlimit};
+
+    #[test]
+    fn a_secured_site_means_no_core_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let secured = "<property><name>hadoop.security.authentication</name><value>kerberos</value></property>";
+        std::fs::write(dir.path().join("core-site.xml"), format!("<configuration>{secured}</configuration>")).unwrap();
+        let site = Site::load(Some(dir.path()), &|_| None).unwrap();
+        // It names no file system: nobody is asked.
+        assert!(Hdfs::connect(&Location::parse("hdfs:///x", None).unwrap(), &site, &Identity::default(), Limits::default()).is_err());
+        let limit = getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+    }
 }
