@@ -146,12 +146,13 @@ impl NameNode {
     /// # Errors
     /// The NameNode is not secured, or does not give tokens to those who come with a token.
     pub async fn delegation_token(&self, renewer: &str) -> Result<Token, Error> {
+        // Before there is a token that would be lost without it.
+        let service = self.token_service().await?;
         let request = proto::GetDelegationToken { renewer: renewer.to_owned() };
         let given: proto::DelegationToken = self.call("getDelegationToken", &request, true).await?;
         let Some(token) = given.token else {
             return Err(Error::NoToken { name_node: self.names(), user: self.identity.user() });
         };
-        let service = self.token_service().await?;
         Ok(Token { identifier: token.identifier, password: token.password.into(), kind: token.kind, service })
     }
 
