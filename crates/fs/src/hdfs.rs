@@ -116,10 +116,12 @@ impl Hdfs {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
         let count = service.namenodes.len();
+        let is_own_login = identity.principal.is_some() || identity.cache.is_some();
+        let url = tokens::url(token_file.as_deref().filter(|_| !is_own_login), &service);
         call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes, limits.answer))
             .and_then(|met| met)
             .map_err(failed)?;
-        let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
+        let client = client(&url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
         let locator = Locator::new(at, site, identity);
         let (root, mounts, keytab) = (site::root(at), service.mounts, identity.keytab.clone());
         Ok(Self { link: Arc::new(Link { client, limits, access, root, mounts, token_file, keytab, locator }) })

@@ -145,6 +145,10 @@ fn by_a_token_file(site: &Site) {
     site.wait_for_log(1, 1, "HDFS token taken from the submitter's file: token ");
     site.wait_for_log(60, 1, "HDFS token left to the submitter: token ");
     assert_eq!(site.probe("token", &file, &["blocks", "/user/alice/images.idx"]), Ok(()), "it is nobody's to cancel but his");
+    let mut list = site.lab.tfcoord(&["data", "ls", "hdfs:///user/alice"]);
+    let listed = list.envs([("HADOOP_TOKEN_FILE_LOCATION", path), ("KRB5CCNAME", "FILE:/none")]).output().unwrap();
+    let said = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("images.idx"), "{said}");
 
     refused(site, "no file", &submit("/none"), JOB, &["no HDFS tokens for the job: token file /none: cannot read it"]);
     site.probe("token", &file, &["cancel", path]).unwrap();
