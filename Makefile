@@ -38,7 +38,7 @@ sim-long: ## 100,000 seeds of the simulator; prints how fast it is
 mutants: ## put known bugs back, one after the other: each must be caught
 	tests/mutants/run.sh
 
-hadoop-long: ## a job on secured HDFS for two whole lives of its tokens, in seven minutes (tests/hadoop/README.md)
+hadoop-long: ## a job on secured HDFS for two whole lives of its tokens, in ten minutes (tests/hadoop/README.md)
 	$(CARGO) build $(BINARIES) -p tfcoord-hadoop-tests
 	$(CARGO) test -p tfcoord-hadoop-tests --test tokens two_lives -- --ignored --nocapture
 

@@ -59,8 +59,9 @@ impl Bed {
     /// Hadoop's own `hdfs dfs` with these arguments.
     pub fn shell(&self, arguments: &[&str]) -> anyhow::Result<Spent> {
         let (began, used) = (Instant::now(), children_s()?);
-        let status = self.0.shell(USER, arguments).stdout(Stdio::null()).status()?;
-        ensure!(status.success(), "hdfs dfs {arguments:?}: {status}");
+        // It warns of native libraries that it does without, at length.
+        let output = self.0.shell(USER, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+        ensure!(output.status.success(), "hdfs dfs {arguments:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
         Ok(Spent { wall_s: began.elapsed().as_secs_f64(), cpu_s: children_s()? - used })
     }
 }

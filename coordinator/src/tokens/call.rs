@@ -186,7 +186,6 @@ fn broken(what: &str) -> Failure {
 mod tests {
     use super::*;
     use crate::state_dir::{Access, Means, Proof};
-    use std::os::unix::fs::PermissionsExt;
 
     // A job's folder, and a script in the child's place.
     fn place(script: &str) -> (tempfile::TempDir, HadoopDir, Caller) {
@@ -196,9 +195,9 @@ mod tests {
         let proof = Proof { by, proxy_user: None, krb5_config: Some("/site/krb5.conf".into()), trace: true };
         dir.keep_access(&Access { locations: vec![], proof: Some(proof), user: None, calls: tfcoord_types::job::Calls::Rpc }).unwrap();
         let program = temp.path().join("program");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        (temp, dir, Caller::new(vec![program, "tokens".into()]))
+        std::fs::write(&program, script).unwrap();
+        // Read by the shell: a file cannot be run while somebody has it open for writing, as what another test starts may.
+        (temp, dir, Caller::new(vec!["/bin/sh".into(), program, "tokens".into()]))
     }
 
     #[tokio::test]

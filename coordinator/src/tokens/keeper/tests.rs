@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::state_dir::{Access, Means, Proof};
-use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 use tfcoord_types::job::Calls;
 use tokio::sync::mpsc::unbounded_channel;
@@ -23,12 +22,11 @@ impl Place {
         let temp = tempfile::tempdir().unwrap();
         let state = StateDir::new(&temp.path().join("state")).unwrap();
         let program = temp.path().join("program");
-        let text = format!("#!/bin/sh\nNOW=$(date +%s)000\necho $1 $2 >> {}/called\n{script}\n", temp.path().display());
+        let text = format!("NOW=$(date +%s)000\necho $1 $2 >> {}/called\n{script}\n", temp.path().display());
         std::fs::write(&program, text).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let (sender, troubles) = unbounded_channel();
         let trouble = Box::new(move |job, text| sender.send((job, text)).unwrap_or_default());
-        let (keeper, keeping) = Keeping::new(&state, Caller::new(vec![program]), trouble);
+        let (keeper, keeping) = Keeping::new(&state, Caller::new(vec!["/bin/sh".into(), program]), trouble);
         Self { running: tokio::spawn(keeping.run()), temp, state, keeper, troubles }
     }
 
