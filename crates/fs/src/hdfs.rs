@@ -106,18 +106,19 @@ impl Hdfs {
         if is_secured {
             core_files::prevent();
         }
-        let user = |namenodes: &[String]| user::name(identity, is_secured, token_file.as_deref(), namenodes);
-        let unknown = || Access { user: user(&[]), namenode: "not known yet".to_owned() };
+        let served = site.name_nodes(at).unwrap_or_default();
+        let user = user::name(identity, is_secured, token_file.as_deref(), &served);
+        let unknown = || Access { user: user.clone(), namenode: "not known yet".to_owned() };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(unknown())), problem };
         let service = site.service(at).map_err(failed)?;
-        let access = Access { user: user(&service.namenodes), namenode: service.namenodes.join(", ") };
+        let access = Access { user, namenode: service.namenodes.join(", ") };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
         if let Some(path) = &identity.keytab {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
         let count = service.namenodes.len();
         let is_own_login = identity.principal.is_some() || identity.cache.is_some();
-        let url = tokens::url(token_file.as_deref().filter(|_| !is_own_login), &service);
+        let url = tokens::url(token_file.as_deref().filter(|_| !is_own_login), &service.url, &served);
         call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes, limits.answer))
             .and_then(|met| met)
             .map_err(failed)?;

@@ -1,6 +1,7 @@
 //! The site's configuration: `core-site.xml` and `hdfs-site.xml`, read as Hadoop reads them.
 
 mod name_nodes;
+mod token;
 mod web;
 mod xml;
 

@@ -19,6 +19,13 @@ pub struct NameNodes {
     pub protection: Protection,
 }
 
+impl NameNodes {
+    /// What people call them.
+    pub fn name(&self) -> String {
+        self.nameservice.clone().unwrap_or_else(|| self.addresses.join(", "))
+    }
+}
+
 impl Site {
     /// Whether who comes must prove who he is.
     ///
