@@ -41,11 +41,17 @@ pub fn examine(
         return report.into_findings();
     };
     let asker = Asker { login, tokens, user: user(environment), runtime };
+    let mut may_serve = false;
     for nodes in &served {
-        name_nodes(&mut report, nodes, &asker);
+        may_serve |= name_nodes(&mut report, nodes, &asker);
         protection(&mut report, nodes, &site);
     }
-    files(&mut report, &site, &at, location.is_some(), &asker);
+    if may_serve {
+        files(&mut report, &site, &at, location.is_some(), &asker);
+    } else {
+        // The client library would try for long.
+        ["read", "write"].into_iter().for_each(|check| report.skip(check, "no NameNode serves"));
+    }
     for nodes in &served {
         match calls {
             Calls::Rpc => delegation_token(&mut report, nodes, &asker, None),
@@ -153,17 +159,19 @@ fn tokens(report: &mut Report<'_>, environment: &dyn Fn(&str) -> Option<String>)
     file
 }
 
-fn name_nodes(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) {
+// Whether one of them is active, as far as that can be known.
+fn name_nodes(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) -> bool {
     const CHECK: &str = "namenode";
     if asker.credentials(nodes).is_none() {
-        return report.skip(CHECK, format!("{} would ask who comes: there is neither ticket nor token", nodes.addresses.join(", ")));
+        report.skip(CHECK, format!("{} would ask who comes: there is neither ticket nor token", nodes.addresses.join(", ")));
+        return true;
     }
     let serves = |address: &String| {
         let config = asker.config(nodes, vec![address.clone()])?;
         let asked = asker.runtime.block_on(async { rpc::NameNode::connect(config).await?.serves().await });
         Some((address.clone(), asked.map_err(|error| error.to_string())))
     };
-    states(report, CHECK, nodes.addresses.iter().filter_map(serves));
+    states(report, CHECK, nodes.addresses.iter().filter_map(serves))
 }
 
 /// Of each NameNode, whether it is active, or why that is not known.
