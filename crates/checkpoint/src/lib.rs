@@ -9,7 +9,7 @@
 //! ```
 //!
 //! In HDFS, which takes a file's bytes in their order only, a part is gathered in a file without a name on the server's own disk.
-//! It goes to HDFS once it is whole, under a temporary name first, and is begun anew from there where DataNodes fail.
+//! It goes to HDFS meanwhile, under a temporary name first, and is begun anew from there where DataNodes fail.
 //!
 //! **A checkpoint is there when its manifest is.** Parts without one are leftovers, whatever is in them. The manifest
 //! carries its own checksum and those of the parts, so what is read back is what was written or an error. Nothing is

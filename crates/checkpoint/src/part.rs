@@ -19,8 +19,6 @@ use std::str::FromStr;
 
 /// Bytes of an element.
 pub(crate) const ELEMENT: u64 = 4;
-/// Bytes that are written at once.
-const PIECE: usize = 1 << 20;
 /// The longest header that safetensors' own library reads.
 const HEADER_BYTES_MAX: u64 = 100_000_000;
 /// What stands before the header: its length.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Tensors begin at multiples of so many bytes; the header is filled up with spaces.
-const ALIGNMENT: u64 = 8;
+/// Tensors begin behind a multiple of so many bytes, those of a page: what is gathered and read lies in whole pages then. The
+/// header is filled up with spaces.
+const ALIGNMENT: u64 = 4096;
 
 /// A tensor and where it begins behind the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(super) fn encode(heads: &[TensorHead]) -> Result<(Vec<u8>, Vec<Tensor>), Str
     }
     check(heads)?;
     let json = serde_json::to_vec(&Header(Cow::Borrowed(&tensors))).map_err(|error| error.to_string())?;
-    let length = (json.len() as u64).next_multiple_of(ALIGNMENT);
+    let length = (PREFIX + json.len() as u64).next_multiple_of(ALIGNMENT) - PREFIX;
     if length > HEADER_BYTES_MAX {
         return Err(format!("{} tensors are too many for one file: raise parameter_server.chunk_bytes", heads.len()));
     }
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(tensors.iter().map(|tensor| tensor.at).collect::<Vec<_>>(), [0, 12, 28, 32, 56, 92]);
         let (prefix, header) = bytes.split_first_chunk().unwrap();
         assert_eq!(length(*prefix, 1 << 20), Ok(header.len() as u64));
-        assert!(bytes.len().is_multiple_of(8));
+        assert!(bytes.len().is_multiple_of(4096));
         assert_eq!(decode(header, 128).unwrap(), tensors);
         assert!(length(*prefix, header.len() as u64 + 7).is_err(), "it would go beyond the file");
         assert!(length(u64::MAX.to_le_bytes(), u64::MAX).is_err());

@@ -1,7 +1,6 @@
 //! A part on its way to HDFS, close behind whoever gathers it on this machine's disk. The disk keeps all of it until HDFS has
 //! it: a file that must be begun anew is, and no chunk stays in memory for that.
 
-use super::PIECE;
 use crate::directory::Directory;
 use bytes::Bytes;
 use std::fs::File;
@@ -10,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tfcoord_fs::storage::{self, Location, Placement, Writer, write_whole};
 
+/// Bytes that are handed over at once.
+const PIECE: usize = 1 << 20;
 /// So much must be there before the file is made in HDFS: where nothing comes for long, none lies open there.
 const FIRST: u64 = 4 << 20;
 

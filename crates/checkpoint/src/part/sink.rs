@@ -3,10 +3,13 @@
 use super::outgoing::Outgoing;
 use crate::directory::Directory;
 use crate::error::Error;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use tfcoord_fs::storage::{Location, Problem};
 
 const MODE: u32 = 0o644;
@@ -21,9 +24,9 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    /// For the part `at`, in `dir`. The file is made, in the directory, which is made if it is missing.
-    pub fn begin(dir: &Directory, at: &Location, scratch: &Path) -> Result<Self, Error> {
-        let Some(path) = dir.path() else { return gather(dir, at, scratch) };
+    /// For the part `at` of so many bytes, in `dir`. The file is made, in the directory, which is made if it is missing.
+    pub fn begin(dir: &Directory, at: &Location, length: u64, scratch: &Path) -> Result<Self, Error> {
+        let Some(path) = dir.path() else { return gather(dir, at, length, scratch) };
         tfcoord_fs::create_directory(path)?;
         let Location::Local(path) = at else { unreachable!("a file in a directory of this machine is on this machine") };
         let open = || OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
@@ -82,19 +85,33 @@ impl Sink {
     }
 
     /// The part is to stay.
-    pub fn keep(&mut self) {
-        if let Self::Placed { finished, .. } = self {
-            *finished = true;
+    pub fn keep(mut self) {
+        match &mut self {
+            Self::Placed { finished, .. } => *finished = true,
+            // To give the room back takes the system a while, for which nobody need wait. Without a thread it is done here.
+            Self::Gathered { .. } => drop(thread::Builder::new().name("checkpoint-room".into()).spawn(move || drop(self))),
         }
     }
 }
 
-fn gather(dir: &Directory, at: &Location, scratch: &Path) -> Result<Sink, Error> {
+fn gather(dir: &Directory, at: &Location, length: u64, scratch: &Path) -> Result<Sink, Error> {
     dir.system.make_directory(dir.at())?;
     let failed = |cause| Error::Gather { path: at.clone(), dir: scratch.to_owned(), cause };
     let file = tfcoord_fault::io!("checkpoint.part.create").and_then(|()| tempfile::tempfile_in(scratch));
-    let outgoing = file.and_then(|file| Outgoing::begin(dir, at, MODE, file)).map_err(failed)?;
-    Ok(Sink::Gathered { outgoing, scratch: scratch.to_owned() })
+    let outgoing = file.and_then(|file| {
+        reserve(&file, length)?;
+        Outgoing::begin(dir, at, MODE, file)
+    });
+    Ok(Sink::Gathered { outgoing: outgoing.map_err(failed)?, scratch: scratch.to_owned() })
+}
+
+// Where there is no room, it is said at once. And the system need not look for room block by block, which takes it nearly as long
+// as to copy the bytes. Not every file system can do it: then they are written without.
+fn reserve(file: &File, length: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(full @ (Errno::NOSPC | Errno::DQUOT)) => Err(full.into()),
+        _ => Ok(()),
+    }
 }
 
 impl Drop for Sink {
@@ -103,5 +120,19 @@ impl Drop for Sink {
             // Nobody will name it in a manifest; where it cannot be removed, a later sweep does it.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn room_is_there_before_anything_is_written() {
+        let file = tempfile::tempfile().unwrap();
+        reserve(&file, 3 << 20).unwrap();
+        let blocks = file.metadata().unwrap().blocks();
+        assert!(blocks * 512 >= 3 << 20, "{blocks}");
     }
 }

@@ -2,13 +2,17 @@
 
 use super::header::{self, Tensor};
 use super::sink::Sink;
-use super::{PIECE, TensorHead, verify_length};
+use super::{TensorHead, verify_length};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::name::PartName;
 use std::path::Path;
 use tfcoord_fs::storage::Location;
 use tfcoord_types::checkpoint::PartFile;
+
+/// Bytes that are written at once. For much more the system takes memory that nobody has touched for long, and in a virtual
+/// machine the host may have to come by it first: three times the processor time has been seen.
+const PIECE: usize = 256 << 10;
 
 /// A part that is being written. Dropped before it is finished, it leaves nothing.
 #[derive(Debug)]
@@ -41,7 +45,8 @@ impl PartWriter {
     pub fn begin(dir: &Directory, scratch: &Path, name: PartName, layout: &[TensorHead]) -> Result<Self, Error> {
         let path = dir.file(&name.to_string());
         let (header, tensors) = header::encode(layout).map_err(|problem| Error::Layout { path: path.clone(), problem })?;
-        let sink = Sink::begin(dir, &path, scratch)?;
+        let length = header.len() as u64 + layout.iter().map(|head| head.bytes).sum::<u64>();
+        let sink = Sink::begin(dir, &path, length, scratch)?;
         let tensors = tensors.into_iter().map(|tensor| Progress { tensor, written: 0, crc: 0 }).collect();
         let (start, crc) = (header.len() as u64, crc32c::crc32c(&header));
         sink.head(&path, &header)?;
