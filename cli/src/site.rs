@@ -6,6 +6,7 @@ mod fetch;
 use crate::failure::{Code, Failure};
 use fetch::{fetch, read};
 use std::path::{Path, PathBuf};
+use tfcoord_kerberos::Kerberos;
 use tfcoord_proto::v1;
 use tfcoord_types::job::{JobFile, Service};
 
@@ -36,8 +37,8 @@ pub async fn find(job: &JobFile, environment: &dyn Fn(&str) -> Option<String>) -
             return Ok(Some(v1::Site {
                 core_site: core.unwrap_or_default().into(),
                 hdfs_site: hdfs.unwrap_or_default().into(),
-                ticket_cache: value("KRB5CCNAME"),
-                krb5_config: value("KRB5_CONFIG"),
+                ticket_cache: ticket_cache(value("KRB5CCNAME")),
+                krb5_config: value("KRB5_CONFIG").split(':').map(|file| absolute(file.to_owned())).collect::<Vec<_>>().join(":"),
                 user: value("HADOOP_USER_NAME"),
                 token_file: absolute(value("HADOOP_TOKEN_FILE_LOCATION")),
             }));
@@ -47,6 +48,16 @@ pub async fn find(job: &JobFile, environment: &dyn Fn(&str) -> Option<String>) -
     let what = format!("{FIELD}: {location} is in HDFS, and there is neither {} nor {} in {}", FILES[0], FILES[1], looked.join(" or "));
     Err(Failure::new(Code::File, what)
         .help("name the directory or address that has them in service.hdfs.config_uri, or set HADOOP_CONF_DIR"))
+}
+
+// By its name: the coordinator's own default cache may be somebody else's.
+fn ticket_cache(name: String) -> String {
+    match name.split_once(':') {
+        None if name.is_empty() => Kerberos::load().and_then(|kerberos| kerberos.default_cache()).unwrap_or_default(),
+        None => absolute(name),
+        Some(("FILE", path)) => format!("FILE:{}", absolute(path.to_owned())),
+        Some(_) => name,
+    }
 }
 
 // The coordinator is in another directory.

@@ -40,7 +40,7 @@ pub enum Error {
     )]
     Missing(String),
     /// It does not say what is needed.
-    #[error("service.hdfs.config_uri: {0}")]
+    #[error("service.hdfs.config_uri: {}\n  help: {}", .0, .0.remedy())]
     Site(Problem),
     /// A location is none.
     #[error("{0}")]

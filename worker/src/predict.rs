@@ -13,6 +13,7 @@ use tfcoord_data::{Files, Preprocessing, Reader, RecordBatch};
 use tfcoord_fs::FileSystems;
 use tfcoord_fs::storage::Location;
 use tfcoord_model::{Model, ModelFile, Parameters, Prediction, Workspace};
+use tfcoord_telemetry::causes;
 use tfcoord_types::figures::Counts;
 use tfcoord_types::job::{Format as DataFormat, OneOrMany, Source};
 use tfcoord_types::manifest::Label;
@@ -70,7 +71,7 @@ pub fn failed(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<std::io::Error>() {
         // Nobody reads any more: as if ended by SIGPIPE.
         Some(io) if io.kind() == std::io::ErrorKind::BrokenPipe => return NOBODY_READS,
-        _ => eprintln!("error: {error:#}"),
+        _ => eprintln!("error: {}", causes::said(error.as_ref())),
     }
     // What is wrong with the model, the data or the command line has types of its own.
     let scratch = matches!(error.downcast_ref(), Some(tfcoord_data::Error::Scratch { .. }));

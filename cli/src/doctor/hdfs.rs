@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tfcoord_fs::hdfs::{Hdfs, Identity, Limits, NameNodes, SITE_FILES, Site, offer};
 use tfcoord_fs::storage::{Create, FileSystem, Kind, Location, Placement, Problem};
-use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
-use tfcoord_hadoop_rpc::{self as rpc, Config, Credentials, Token, TokenFile};
+use tfcoord_hadoop_rpc::{self as rpc, Config, Credentials, TokenFile};
 use tfcoord_kerberos::Login;
 use tfcoord_webhdfs::{NameNode, Web};
 use tokio::runtime::Runtime;
@@ -33,7 +32,7 @@ pub fn examine(
     let served = site.as_ref().and_then(|site| file_system(&mut report, site, &at));
     let tokens = tokens(&mut report, environment);
     let is_secured = served.as_ref().is_none_or(|nodes| nodes.iter().any(|nodes| nodes.principal.is_some()));
-    let login = if is_secured { kerberos::examine(&mut report, environment, !tokens.is_empty()) } else { None };
+    let login = if is_secured { kerberos::examine(&mut report, environment, tokens.of_hdfs().next().is_some()) } else { None };
     let (Some(site), Some(served)) = (site, served) else {
         let checks = ["namenode", "protection", "read", "write", "webhdfs", "delegation token"];
         for check in checks.into_iter().filter(|check| *check != webhdfs::CHECK || calls == Calls::WebHdfs) {
@@ -42,11 +41,17 @@ pub fn examine(
         return report.into_findings();
     };
     let asker = Asker { login, tokens, user: user(environment), runtime };
+    let mut may_serve = false;
     for nodes in &served {
-        name_nodes(&mut report, nodes, &asker);
+        may_serve |= name_nodes(&mut report, nodes, &asker);
         protection(&mut report, nodes, &site);
     }
-    files(&mut report, &site, &at, location.is_some(), &asker);
+    if may_serve {
+        files(&mut report, &site, &at, location.is_some(), &asker);
+    } else {
+        // The client library would try for long.
+        ["read", "write"].into_iter().for_each(|check| report.skip(check, "no NameNode serves"));
+    }
     for nodes in &served {
         match calls {
             Calls::Rpc => delegation_token(&mut report, nodes, &asker, None),
@@ -62,7 +67,7 @@ pub fn examine(
 /// Who asks NameNodes.
 pub(super) struct Asker<'a> {
     login: Option<Arc<Login>>,
-    tokens: Vec<Token>,
+    tokens: TokenFile,
     // Where nobody must prove who he is.
     user: String,
     pub runtime: &'a Runtime,
@@ -72,7 +77,7 @@ impl Asker<'_> {
     // As whom the NameNodes are asked; none where there is neither ticket nor token.
     fn credentials(&self, nodes: &NameNodes) -> Option<Credentials> {
         let Some(principal) = &nodes.principal else { return Some(Credentials::Simple { user: self.user.clone() }) };
-        if let Some(token) = self.tokens.iter().find(|token| is_for(token, nodes)) {
+        if let Some(token) = nodes.token(&self.tokens) {
             return Some(Credentials::Token(token.clone()));
         }
         Some(Credentials::Kerberos { login: Arc::clone(self.login.as_ref()?), service: principal.parse().ok()? })
@@ -83,14 +88,6 @@ impl Asker<'_> {
         let credentials = self.credentials(nodes)?;
         let nameservice = nodes.nameservice.clone();
         Some(Config { addresses, nameservice, credentials, protection: nodes.protection, proxy_user: None, deadline: ANSWER })
-    }
-}
-
-fn is_for(token: &Token, nodes: &NameNodes) -> bool {
-    match &nodes.nameservice {
-        Some(name) => token.service == format!("ha-hdfs:{name}"),
-        // By an address, which only the NameNode's name service knows.
-        None => !token.service.starts_with("ha-hdfs:"),
     }
 }
 
@@ -142,38 +139,39 @@ fn file_system(report: &mut Report<'_>, site: &Site, at: &Location) -> Option<Ve
     Some(served)
 }
 
-fn tokens(report: &mut Report<'_>, environment: &dyn Fn(&str) -> Option<String>) -> Vec<Token> {
+fn tokens(report: &mut Report<'_>, environment: &dyn Fn(&str) -> Option<String>) -> TokenFile {
     const CHECK: &str = "token file";
-    let Some(path) = environment(TOKEN_FILE).filter(|path| !path.is_empty()) else { return Vec::new() };
+    let Some(path) = environment(TOKEN_FILE).filter(|path| !path.is_empty()) else { return TokenFile::default() };
     let file = match TokenFile::read(Path::new(&path)) {
         Ok(file) => file,
         Err(error) => {
             let fix = format!("fetch it again with `hdfs fetchdt`, or unset {TOKEN_FILE}");
             report.fail(CHECK, error.to_string(), fix);
-            return Vec::new();
+            return TokenFile::default();
         }
     };
-    let tokens: Vec<Token> = file.of_kind(HDFS_DELEGATION_TOKEN).cloned().collect();
     let each: Vec<String> =
-        tokens.iter().filter_map(|token| Some(format!("{} of {}", token.service, token.identifier().ok()?.owner))).collect();
+        file.of_hdfs().filter_map(|token| Some(format!("{} of {}", token.service, token.identifier().ok()?.owner))).collect();
     match each.is_empty() {
         true => report.warn(CHECK, format!("{path}: no token of HDFS"), format!("fetch one with `hdfs fetchdt`, or unset {TOKEN_FILE}")),
         false => report.ok(CHECK, format!("{path}: {}", each.join(", "))),
     }
-    tokens
+    file
 }
 
-fn name_nodes(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) {
+// Whether one of them is active, as far as that can be known.
+fn name_nodes(report: &mut Report<'_>, nodes: &NameNodes, asker: &Asker<'_>) -> bool {
     const CHECK: &str = "namenode";
     if asker.credentials(nodes).is_none() {
-        return report.skip(CHECK, format!("{} would ask who comes: there is neither ticket nor token", nodes.addresses.join(", ")));
+        report.skip(CHECK, format!("{} would ask who comes: there is neither ticket nor token", nodes.addresses.join(", ")));
+        return true;
     }
     let serves = |address: &String| {
         let config = asker.config(nodes, vec![address.clone()])?;
         let asked = asker.runtime.block_on(async { rpc::NameNode::connect(config).await?.serves().await });
         Some((address.clone(), asked.map_err(|error| error.to_string())))
     };
-    states(report, CHECK, nodes.addresses.iter().filter_map(serves));
+    states(report, CHECK, nodes.addresses.iter().filter_map(serves))
 }
 
 /// Of each NameNode, whether it is active, or why that is not known.
@@ -267,7 +265,7 @@ fn files(report: &mut Report<'_>, site: &Site, at: &Location, is_named: bool, as
 impl Asker<'_> {
     // The name that homes have.
     fn name(&self) -> String {
-        let of_token = || self.tokens.iter().find_map(|token| token.identifier().ok()).map(|identifier| identifier.owner);
+        let of_token = || self.tokens.of_hdfs().find_map(|token| token.identifier().ok()).map(|identifier| identifier.owner);
         let of_login = self.login.as_ref().map(|login| login.principal().primary().to_owned());
         of_login.or_else(of_token).unwrap_or_else(|| self.user.clone())
     }

@@ -96,8 +96,11 @@ fn curve(model_dir: &str) -> Option<String> {
 }
 
 // A path for a shell, without the way back that a job file's `../` leaves in it: what comes before that is the job file's
-// directory, in which symbolic links are resolved.
+// directory, in which symbolic links are resolved. An address has none, and slashes that count.
 fn short(path: &str) -> String {
+    if path.contains("://") {
+        return quoted(path);
+    }
     let mut parts = PathBuf::new();
     for part in Path::new(path).components() {
         match part {

@@ -48,9 +48,28 @@ async fn the_submitters_environment_is_looked_at_where_the_file_says_nothing() {
     assert_eq!(site.token_file, own.display().to_string(), "the coordinator is in another directory");
     let without = found(&job("{}", "hdfs://nn/a.csv"), &environment[..1]).await.unwrap().unwrap();
     assert_eq!(without.token_file, "");
+    let default = Kerberos::load().and_then(|kerberos| kerberos.default_cache()).unwrap_or_default();
+    assert_eq!((without.ticket_cache, without.krb5_config.as_str()), (default, ""), "the coordinator's default may be another user's");
     for uri in [two.clone(), format!("file://{two}")] {
         let named = format!(r#"{{"hdfs": {{"config_uri": "{uri}"}}}}"#);
         assert_eq!(found(&job(&named, "hdfs://nn/a.csv"), &environment).await.unwrap().unwrap().core_site, "two");
+    }
+}
+
+#[tokio::test]
+async fn names_of_files_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("core-site.xml"), "").unwrap();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    for (cache, whole) in [
+        ("cc", format!("{here}/cc")),
+        ("FILE:cc", format!("FILE:{here}/cc")),
+        ("FILE:/cc", "FILE:/cc".to_owned()),
+        ("KCM:1000", "KCM:1000".to_owned()),
+    ] {
+        let environment = [("HADOOP_CONF_DIR", dir.path().to_str().unwrap()), ("KRB5CCNAME", cache), ("KRB5_CONFIG", "/a:b")];
+        let site = found(&job("{}", "hdfs://nn/a.csv"), &environment).await.unwrap().unwrap();
+        assert_eq!((site.ticket_cache, site.krb5_config), (whole, format!("/a:{here}/b")));
     }
 }
 

@@ -47,7 +47,7 @@ impl Coordinator for Services {
         }
         // What is found stays until the job that needs it is known.
         let claim = self.state.claim().await;
-        let submission = Submission::keep(&self.state, &self.keeper, &request_id, &file, site).map_err(|error| of_site(&error))?;
+        let submission = self.keep(&request_id, &file, site).await?;
         if let Some(submission) = &submission {
             self.authorize(submission, &file).await?;
         }
@@ -128,6 +128,14 @@ impl Coordinator for Services {
 }
 
 impl Services {
+    // On a thread of its own: who wrote the site decides how long it takes to read it.
+    async fn keep(&self, request_id: &str, file: &JobFile, site: Option<v1::Site>) -> Result<Option<Submission>, Status> {
+        let (state, keeper, request_id, file) = (self.state.clone(), self.keeper.clone(), request_id.to_owned(), file.clone());
+        let kept = tokio::task::spawn_blocking(move || Submission::keep(&state, &keeper, &request_id, &file, site)).await;
+        let kept = kept.map_err(|error| Status::internal(format!("reading the site's configuration broke: {error}")))?;
+        kept.map_err(|error| of_site(&error))
+    }
+
     // Gets a job the tokens that its processes need, before the first of them looks at its data.
     async fn authorize(&self, submission: &Submission, file: &JobFile) -> Result<(), Status> {
         let needs = submission.hadoop().map_err(|error| of_site(&error))?.is_some_and(|hadoop| hadoop.tokens.is_some());

@@ -3,6 +3,7 @@
 mod place;
 
 use super::*;
+use crate::leader::fixture::JOB_FILE;
 use place::{PATIENCE, Place, exported, variables};
 use tfcoord_client::session::Ended;
 use tfcoord_launch::{Exit, Launch};
@@ -164,6 +165,22 @@ async fn bad_input_is_refused_in_words() {
         let expected = if job == "none-7" { Code::NotFound } else { Code::InvalidArgument };
         assert_eq!((status.code(), place.client.logs(logs).await.unwrap_err().code()), (expected, expected), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_site_that_takes_long_to_read_keeps_nobody_waiting() {
+    let mut place = Place::new(Duration::from_secs(10)).await;
+    // Each attribute is compared with all before it; and at the end the text is none.
+    let attributes: String = (0..25_000).map(|number| format!(" a{number}=''")).collect();
+    let site = v1::Site { core_site: format!("<configuration{attributes}>").into(), ..v1::Site::default() };
+    let (mut submitter, job_file) = (place.client.clone(), JOB_FILE.replace("/out", "hdfs://nn/out"));
+    let request = v1::SubmitRequest { request_id: "slow".into(), job_file, site: Some(site), ..v1::SubmitRequest::default() };
+    let submitted = tokio::spawn(async move { submitter.submit(request).await });
+    place.until_is("the site is being read", |state| !state.left_submissions().is_empty()).await;
+    place.client.list(v1::ListRequest { all: true }).await.unwrap();
+    assert!(!submitted.is_finished(), "others are answered meanwhile");
+    let refused = submitted.await.unwrap().unwrap_err();
+    assert!(refused.code() == Code::InvalidArgument && refused.message().contains("core-site.xml"), "{refused}");
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
     };
     check("{}", None, "service.hdfs.config_uri: hdfs://nn/a is in HDFS, and no configuration");
     check("{}", site("<html/>"), "service.hdfs.config_uri: ");
+    check("{}", site("<html/>"), "\n  help: set HADOOP_CONF_DIR");
     check("{}", site(&" ".repeat(FILE_BYTES_MAX + 1)), "core-site.xml has more than");
     check(r#"{"security": {"kerberos": {"enabled": true}}}"#, site(OPEN), "service.security.kerberos.enabled: hadoop.security");
     assert!(place.state.left_submissions().is_empty());

@@ -138,24 +138,40 @@ impl Asker {
         }
     }
 
-    // What was just given out is renewed at once: the answer says until when it is good, and that we may.
+    // Those that were got before one that could not be are cancelled: nobody would know of them any more.
     async fn issue(&self, dir: &HadoopDir, all: &[NameNodes]) -> Result<Dates, Failure> {
-        let mut file = TokenFile::default();
-        let mut dates = Vec::new();
+        let (mut got, mut dates, mut file) = (Vec::new(), Vec::new(), TokenFile::default());
         for name_nodes in all {
-            let for_user = self.connect(name_nodes, self.proof.proxy_user.clone()).await?;
-            let token = for_user.delegation_token(self.login.principal().as_str()).await?;
-            let renewed = match &self.proof.proxy_user {
-                Some(_) => self.connect(name_nodes, None).await?.renew(&token).await?,
-                None => for_user.renew(&token).await?,
-            };
-            dates.push(TokenDates::new(&token.service, &token.identifier().map_err(|error| Failure::of(error.to_string()))?, renewed));
-            add(&mut file, name_nodes, token);
+            match self.get(name_nodes, &mut got).await {
+                Ok(token) => dates.push(token),
+                Err(failure) => {
+                    for (_, by, token) in &got {
+                        // Where that cannot be done either they run out by themselves.
+                        let _ = by.cancel(token).await;
+                    }
+                    return Err(failure);
+                }
+            }
         }
+        got.into_iter().for_each(|(name_nodes, _, token)| add(&mut file, name_nodes, token));
         let dates = Dates { tokens: dates, at_ms: now_ms(), ticket_ends_ms: self.ticket_ends_ms, is_given: false };
         tfcoord_fs::write_atomic(&dir.tokens(), file.encode().expose(), MODE_PRIVATE)?;
         dates.keep(dir)?;
         Ok(dates)
+    }
+
+    // What was just given out is renewed at once: the answer says until when it is good, and that we may.
+    async fn get<'n>(&self, of: &'n NameNodes, got: &mut Vec<(&'n NameNodes, NameNode, Token)>) -> Result<TokenDates, Failure> {
+        let for_user = self.connect(of, self.proof.proxy_user.clone()).await?;
+        let token = for_user.delegation_token(self.login.principal().as_str()).await?;
+        got.push((of, for_user, token));
+        let (_, for_user, token) = got.last().expect("it was just put there");
+        let renewed = match &self.proof.proxy_user {
+            Some(_) => self.connect(of, None).await?.renew(token).await?,
+            None => for_user.renew(token).await?,
+        };
+        let identifier = token.identifier().map_err(|error| Failure::of(error.to_string()))?;
+        Ok(TokenDates::new(&token.service, &identifier, renewed))
     }
 
     async fn renew(&self, dir: &HadoopDir, all: &[NameNodes]) -> Result<Dates, Failure> {

@@ -26,11 +26,11 @@ pub fn remove(dir: &Directory, id: CheckpointId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes from `dir` all checkpoints but the newest `keep` (at least one) that are whole, and what attempts that never
-/// became one have left, if they are older than the newest whole one. Nothing of those `in_use` is touched: one that is
-/// being written or begun from; nor what is newer than all of them, as whoever asked did not know of it: by now it may be what
-/// a job goes back to, while a newer one lies there that will not be committed. Returns the checkpoints that are gone, the
-/// newest first.
+/// Removes from `dir` all checkpoints but the newest `keep` (at least one) that are whole, what attempts that never became one
+/// have left, if they are older than the newest whole one, and what was begun of committed ones under other names. Nothing else
+/// of those `in_use` is touched: one that is being written or begun from; nor what is newer than all of them, as whoever asked
+/// did not know of it: by now it may be what a job goes back to, while a newer one lies there that will not be committed.
+/// Returns the checkpoints that are gone, the newest first.
 ///
 /// # Errors
 /// The first file that could not be removed; the others are.
@@ -48,12 +48,16 @@ pub fn sweep(dir: &Directory, keep: usize, in_use: &[CheckpointId]) -> Result<Ve
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    // With a manifest, even a damaged one, a part may be of use to somebody.
-    let named: BTreeSet<CheckpointId> = list(dir)?.into_iter().chain(in_use.iter().copied()).collect();
+    // With a manifest, even a damaged one, a part may be of use to somebody; what was begun of it under another name is not.
+    let committed: BTreeSet<CheckpointId> = list(dir)?.into_iter().collect();
+    let left = |id: &CheckpointId| id < newest && known(id) && !committed.contains(id) && !in_use.contains(id);
     for (file, belongs) in files(dir)? {
-        if matches!(belongs, Belongs::Part(id) | Belongs::Temporary(id) if id < *newest && known(&id) && !named.contains(&id))
-            && let Err(error) = dir.remove(&file)
-        {
+        let unwanted = match belongs {
+            Belongs::Part(id) => left(&id),
+            Belongs::Temporary(id) => left(&id) || committed.contains(&id),
+            Belongs::Manifest(_) => false,
+        };
+        if unwanted && let Err(error) = dir.remove(&file) {
             failed = failed.or(Some(error));
         }
     }

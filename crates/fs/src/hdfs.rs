@@ -12,6 +12,7 @@
 
 mod call;
 mod cause;
+mod core_files;
 mod held;
 mod protection;
 mod read;
@@ -93,7 +94,8 @@ struct Link {
 }
 
 impl Hdfs {
-    /// The file system that `at` is in. The NameNodes are asked once what protection they offer.
+    /// The file system that `at` is in. The NameNodes are asked once what protection they offer. Where the site is secured this
+    /// process writes no core files any more.
     ///
     /// # Errors
     /// The configuration does not name it, credentials cannot be read, or a NameNode protects less than the site demands.
@@ -101,20 +103,26 @@ impl Hdfs {
         let token_file = tokens::file();
         // A policy that cannot be read is told below.
         let is_secured = site.is_secured().unwrap_or(false);
-        let user = |namenodes: &[String]| user::name(identity, is_secured, token_file.as_deref(), namenodes);
-        let unknown = || Access { user: user(&[]), namenode: "not known yet".to_owned() };
+        if is_secured {
+            core_files::prevent();
+        }
+        let served = site.name_nodes(at).unwrap_or_default();
+        let user = user::name(identity, is_secured, token_file.as_deref(), &served);
+        let unknown = || Access { user: user.clone(), namenode: "not known yet".to_owned() };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(unknown())), problem };
         let service = site.service(at).map_err(failed)?;
-        let access = Access { user: user(&service.namenodes), namenode: service.namenodes.join(", ") };
+        let access = Access { user, namenode: service.namenodes.join(", ") };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(access.clone())), problem };
         if let Some(path) = &identity.keytab {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
         let count = service.namenodes.len();
+        let is_own_login = identity.principal.is_some() || identity.cache.is_some();
+        let url = tokens::url(token_file.as_deref().filter(|_| !is_own_login), &service.url, &served);
         call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes, limits.answer))
             .and_then(|met| met)
             .map_err(failed)?;
-        let client = client(&service.url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
+        let client = client(&url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
         let locator = Locator::new(at, site, identity);
         let (root, mounts, keytab) = (site::root(at), service.mounts, identity.keytab.clone());
         Ok(Self { link: Arc::new(Link { client, limits, access, root, mounts, token_file, keytab, locator }) })
@@ -243,4 +251,22 @@ fn status(found: &FileStatus) -> Status {
     let kind = if found.isdir { Kind::Directory } else { Kind::File };
     let modified_ns = found.modification_time.saturating_mul(1_000_000);
     Status { kind, length: if found.isdir { 0 } else { found.length as u64 }, modified_ns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Resource, getrlimit};
+
+    #[test]
+    fn a_secured_site_means_no_core_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let secured = "<property><name>hadoop.security.authentication</name><value>kerberos</value></property>";
+        std::fs::write(dir.path().join("core-site.xml"), format!("<configuration>{secured}</configuration>")).unwrap();
+        let site = Site::load(Some(dir.path()), &|_| None).unwrap();
+        // It names no file system: nobody is asked.
+        assert!(Hdfs::connect(&Location::parse("hdfs:///x", None).unwrap(), &site, &Identity::default(), Limits::default()).is_err());
+        let limit = getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+    }
 }

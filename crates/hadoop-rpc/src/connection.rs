@@ -163,11 +163,6 @@ impl Connection {
         response.result().map_err(|error| self.protocol(error.to_string()))
     }
 
-    /// Its address.
-    pub fn name_node(&self) -> &str {
-        &self.name_node
-    }
-
     fn broken(&self, method: &'static str, broken: Broken) -> Error {
         let (name_node, user) = (self.name_node.clone(), self.user.clone());
         match broken {

@@ -1,5 +1,6 @@
 //! What can go wrong with a NameNode: where, why, and what helps.
 
+use crate::failover::unanswered;
 use crate::protection::Protection;
 use std::io;
 use std::time::Duration;
@@ -125,7 +126,7 @@ pub enum Error {
     #[error("no NameNode is named; set fs.defaultFS, or dfs.namenode.rpc-address for each of the nameservice")]
     Nowhere,
     /// No answer within the time that was given.
-    #[error("NameNode {}: {method} for {user}: no answer within {} s{}", name_nodes.join(", "), limit.as_secs(), after(last.as_deref()))]
+    #[error("NameNode {}: {method} for {user}: no answer within {} s{}", name_nodes.join(", "), limit.as_secs(), unanswered(last.as_deref()))]
     Deadline {
         /// Those that were tried.
         name_nodes: Vec<String>,
@@ -138,10 +139,6 @@ pub enum Error {
         /// What was seen before it was over.
         last: Option<Box<Error>>,
     },
-}
-
-fn after(last: Option<&Error>) -> String {
-    last.map_or_else(|| "; check that it is not overloaded, or paused".into(), |last| format!("; last: {last}"))
 }
 
 fn broken_remedy(method: &str) -> &'static str {

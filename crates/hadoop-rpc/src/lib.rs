@@ -11,6 +11,7 @@ mod connection;
 mod credentials;
 mod digest_md5;
 mod error;
+pub mod failover;
 pub mod identifier;
 mod message;
 mod name_node;

@@ -3,19 +3,14 @@
 use crate::connection::{Connection, Identity};
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::failover::{Active, CONNECT, Next};
 use crate::protection::Protection;
 use crate::proto::name_node as proto;
 use crate::token::{Token, service};
 use prost::Message;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-/// How long a single NameNode may take to let us in, where there is another one to try.
-const CONNECT: Duration = Duration::from_secs(10);
-
-/// Between rounds in which no NameNode was active.
-const PAUSE: Duration = Duration::from_millis(500);
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Where the NameNodes are, and who asks.
 #[derive(Debug, Clone)]
@@ -45,25 +40,9 @@ impl Config {
 pub struct NameNode {
     config: Config,
     identity: Identity,
-    session: Mutex<Session>,
-}
-
-#[derive(Default)]
-struct Session {
-    /// Free for the next call.
-    idle: Option<Connection>,
-    /// Which of the addresses is tried first.
-    active: usize,
-}
-
-/// What becomes of a failure.
-enum Next {
-    /// The next NameNode may be the active one: nothing was carried out.
-    Other,
-    /// It may have been carried out.
-    Unknown,
-    /// The same would come again.
-    Final,
+    active: Active,
+    // To the active one; there while it is free for the next call. Who calls holds the lock.
+    idle: Mutex<Option<Connection>>,
 }
 
 /// Hosts of one block of a file.
@@ -94,12 +73,10 @@ impl NameNode {
     /// # Errors
     /// None can be reached, or lets us in.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        let this = Self { identity: identity(&config), config, session: Mutex::default() };
-        let mut session = this.session.lock().await;
+        let mut this = Self { identity: identity(&config), config, active: Active::default(), idle: Mutex::default() };
         // Which one is active shows with the first call.
-        let connection = this.within("connect", async |last| this.open(&mut session, last).await).await?;
-        session.idle = Some(connection);
-        drop(session);
+        let connection = this.within("connect", async |last| this.open(last).await).await?;
+        *this.idle.get_mut() = Some(connection);
         Ok(this)
     }
 
@@ -110,10 +87,10 @@ impl NameNode {
     pub async fn serves(&self) -> Result<bool, Error> {
         let request = proto::GetBlockLocations { path: "/".to_owned(), offset: 0, length: 0 };
         self.within("getBlockLocations", async |last| {
-            let mut session = self.session.lock().await;
-            let mut connection = match session.idle.take() {
+            let mut idle = self.idle.lock().await;
+            let mut connection = match idle.take() {
                 Some(connection) => connection,
-                None => self.open(&mut session, last).await?,
+                None => self.open(last).await?,
             };
             match connection.call::<proto::BlockLocations>("getBlockLocations", &request).await {
                 Ok(_) => Ok(true),
@@ -146,12 +123,13 @@ impl NameNode {
     /// # Errors
     /// The NameNode is not secured, or does not give tokens to those who come with a token.
     pub async fn delegation_token(&self, renewer: &str) -> Result<Token, Error> {
+        // Before there is a token that would be lost without it.
+        let service = self.token_service().await?;
         let request = proto::GetDelegationToken { renewer: renewer.to_owned() };
         let given: proto::DelegationToken = self.call("getDelegationToken", &request, true).await?;
         let Some(token) = given.token else {
             return Err(Error::NoToken { name_node: self.names(), user: self.identity.user() });
         };
-        let service = self.token_service().await?;
         Ok(Token { identifier: token.identifier, password: token.password.into(), kind: token.kind, service })
     }
 
@@ -187,19 +165,19 @@ impl NameNode {
     /// Calls the active NameNode. What is not `repeatable` is sent on a fresh connection, once.
     async fn call<R: Message + Default>(&self, method: &'static str, argument: &impl Message, repeatable: bool) -> Result<R, Error> {
         self.within(method, async |last| {
-            let mut session = self.session.lock().await;
+            let mut idle = self.idle.lock().await;
             if !repeatable {
-                session.idle = None;
+                *idle = None;
             }
             loop {
                 // Out of its place: a call that is given up half-way leaves a connection that nobody may use.
-                let mut connection = match session.idle.take() {
+                let mut connection = match idle.take() {
                     Some(connection) => connection,
-                    None => self.open(&mut session, last).await?,
+                    None => self.open(last).await?,
                 };
                 let error = match connection.call(method, argument).await {
                     Ok(result) => {
-                        session.idle = Some(connection);
+                        *idle = Some(connection);
                         return Ok(result);
                     }
                     Err(error) => error,
@@ -209,11 +187,11 @@ impl NameNode {
                     Next::Unknown if repeatable => {}
                     Next::Unknown => return Err(error),
                     Next::Final => {
-                        session.idle = Some(connection);
+                        *idle = Some(connection);
                         return Err(error);
                     }
                 }
-                self.turn(&mut session, connection.name_node()).await;
+                self.turn().await;
                 *last = Some(error);
             }
         })
@@ -221,10 +199,10 @@ impl NameNode {
     }
 
     /// The first NameNode that lets us in, tried again and again until somebody's patience ends.
-    async fn open(&self, session: &mut Session, last: &mut Option<Error>) -> Result<Connection, Error> {
+    async fn open(&self, last: &mut Option<Error>) -> Result<Connection, Error> {
         let addresses = &self.config.addresses;
         loop {
-            let Some(address) = addresses.get(session.active) else { return Err(Error::Nowhere) };
+            let Some(address) = addresses.get(self.active.index()) else { return Err(Error::Nowhere) };
             let patience = if addresses.len() > 1 { CONNECT } else { Duration::MAX };
             let error = match timeout(patience, Connection::open(address, &self.identity)).await {
                 Ok(Ok(connection)) => return Ok(connection),
@@ -235,18 +213,13 @@ impl NameNode {
                 return Err(error);
             }
             *last = Some(error);
-            self.turn(session, address).await;
+            self.turn().await;
         }
     }
 
-    /// On to the next NameNode, with a pause after each round.
-    async fn turn(&self, session: &mut Session, from: &str) {
-        let addresses = &self.config.addresses;
-        let at = addresses.iter().position(|address| address == from).unwrap_or_default();
-        session.active = (at + 1) % addresses.len().max(1);
-        if session.active == 0 {
-            sleep(PAUSE).await;
-        }
+    // From the one that was asked last: who calls holds the lock.
+    async fn turn(&self) {
+        self.active.turn(self.active.index(), self.config.addresses.len()).await;
     }
 
     /// Ends what is not done within the deadline.
@@ -277,11 +250,7 @@ fn identity(config: &Config) -> Identity {
 
 fn what_next(error: &Error) -> Next {
     match error {
-        Error::Refused { class, .. } => match class.as_str() {
-            // It is passive, or still starting: nothing was carried out.
-            "StandbyException" | "RetriableException" => Next::Other,
-            _ => Next::Final,
-        },
+        Error::Refused { class, .. } => Next::of_refusal(class),
         Error::Connect { .. } => Next::Other,
         Error::Broken { method: "connect", .. } => Next::Other,
         Error::Broken { .. } => Next::Unknown,

@@ -70,6 +70,11 @@ impl Token {
     }
 }
 
+/// By which text clients find the token for a nameservice: `ha-hdfs:NAME` (Hadoop's `HAUtilClient`).
+pub fn logical_service(nameservice: &str) -> String {
+    format!("ha-hdfs:{nameservice}")
+}
+
 /// By which text clients find the token for NameNodes, as Hadoop's own write it: by the name for all of them, or the numeric
 /// address of the only one.
 ///
@@ -77,7 +82,7 @@ impl Token {
 /// Its name is unknown.
 pub async fn service(nameservice: Option<&str>, addresses: &[String]) -> Result<String, Error> {
     match (nameservice, addresses) {
-        (Some(nameservice), _) => Ok(format!("ha-hdfs:{nameservice}")),
+        (Some(nameservice), _) => Ok(logical_service(nameservice)),
         (None, [address, ..]) => {
             let connect = |cause| Error::Connect { name_node: address.clone(), cause };
             let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(connect)?.collect();

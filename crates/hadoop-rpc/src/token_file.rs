@@ -116,15 +116,15 @@ impl TokenFile {
     }
 
     fn check_identifiers(&self) -> Result<(), Reason> {
-        for token in self.of_kind(HDFS_DELEGATION_TOKEN) {
+        for token in self.of_hdfs() {
             token.identifier().map_err(|cause| Reason::Identifier { service: token.service.clone(), cause })?;
         }
         Ok(())
     }
 
-    /// The tokens of one kind, as `HDFS_DELEGATION_TOKEN`.
-    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Token> {
-        self.tokens.iter().map(|(_, token)| token).filter(move |token| token.kind == kind)
+    /// The tokens that NameNodes have given out.
+    pub fn of_hdfs(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().map(|(_, token)| token).filter(|token| token.kind == HDFS_DELEGATION_TOKEN)
     }
 
     /// The file's bytes. Write them with `tfcoord_fs::write_atomic` and mode 0600: they are secret.

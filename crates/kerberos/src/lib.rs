@@ -56,6 +56,15 @@ impl Kerberos {
         Login::from_cache(Arc::clone(&self.0), cache)
     }
 
+    /// The user's default cache, by the name by which other processes find it too: what `KRB5CCNAME` named when this one began, or
+    /// else as `krb5.conf` says. Whether there is anything in it is not looked at.
+    ///
+    /// # Errors
+    /// `krb5.conf` cannot be read.
+    pub fn default_cache(&self) -> Result<String, Error> {
+        login::default_cache(&self.0.krb5)
+    }
+
     /// The principals whose keys a keytab holds, each once, in order of names.
     ///
     /// # Errors

@@ -194,6 +194,10 @@ pub(crate) fn at(place: impl FnOnce() -> String) -> impl FnOnce(Failure) -> Erro
     |failure| Error::of_code(failure.code, place(), failure.message)
 }
 
+pub(crate) fn default_cache(functions: &Functions) -> Result<String, Error> {
+    Ok(context(functions)?.default_cache().to_string_lossy().into_owned())
+}
+
 pub(crate) fn principals_in(functions: &Functions, path: &Path) -> Result<Vec<String>, Error> {
     // The library says "no such key" of a file that is not there.
     let opened = File::open(path).and_then(|file| match file.metadata()?.is_file() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 use tfcoord_hadoop_rpc::Protection;
+use tfcoord_hadoop_rpc::failover::unanswered;
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +119,7 @@ pub enum Error {
     #[error("no NameNode's web pages are named; set dfs.namenode.http-address, for each of the nameservice")]
     Nowhere,
     /// No answer within the time that was given.
-    #[error("WebHDFS {}: {operation} for {user}: no answer within {} s{}", servers.join(", "), limit.as_secs(), after(last.as_deref()))]
+    #[error("WebHDFS {}: {operation} for {user}: no answer within {} s{}", servers.join(", "), limit.as_secs(), unanswered(last.as_deref()))]
     Deadline {
         /// Those that were tried.
         servers: Vec<String>,
@@ -131,10 +132,6 @@ pub enum Error {
         /// What was seen before it was over.
         last: Option<Box<Error>>,
     },
-}
-
-fn after(last: Option<&Error>) -> String {
-    last.map_or_else(|| "; check that it is not overloaded, or paused".into(), |last| format!("; last: {last}"))
 }
 
 fn broken_remedy(operation: &str) -> &'static str {

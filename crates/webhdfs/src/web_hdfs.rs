@@ -6,20 +6,14 @@ use crate::exchange::{Exchange, Target};
 use crate::proof::Proof;
 use crate::request::Request;
 use serde::de::DeserializeOwned;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
+use tfcoord_hadoop_rpc::failover::{Active, CONNECT, Next};
 use tfcoord_hadoop_rpc::token::{HDFS_DELEGATION_TOKEN, service};
 use tfcoord_hadoop_rpc::{Blocks, Config, Credentials, Protection, Token};
 use tfcoord_kerberos::Principal;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
-
-/// How long a single NameNode may take to be connected to, where there is another one to try.
-const CONNECT: Duration = Duration::from_secs(10);
-
-/// Between rounds in which no NameNode was active.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// After the deadline, until the thread that waits for an answer gives up as well.
 const LINGER: Duration = Duration::from_secs(1);
@@ -39,18 +33,7 @@ pub struct WebHdfs {
     web: Web,
     proof: Proof,
     exchange: Exchange,
-    // Which of the addresses is tried first.
-    active: AtomicUsize,
-}
-
-/// What becomes of a failure.
-enum Next {
-    /// The next NameNode may be the active one: nothing was carried out.
-    Other,
-    /// It may have been carried out.
-    Unknown,
-    /// The same would come again.
-    Final,
+    active: Active,
 }
 
 impl WebHdfs {
@@ -65,7 +48,7 @@ impl WebHdfs {
         }
         let encrypted = web.addresses.iter().any(|address| address.starts_with("https://"));
         let (proof, exchange) = (Proof::of(&config.credentials, &web.service), Exchange::new(encrypted));
-        Ok(Self { config, web, proof, exchange, active: AtomicUsize::new(0) })
+        Ok(Self { config, web, proof, exchange, active: Active::default() })
     }
 
     /// Whether the first one is active; it is asked once.
@@ -159,7 +142,7 @@ impl WebHdfs {
         let mut last = None;
         let attempts = async {
             loop {
-                let at = self.active.load(Ordering::Relaxed);
+                let at = self.active.index();
                 let server = addresses.get(at).ok_or(Error::Nowhere)?;
                 let error = match self.once(server, &request, deadline).await {
                     Ok(body) => return Ok(body),
@@ -171,11 +154,7 @@ impl WebHdfs {
                     _ => return Err(error),
                 }
                 last = Some(Box::new(error));
-                let next = (at + 1) % addresses.len();
-                self.active.store(next, Ordering::Relaxed);
-                if next == 0 {
-                    sleep(PAUSE).await;
-                }
+                self.active.turn(at, addresses.len()).await;
             }
         };
         let result = timeout_at(deadline, attempts).await;
@@ -216,11 +195,7 @@ impl std::fmt::Debug for WebHdfs {
 
 fn what_next(error: &Error) -> Next {
     match error {
-        Error::Refused { class, .. } => match class.as_str() {
-            // It is passive, or still starting: nothing was carried out.
-            "StandbyException" | "RetriableException" => Next::Other,
-            _ => Next::Final,
-        },
+        Error::Refused { class, .. } => Next::of_refusal(class),
         Error::Connect { .. } => Next::Other,
         Error::Broken { .. } => Next::Unknown,
         _ => Next::Final,

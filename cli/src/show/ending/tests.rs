@@ -57,6 +57,15 @@ next:
 }
 
 #[test]
+fn addresses_are_shown_as_they_are() {
+    let mut job = succeeded();
+    job.outputs.as_mut().unwrap().model_dir = "hdfs:///out/fashion-mnist-7/model".into();
+    job.outputs.as_mut().unwrap().tensorboard_dir = "hdfs://nn:8020/out/tb".into();
+    let text = next_commands(&job, "tfcoord");
+    assert!(text.contains(" predict hdfs:///out/fashion-mnist-7/model ") && text.contains("--logdir hdfs://nn:8020/out/tb\n"), "{text}");
+}
+
+#[test]
 fn predict_is_shown_with_the_jobs_own_evaluation_data() {
     let mut job = succeeded();
     let source = serde_json::json!({"images": "/d/i.gz", "labels": "/e/f/../.././d/the labels.gz", "records": [8000, 10000]});

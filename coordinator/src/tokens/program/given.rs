@@ -7,7 +7,6 @@ use super::{Action, CALL_WITHIN, Failure, MODE_PRIVATE, add};
 use crate::state_dir::HadoopDir;
 use std::path::Path;
 use tfcoord_fs::hdfs::NameNodes;
-use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
 use tfcoord_hadoop_rpc::{Config, Credentials, NameNode, Token, TokenFile};
 
 /// One step with the tokens in the file at `path`, for all of these file systems.
@@ -24,10 +23,10 @@ pub async fn step(action: Action, dir: &HadoopDir, path: &Path, all: &[NameNodes
     for name_nodes in all {
         let token = find(&given, path, name_nodes)?;
         let identifier = token.identifier().map_err(|error| Failure::of(error.to_string()))?;
-        let service = check(name_nodes, &token).await?;
+        let service = check(name_nodes, token).await?;
         // Until when its renewer has prolonged it he alone is told.
         dates.tokens.push(TokenDates::new(&service, &identifier, identifier.latest));
-        add(&mut file, name_nodes, Token { service, ..token });
+        add(&mut file, name_nodes, Token { service, ..token.clone() });
     }
     let before = Dates::read(dir);
     if action == Action::Issue && before.is_some_and(|before| before.tokens == dates.tokens) {
@@ -39,27 +38,14 @@ pub async fn step(action: Action, dir: &HadoopDir, path: &Path, all: &[NameNodes
     Ok(dates)
 }
 
-// By any of the texts by which clients go.
-fn find(given: &TokenFile, path: &Path, name_nodes: &NameNodes) -> Result<Token, Failure> {
-    let is_for = |token: &&Token| match &name_nodes.nameservice {
-        Some(name) => token.service == format!("ha-hdfs:{name}"),
-        None => name_nodes.addresses.iter().any(|address| is_same(address, &token.service)),
-    };
-    given.of_kind(HDFS_DELEGATION_TOKEN).find(is_for).cloned().ok_or_else(|| {
-        let services: Vec<&str> = given.of_kind(HDFS_DELEGATION_TOKEN).map(|token| token.service.as_str()).collect();
-        let of = name_nodes.nameservice.clone().unwrap_or_else(|| name_nodes.addresses.join(", "));
-        let path = path.display();
+fn find<'a>(given: &'a TokenFile, path: &Path, name_nodes: &NameNodes) -> Result<&'a Token, Failure> {
+    name_nodes.token(given).ok_or_else(|| {
+        let services: Vec<&str> = given.of_hdfs().map(|token| token.service.as_str()).collect();
+        let (path, of) = (path.display(), name_nodes.name());
         let holds = if services.is_empty() { "none".to_owned() } else { services.join(", ") };
         let remedy = "add one (`hdfs fetchdt`), or unset HADOOP_TOKEN_FILE_LOCATION and log in with kinit";
         Failure::of(format!("token file {path} has no token of HDFS for {of}; it has: {holds}; {remedy}"))
     })
-}
-
-// `localhost:8020`, and `127.0.0.1:8020`.
-fn is_same(address: &str, service: &str) -> bool {
-    use std::net::ToSocketAddrs;
-    let is_numeric = |found: std::net::SocketAddr| found.to_string() == service;
-    address.eq_ignore_ascii_case(service) || address.to_socket_addrs().is_ok_and(|mut found| found.any(is_numeric))
 }
 
 // Whether they take it, and by which text Java's clients look for it.
@@ -74,6 +60,7 @@ async fn check(name_nodes: &NameNodes, token: &Token) -> Result<String, Failure>
 mod tests {
     use super::*;
     use tfcoord_hadoop_rpc::Protection;
+    use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
 
     fn token(service: &str) -> (String, Token) {
         let (kind, service) = (HDFS_DELEGATION_TOKEN.to_owned(), service.to_owned());
@@ -81,23 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_by_what_clients_call_its_name_nodes() {
-        let of = |nameservice: Option<&str>, address: &str| NameNodes {
-            nameservice: nameservice.map(str::to_owned),
-            addresses: vec![address.to_owned()],
+    fn what_a_file_has_instead_is_told() {
+        let name_nodes = NameNodes {
+            nameservice: Some("east".to_owned()),
+            addresses: vec!["a:1".to_owned()],
             principal: None,
             protection: Protection::Authentication,
         };
-        let check = |service: &str, nodes: &NameNodes| {
-            let file = TokenFile { tokens: vec![token(service)], secrets: Vec::new() };
-            find(&file, Path::new("/t"), nodes).map(|token| token.service).map_err(|failure| failure.text)
+        let check = |tokens: Vec<(String, Token)>, expect: &str| {
+            let error = find(&TokenFile { tokens, secrets: Vec::new() }, Path::new("/t"), &name_nodes).unwrap_err().text;
+            assert!(error.contains(&format!("/t has no token of HDFS for east; it has: {expect}; add one")), "{error}");
         };
-        for service in ["NN.site:8020", "127.0.0.1:8020", "ha-hdfs:east"] {
-            let nodes = if service.starts_with("ha") { of(Some("east"), "a:1") } else { of(None, &service.to_lowercase()) };
-            assert_eq!(check(service, &nodes).unwrap(), service);
-        }
-        assert_eq!(check("127.0.0.1:7", &of(None, "localhost:7")).unwrap(), "127.0.0.1:7");
-        let error = check("10.0.0.1:8020", &of(Some("east"), "a:1")).unwrap_err();
-        assert!(error.contains("/t has no token of HDFS for east; it has: 10.0.0.1:8020"), "{error}");
+        check(Vec::new(), "none");
+        check(vec![token("10.0.0.1:8020"), token("ha-hdfs:west")], "10.0.0.1:8020, ha-hdfs:west");
     }
 }

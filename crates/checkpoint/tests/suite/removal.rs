@@ -68,6 +68,8 @@ fn leftovers_go_but_for_what_is_being_written() {
     }
     fs::write(dir.join(".1-100-107.json.12-0.tmp"), "half").unwrap();
     fs::write(dir.join(".1-400-407.json.12-0.tmp"), "half").unwrap();
+    // Of a try before the one that was committed.
+    fs::write(dir.join(".1-300-307.ps-0.10.safetensors.12-0.tmp"), "half").unwrap();
     fs::write(dir.join(".profile"), "mine").unwrap();
     assert_eq!(sweep(dir, 1, &[id(200)]).unwrap(), []);
     let left = [

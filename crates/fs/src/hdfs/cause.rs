@@ -62,6 +62,10 @@ pub(super) fn problem(error: HdfsError) -> Problem {
 
 fn of_io(error: io::Error) -> Problem {
     let detail = cut(&error.to_string());
+    // Rust's own words for a name that nobody knows: of the configuration, or of a nameservice that it lacks.
+    if detail.starts_with("failed to lookup address information") {
+        return Problem::NotConfigured { detail };
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Problem::Refused { detail },
         ErrorKind::ConnectionReset
@@ -157,6 +161,12 @@ mod tests {
         ] {
             assert!(says(class, detail).starts_with(expect), "{class}: {}", says(class, detail));
         }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_of_the_configuration() {
+        let error = std::net::ToSocketAddrs::to_socket_addrs("no such host:1").unwrap_err();
+        assert!(matches!(of_io(error), Problem::NotConfigured { .. }));
     }
 
     #[test]

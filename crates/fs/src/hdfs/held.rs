@@ -6,10 +6,11 @@ use super::{Identity, Link, Site, call, cause, user};
 use crate::hdfs::NameNodes;
 use crate::storage::{Held, Location, Problem, Scheme};
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tfcoord_hadoop_rpc::{Block, Config, Credentials, Error, NameNode, Token, TokenFile};
+use tokio::task::spawn_blocking;
 
 /// For one answer of a NameNode. Who asks goes on without.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -68,7 +69,7 @@ pub(super) fn held(link: &Arc<Link>, path: &str, range: Range<u64>) -> Result<Ve
 async fn connect(link: &Link) -> Result<NameNode, Problem> {
     let name_nodes = link.locator.name_nodes.as_ref().map_err(|why| Problem::Unsupported { detail: why.clone() })?;
     let credentials = match (&name_nodes.principal, &link.token_file) {
-        (Some(_), Some(file)) => Credentials::Token(token(file, name_nodes).await?),
+        (Some(_), Some(file)) => Credentials::Token(token(file.clone(), name_nodes.clone()).await?),
         (Some(_), None) => return Err(Problem::Unsupported { detail: "that takes a delegation token, and there is none".to_owned() }),
         (None, _) => Credentials::Simple { user: link.locator.user.clone() },
     };
@@ -77,22 +78,15 @@ async fn connect(link: &Link) -> Result<NameNode, Problem> {
     NameNode::connect(config).await.map_err(|error| problem(&error))
 }
 
-// It is called by the nameservice, or by the address, as the site has it or in numbers.
-async fn token(file: &Path, name_nodes: &NameNodes) -> Result<Token, Problem> {
-    let unusable = |detail: String| Problem::TokenFile { detail };
-    let tokens = TokenFile::read(file).map_err(|error| unusable(error.to_string()))?.tokens;
-    let mut names: Vec<String> = match &name_nodes.nameservice {
-        Some(nameservice) => vec![format!("ha-hdfs:{nameservice}")],
-        None => name_nodes.addresses.clone(),
+// A thread of its own waits for the disk, and for the name service.
+async fn token(file: PathBuf, name_nodes: NameNodes) -> Result<Token, Problem> {
+    let unusable = |detail| Problem::TokenFile { detail };
+    let find = move || {
+        let tokens = TokenFile::read(&file).map_err(|error| unusable(error.to_string()))?;
+        let missing = || unusable(format!("{} has no token of HDFS for {}", file.display(), name_nodes.name()));
+        name_nodes.token(&tokens).cloned().ok_or_else(missing)
     };
-    if let (None, [address]) = (&name_nodes.nameservice, name_nodes.addresses.as_slice())
-        && let Ok(found) = tokio::net::lookup_host(address).await
-    {
-        names.extend(found.map(|address| address.to_string()));
-    }
-    let fits = |(_, token): &(String, Token)| names.contains(&token.service);
-    let found = tokens.into_iter().find(fits).map(|(_, token)| token);
-    found.ok_or_else(|| unusable(format!("{} has no token for {}", file.display(), names.join(" or "))))
+    spawn_blocking(find).await.map_err(|error| Problem::Client { detail: error.to_string() })?
 }
 
 // A first question tells how long blocks are, and so how much may be asked for at once.
@@ -154,26 +148,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_found_by_the_address_in_words_and_in_numbers() {
-        let name_nodes = |addresses: &[&str], nameservice: Option<&str>| NameNodes {
-            nameservice: nameservice.map(str::to_owned),
-            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+    async fn a_token_file_is_named_where_it_is_of_no_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("job.tokens");
+        let name_nodes = NameNodes {
+            nameservice: Some("west".into()),
+            addresses: vec!["a:1".into(), "b:1".into()],
             principal: Some("nn/_HOST@R".into()),
             protection: tfcoord_hadoop_rpc::Protection::Authentication,
         };
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tokens");
-        let token_of = |service: &str| {
-            let token = Token { identifier: vec![1], password: Default::default(), kind: "K".into(), service: service.into() };
-            (service.to_owned(), token)
-        };
-        let tokens = ["ha-hdfs:east", "127.0.0.1:8020", "[::1]:8020"].map(token_of).into();
-        std::fs::write(&path, TokenFile { tokens, ..TokenFile::default() }.encode().expose()).unwrap();
-        let service = async |addresses: &[&str], nameservice| token(&path, &name_nodes(addresses, nameservice)).await.map(|t| t.service);
-        assert_eq!(service(&["a:1", "b:1"], Some("east")).await.unwrap(), "ha-hdfs:east");
-        assert_eq!(service(&["127.0.0.1:8020"], None).await.unwrap(), "127.0.0.1:8020");
-        assert!(service(&["localhost:8020"], None).await.unwrap().ends_with(":8020"));
-        let missing = service(&["a:1", "b:1"], Some("west")).await.unwrap_err().to_string();
-        assert!(missing.contains("has no token for ha-hdfs:west"), "{missing}");
+        let told = async || token(path.clone(), name_nodes.clone()).await.unwrap_err().to_string();
+        assert!(told().await.contains("job.tokens: cannot read it"), "{}", told().await);
+        std::fs::write(&path, TokenFile::default().encode().expose()).unwrap();
+        assert!(told().await.contains("job.tokens has no token of HDFS for west"), "{}", told().await);
     }
 }

@@ -1,6 +1,7 @@
 //! The site's configuration: `core-site.xml` and `hdfs-site.xml`, read as Hadoop reads them.
 
 mod name_nodes;
+mod token;
 mod web;
 mod xml;
 
@@ -29,6 +30,8 @@ const MOUNTS: &str = "fs.viewfs.mounttable.";
 const FALLBACK: &str = ".linkFallback";
 // As in Hadoop's Configuration.
 const EXPANSIONS_MAX: usize = 20;
+// Of all values together: each of thousands could refer to a long one. Twice what two files of the greatest length hold.
+const EXPANDED_MAX: usize = 4 * xml::FILE_MAX as usize;
 
 /// A site's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +97,18 @@ impl Site {
                 values.insert(property.name, property.value);
             }
         }
-        let expanded = values.iter().map(|(name, value)| (name.clone(), expand(value, &values, environment))).collect();
+        let mut room = EXPANDED_MAX;
+        let mut expanded = BTreeMap::new();
+        for (name, value) in &values {
+            let value = expand(value, &values, environment);
+            let Some(left) = room.checked_sub(value.len()) else {
+                let detail =
+                    format!("{}: what its values refer to by ${{…}} makes them longer than {EXPANDED_MAX} bytes", folder.display());
+                return Err(Problem::NotConfigured { detail });
+            };
+            room = left;
+            expanded.insert(name.clone(), value);
+        }
         Ok(Self { folder: folder.to_owned(), values: expanded })
     }
 
@@ -213,10 +227,13 @@ impl Site {
                 None => return Err(Problem::Unsupported { detail: format!("{prefix}{link} in a table of mounts") }),
             }
             match Location::parse(target, None) {
-                Ok(Location::Remote(to)) if to.scheme() == Scheme::Hdfs => {
+                Ok(Location::Remote(to)) if to.scheme() == Scheme::Hdfs && !to.authority().is_empty() => {
                     namenodes.extend(self.served(Scheme::Hdfs, to.authority())?.namenodes);
                 }
-                _ => return Err(self.lacks(&format!("mounts {target} in viewfs://{table}: only hdfs:// can be mounted"))),
+                _ => {
+                    let only = "only hdfs:// with a NameNode or a nameservice can be mounted";
+                    return Err(self.lacks(&format!("mounts {target} in viewfs://{table}: {only}")));
+                }
             }
         }
         if namenodes.is_empty() {

@@ -1,20 +1,19 @@
 //! Who reaches HDFS, for messages: found out as the client finds it out.
 
-use super::Identity;
+use super::{Identity, NameNodes};
 use std::env;
 use std::path::Path;
 use tfcoord_hadoop_rpc::TokenFile;
-use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
 use tfcoord_kerberos::Kerberos;
 
-/// His name: of the token for one of `namenodes` if there is one, of the ticket, or where nobody must prove it, as the
+/// His name: of the token for one of `served` if there is one, of the ticket, or where nobody must prove it, as the
 /// environment or the system says.
-pub(super) fn name(identity: &Identity, is_secured: bool, token_file: Option<&Path>, namenodes: &[String]) -> String {
+pub(super) fn name(identity: &Identity, is_secured: bool, token_file: Option<&Path>, served: &[NameNodes]) -> String {
     if !is_secured {
         return unproved(identity);
     }
     let is_own_login = identity.principal.is_some() || identity.cache.is_some();
-    let by_token = || token_file.filter(|_| !is_own_login).and_then(|file| owner(file, namenodes));
+    let by_token = || token_file.filter(|_| !is_own_login).and_then(|file| owner(file, served));
     if let Some(owner) = by_token() {
         return format!("{owner} (by token)");
     }
@@ -40,10 +39,9 @@ fn of_the_system() -> String {
 }
 
 // A file that cannot be read is told with the first call.
-fn owner(file: &Path, namenodes: &[String]) -> Option<String> {
+fn owner(file: &Path, served: &[NameNodes]) -> Option<String> {
     let file = TokenFile::read(file).ok()?;
-    let is_for = |service: &str| service.starts_with("ha-hdfs:") || namenodes.iter().any(|address| address == service);
-    let token = file.of_kind(HDFS_DELEGATION_TOKEN).find(|token| is_for(&token.service))?;
+    let token = served.iter().find_map(|name_nodes| name_nodes.token(&file))?;
     Some(token.identifier().ok()?.owner)
 }
 
@@ -54,12 +52,36 @@ fn ticket(cache: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tfcoord_hadoop_rpc::token::HDFS_DELEGATION_TOKEN;
+    use tfcoord_hadoop_rpc::{Protection, Secret, Token};
 
     #[test]
     fn a_login_is_told_with_who_it_acts_for() {
         let login = Identity { principal: Some("tf/host@R".to_owned()), ..Identity::default() };
         assert_eq!(name(&login, true, None, &[]), "tf/host@R");
         assert_eq!(name(&Identity { user: Some("bob".to_owned()), ..login }, true, None, &[]), "bob (by tf/host@R)");
+    }
+
+    #[test]
+    fn a_token_is_told_where_the_client_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens");
+        // Of alice, whom tf may renew, with small dates and numbers.
+        let identifier = b"\0\x05alice\x02tf\0\x01\x02\x03\x04".to_vec();
+        let token = Token { identifier, password: Secret::default(), kind: HDFS_DELEGATION_TOKEN.into(), service: "ha-hdfs:east".into() };
+        std::fs::write(&path, TokenFile::of(token).encode().expose()).unwrap();
+        let of = |nameservices: &[&str]| {
+            let name_nodes = |nameservice: &&str| NameNodes {
+                nameservice: Some((*nameservice).to_owned()),
+                addresses: vec!["a:1".to_owned()],
+                principal: Some("nn/_HOST@R".to_owned()),
+                protection: Protection::Authentication,
+            };
+            name(&Identity::default(), true, Some(&path), &nameservices.iter().map(name_nodes).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["east"]), "alice (by token)");
+        assert_eq!(of(&["west", "east"]), "alice (by token)", "of what is mounted");
+        assert!(!of(&["west"]).contains("by token") && !of(&[]).contains("by token"));
     }
 
     #[test]

@@ -156,13 +156,22 @@ pub(super) fn rename(link: &Arc<Link>, old: &Location, new: &Location, placement
 async fn renaming(link: Arc<Link>, at: Location, from: String, to: String, before: Status, placement: Placement) -> Result<(), Problem> {
     let replace = placement == Placement::Replace;
     let mut patience = Patience::new(&link, "rename to", &at);
+    let mut lost = false;
     loop {
         let renamed = call::answer(link.limits.answer, async { Ok(link.client.rename(&from, &to, replace).await?) }).await;
         let Err(problem) = renamed else { return Ok(()) };
-        let lost = matches!(problem, Problem::Broken { .. } | Problem::Deadline { .. });
-        patience.pause(problem).await.map_err(|last| if lost { undecided(&last) } else { last })?;
+        let is_lost = matches!(problem, Problem::Broken { .. } | Problem::Deadline { .. });
+        lost |= is_lost;
+        let last = patience.pause(problem).await.err();
+        if let Some(last) = last.as_ref().filter(|_| is_lost) {
+            return Err(undecided(last));
+        }
+        // Also where this try was refused: an earlier one may have arrived late.
         if lost && is_renamed(&link, &from, &to, before).await.map_err(|problem| undecided(&problem))? {
             return Ok(());
+        }
+        if let Some(last) = last {
+            return Err(last);
         }
     }
 }

@@ -38,7 +38,7 @@ async fn silence_ends_with_the_deadline() {
 async fn waiting_for_another_call_counts() {
     let (_listener, address) = listener().await;
     let config = config(vec![address]);
-    let name_node = NameNode { identity: identity(&config), config, session: Mutex::default() };
+    let name_node = NameNode { identity: identity(&config), config, active: Active::default(), idle: Mutex::default() };
     let begin = Instant::now();
     let (first, second) = tokio::join!(name_node.block_locations("/a", 0, 1), name_node.block_locations("/b", 0, 1));
     for answer in [first, second] {
@@ -74,7 +74,7 @@ async fn without_an_address_it_goes_nowhere() {
 
 #[tokio::test]
 async fn tokens_are_marked_as_hadoop_marks_them() {
-    let name_node = |config| NameNode { identity: identity(&config), config, session: Mutex::default() };
+    let name_node = |config| NameNode { identity: identity(&config), config, active: Active::default(), idle: Mutex::default() };
     let single = config(vec!["localhost:8020".into()]);
     assert_eq!(name_node(single.clone()).token_service().await.unwrap(), "127.0.0.1:8020");
     let pair = Config { nameservice: Some("site".into()), ..single };
@@ -85,7 +85,7 @@ async fn tokens_are_marked_as_hadoop_marks_them() {
 fn calls_may_be_made_on_any_thread() {
     fn is_send<T: Send>(_: T) {}
     let config = config(Vec::new());
-    let name_node = NameNode { identity: identity(&config), config: config.clone(), session: Mutex::default() };
+    let name_node = NameNode { identity: identity(&config), config: config.clone(), active: Active::default(), idle: Mutex::default() };
     is_send(NameNode::connect(config));
     is_send(name_node.block_locations("/", 0, 1));
     is_send(name_node.delegation_token("r"));
@@ -99,7 +99,6 @@ fn only_what_was_not_carried_out_goes_to_the_other_name_node() {
     };
     let broken = |method| Error::Broken { name_node: String::new(), method, user: String::new(), cause: std::io::ErrorKind::Other.into() };
     assert!(matches!(what_next(&refused("StandbyException")), Next::Other));
-    assert!(matches!(what_next(&refused("RetriableException")), Next::Other));
     assert!(matches!(what_next(&refused("AccessControlException")), Next::Final));
     assert!(matches!(what_next(&broken("connect")), Next::Other));
     assert!(matches!(what_next(&broken("cancelDelegationToken")), Next::Unknown));

@@ -19,7 +19,7 @@ fn sample() -> TokenFile {
 fn a_file_comes_back_as_it_was_written() {
     let file = sample();
     assert_eq!(TokenFile::parse(file.encode().expose()).unwrap(), file);
-    let services: Vec<_> = file.of_kind(HDFS_DELEGATION_TOKEN).map(|token| token.service.as_str()).collect();
+    let services: Vec<_> = file.of_hdfs().map(|token| token.service.as_str()).collect();
     assert_eq!(services, ["127.0.0.1:8020"]);
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use tfcoord_fs::hdfs::{Hdfs, Identity, Site};
 use tfcoord_fs::storage::{FileSystem, Location, Placement};
+use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 
 /// Between a client and a NameNode that speaks in clear text.
@@ -16,7 +17,16 @@ use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
 struct Lossy {
     // The answer to the next call of this method does not arrive, and the connection ends.
     next: Mutex<Option<&'static str>>,
+    // The call itself arrives right before the next one of the same method only.
+    is_late: AtomicBool,
+    held: Mutex<Option<Held>>,
     lost: AtomicU32,
+}
+
+struct Held {
+    method: &'static str,
+    question: Vec<u8>,
+    server: TcpStream,
 }
 
 impl Lossy {
@@ -45,8 +55,16 @@ impl Lossy {
                 let mut bytes = vec![0; 64 << 10];
                 while let Ok(length @ 1..) = from.read(&mut bytes) {
                     let part = &bytes[..length];
-                    if is_question && this.is_next(part) {
+                    if is_question {
+                        this.let_go(part);
+                    }
+                    if is_question && let Some(method) = this.is_next(part) {
                         is_over.store(true, Ordering::SeqCst);
+                        if this.is_late.load(Ordering::SeqCst) {
+                            *this.held.lock().unwrap() = Some(Held { method, question: part.to_vec(), server: to });
+                            let _ended_is_fine = from.shutdown(Shutdown::Both);
+                            return;
+                        }
                     } else if !is_question && is_over.load(Ordering::SeqCst) {
                         this.lost.fetch_add(1, Ordering::SeqCst);
                         break;
@@ -60,13 +78,18 @@ impl Lossy {
         }
     }
 
-    fn is_next(&self, part: &[u8]) -> bool {
+    fn is_next(&self, part: &[u8]) -> Option<&'static str> {
         let mut next = self.next.lock().unwrap();
-        let is = next.is_some_and(|method| part.windows(method.len()).any(|window| window == method.as_bytes()));
-        if is {
-            *next = None;
-        }
-        is
+        if next.is_some_and(|method| is_of(method, part)) { next.take() } else { None }
+    }
+
+    // What was held arrives before the next one does, and is answered.
+    fn let_go(&self, part: &[u8]) {
+        let mut held = self.held.lock().unwrap();
+        let Some(Held { question, mut server, .. }) = held.take_if(|held| is_of(held.method, part)) else { return };
+        let before = self.lost.load(Ordering::SeqCst);
+        server.write_all(&question).unwrap();
+        wait_for(30, "the answer to what came late", || (self.lost.load(Ordering::SeqCst) > before).then_some(()));
     }
 
     fn lose<T>(&self, method: &'static str, call: impl FnOnce() -> T) -> T {
@@ -76,6 +99,10 @@ impl Lossy {
         assert_eq!(self.lost.load(Ordering::SeqCst), before + 1, "no answer to {method} was lost");
         done
     }
+}
+
+fn is_of(method: &str, part: &[u8]) -> bool {
+    part.windows(method.len()).any(|window| window == method.as_bytes())
 }
 
 #[test]
@@ -96,6 +123,12 @@ fn what_was_done_is_not_done_again() {
     assert_eq!(place.read("file"), b"first");
     lossy.lose("rename2", || hdfs.rename(&place.at("file"), &place.at("other"))).unwrap();
     assert_eq!(place.read("other"), b"first");
+    println!("a rename that comes late");
+    lossy.is_late.store(true, Ordering::SeqCst);
+    lossy.lose("rename2", || hdfs.rename(&place.at("other"), &place.at("late"))).unwrap();
+    lossy.is_late.store(false, Ordering::SeqCst);
+    assert_eq!(place.read("late"), b"first");
+    hdfs.rename(&place.at("late"), &place.at("other")).unwrap();
     assert!(lossy.lose("delete", || hdfs.delete(&place.at("other"))).unwrap(), "it was this call that removed it");
     assert!(place.names().iter().all(|name| name.starts_with('.')), "{:?}", place.names());
 }

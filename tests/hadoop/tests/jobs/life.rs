@@ -66,6 +66,7 @@ fn it_is_saved_restored_exported_resumed_and_used() {
     let missing = place.lab.run(&["predict", &format!("{model}s"), "--data", "images.idx"]);
     let said = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(missing.status.code() == Some(2) && said.contains("it is not there: check the path"), "{said}");
+    assert_eq!(said.matches("it is not there").count(), 1, "no cause is said twice: {said}");
 
     println!("resume");
     let longer = quiet_bits(EPOCHS + 4);

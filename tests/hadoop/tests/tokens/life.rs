@@ -39,6 +39,10 @@ fn a_job_of_more_than_one_life_of_its_tokens_keeps_them_through_everything() {
     let folder = site.folder(&id).display().to_string();
     assert_eq!(told, [format!("HADOOP_CONF_DIR={folder}/site"), format!("HADOOP_TOKEN_FILE_LOCATION={folder}/hdfs.tokens")]);
 
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid)).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap_or_default();
+    assert!(core.split_whitespace().take(2).eq(["0", "0"]), "whoever has read tokens leaves no core file: {limits}");
+
     site.wait_for_log(40, 1, &format!("HDFS token renewed: token {first} of alice@BED.TEST"));
 
     // The KDC is away for a while: the job goes on, and says so.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Output;
 use tfcoord_testkit::deadline::wait_for;
+use tfcoord_testkit::{idx, job};
 
 /// The job file is wrong, or what it names.
 const FILE: i32 = 2;
@@ -30,6 +31,7 @@ fn of_keytab(site: &Site, change: &dyn Fn(&mut Value)) -> Value {
 #[test]
 fn who_cannot_prove_who_he_is_is_told_why() {
     let Some(site) = Site::start() else { return };
+    what_was_got_goes_back(&site);
     let check = |what: &str, change: &dyn Fn(&mut Value), code: i32, has: &[&str]| {
         refused(&site, what, &site.submit(&of_keytab(&site, change)), code, has);
     };
@@ -58,6 +60,27 @@ fn who_cannot_prove_who_he_is_is_told_why() {
     no_kdc(&site);
     clocks(&site);
     by_a_token_file(&site);
+}
+
+// Of two file systems the second one, which is none, gives no token: that of the first one is cancelled. Nobody has got any before.
+fn what_was_got_goes_back(site: &Site) {
+    let conf = site.lab.path().join("two");
+    fs::create_dir(&conf).unwrap();
+    for file in ["core-site.xml", "hdfs-site.xml"] {
+        let text = fs::read_to_string(site.hadoop.conf_dir().join(file)).unwrap();
+        let property = |name: &str, value: &str| format!("<property><name>{name}</name><value>{value}</value></property>");
+        let pages = format!("localhost:{}", site.hadoop.http_port(0));
+        let west = property("dfs.ha.namenodes.west", "a") + &property("dfs.namenode.rpc-address.west.a", &pages);
+        fs::write(conf.join(file), text.replace("</configuration>", &(west + "</configuration>"))).unwrap();
+    }
+    let mut job = of_keytab(site, &|_| {});
+    job["service"]["hdfs"]["config_uri"] = json!(conf);
+    job["output"]["dir"] = json!("hdfs://west/out");
+    let has = [format!("no HDFS tokens for the job: NameNode localhost:{}: ", site.hadoop.http_port(0))];
+    refused(site, "two file systems", &site.submit(&job), JOB, &[has[0].as_str()]);
+    let log = fs::read_to_string(site.hadoop.path().join("servers.log")).unwrap();
+    assert!(log.contains("Creating password for identifier"), "the first one has given one");
+    assert_eq!(site.hadoop.command("expire-tokens"), "0", "that were not cancelled");
 }
 
 fn bob_at_alices(site: &Site) {
@@ -122,6 +145,10 @@ fn by_a_token_file(site: &Site) {
     site.wait_for_log(1, 1, "HDFS token taken from the submitter's file: token ");
     site.wait_for_log(60, 1, "HDFS token left to the submitter: token ");
     assert_eq!(site.probe("token", &file, &["blocks", "/user/alice/images.idx"]), Ok(()), "it is nobody's to cancel but his");
+    let mut list = site.lab.tfcoord(&["data", "ls", "hdfs:///user/alice"]);
+    let listed = list.envs([("HADOOP_TOKEN_FILE_LOCATION", path), ("KRB5CCNAME", "FILE:/none")]).output().unwrap();
+    let said = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("images.idx"), "{said}");
 
     refused(site, "no file", &submit("/none"), JOB, &["no HDFS tokens for the job: token file /none: cannot read it"]);
     site.probe("token", &file, &["cancel", path]).unwrap();
@@ -139,4 +166,11 @@ fn without_kerberos_libraries_it_is_said_what_to_install() {
     let output = site.submit(&site.job("hidden", 1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("cannot open libkrb5.so.3") && said.contains("install "), "{said}");
+
+    println!("all else does without");
+    idx::write_pictures(site.lab.path(), 320, 12, 4, 7);
+    let mut here = job::pictures("here", job::mlp_layers(), 256, 64);
+    here["train"]["epochs"] = json!(1);
+    let output = site.submit(&here);
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), site.lab.logs());
 }

@@ -1,7 +1,7 @@
 //! Whose NameNodes a location needs, for those who speak to them themselves.
 
-use super::{AUTHENTICATION, DATA_PROTECTION, Site};
-use crate::storage::{Location, Problem};
+use super::{AUTHENTICATION, DATA_PROTECTION, Service, Site};
+use crate::storage::{Location, Problem, Scheme};
 use tfcoord_hadoop_rpc::Protection;
 
 const PRINCIPAL: &str = "dfs.namenode.kerberos.principal";
@@ -17,6 +17,13 @@ pub struct NameNodes {
     pub principal: Option<String>,
     /// At least this for what is said to them.
     pub protection: Protection,
+}
+
+impl NameNodes {
+    /// What people call them.
+    pub fn name(&self) -> String {
+        self.nameservice.clone().unwrap_or_else(|| self.addresses.join(", "))
+    }
 }
 
 impl Site {
@@ -43,15 +50,15 @@ impl Site {
     pub fn name_nodes(&self, at: &Location) -> Result<Vec<NameNodes>, Problem> {
         let service = self.service(at)?;
         let Some(mounts) = service.url.strip_prefix("viewfs://") else {
-            let authority = service.url.strip_prefix("hdfs://").unwrap_or_default();
-            return Ok(vec![self.of_file_system(authority, service.namenodes.clone())?]);
+            return Ok(vec![self.of_file_system(service)?]);
         };
         let links = format!("fs.viewfs.mounttable.{mounts}.link");
         let targets = self.values.iter().filter(|(name, _)| name.starts_with(&links)).map(|(_, target)| target);
         let mut found = Vec::new();
         for target in targets {
-            if let Ok(at @ Location::Remote(_)) = &Location::parse(target, None) {
-                found.extend(self.name_nodes(at)?);
+            // By its name alone: the site's default may be this very table.
+            if let Ok(Location::Remote(to)) = Location::parse(target, None) {
+                found.push(self.of_file_system(self.served(Scheme::Hdfs, to.authority())?)?);
             }
         }
         found.sort();
@@ -59,7 +66,9 @@ impl Site {
         Ok(found)
     }
 
-    fn of_file_system(&self, authority: &str, addresses: Vec<String>) -> Result<NameNodes, Problem> {
+    // That is not a table of mounts.
+    fn of_file_system(&self, Service { url, namenodes: addresses, .. }: Service) -> Result<NameNodes, Problem> {
+        let authority = url.strip_prefix("hdfs://").unwrap_or_default();
         let policy = self.policy()?;
         let nameservice = self.get(&format!("dfs.ha.namenodes.{authority}")).map(|_| authority.to_owned());
         let of_nameservice = nameservice.as_ref().and_then(|name| self.get(&format!("{PRINCIPAL}.{name}")));
@@ -118,6 +127,18 @@ mod tests {
         ]);
         let names: Vec<String> = found(&site(&properties), "viewfs://all/one/x").into_iter().map(|(_, nodes, _)| nodes).collect();
         assert_eq!(names, ["west:8020", "a:1,b:2"]);
+    }
+
+    #[test]
+    fn a_table_of_mounts_does_not_mount_itself() {
+        let of = |target: &'static str| {
+            let table = [("fs.defaultFS", "viewfs://all"), ("fs.viewfs.mounttable.all.link./x", target)];
+            let at = Location::parse("viewfs://all/x", None).unwrap();
+            site(&table).name_nodes(&at).map(|nodes| nodes[0].addresses.clone()).map_err(|problem| problem.to_string())
+        };
+        assert!(of("hdfs:///x").unwrap_err().contains("mounts hdfs:///x in viewfs://all: only hdfs:// with a NameNode"));
+        assert!(of("viewfs://all/x").unwrap_err().contains("only hdfs://"));
+        assert_eq!(of("hdfs://default/x"), Ok(vec!["default:8020".to_owned()]), "as the client takes it");
     }
 
     #[test]

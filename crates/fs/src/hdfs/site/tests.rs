@@ -55,6 +55,21 @@ fn values_refer_to_each_other_and_to_the_environment() {
 }
 
 #[test]
+fn references_do_not_swell() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = "x".repeat(500_000);
+    let names: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
+    let mut properties = vec![("long", long.as_str())];
+    properties.extend(names.iter().map(|name| (name.as_str(), "${long}${long}")));
+    write(&dir, "core-site.xml", &properties);
+    let error = Site::load(Some(dir.path()), &|_| None).unwrap_err().to_string();
+    assert!(error.contains("longer than 16777216 bytes") && error.starts_with(&dir.path().display().to_string()), "{error}");
+    properties.truncate(10);
+    write(&dir, "core-site.xml", &properties);
+    assert_eq!(Site::load(Some(dir.path()), &|_| None).unwrap().get("n0").unwrap().len(), 1_000_000);
+}
+
+#[test]
 fn what_is_no_configuration_is_refused_by_name() {
     for (text, says) in [
         ("<configuration>", "core-site.xml: "),
