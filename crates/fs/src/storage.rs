@@ -157,17 +157,17 @@ pub trait File: Send + Sync {
 
 /// A file that is being written. Dropped before it is committed, it is removed.
 pub trait Writer: Send {
-    /// Adds `piece` to it; large ones are best.
+    /// Adds `piece` to it, or begins to; large ones are best.
     ///
     /// # Errors
-    /// It cannot be written; the file must be begun anew then ([`write_whole`]).
+    /// It cannot be written, or the one before; the file must be begun anew then ([`write_whole`]).
     fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 
     /// Gives the file its name, once all of it is durable.
     ///
     /// # Errors
-    /// [`Problem::Exists`] where `placement` forbids to replace, or it cannot be done: nothing has changed then, unless
-    /// it is [`Problem::Undecided`].
+    /// The last piece could not be written; [`Problem::Exists`] where `placement` forbids to replace, or it cannot be done:
+    /// nothing has changed then, unless it is [`Problem::Undecided`].
     fn commit(self: Box<Self>, placement: Placement) -> Result<(), Error>;
 }
 

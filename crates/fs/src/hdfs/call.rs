@@ -8,11 +8,12 @@ use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 // A caller waits this much longer than the work may take: the work's own end says more.
 const SLACK: Duration = Duration::from_secs(5);
@@ -64,21 +65,42 @@ pub(super) enum Repeat {
 
 /// What `work` gives, if it does within `limit`.
 pub(super) fn wait<T: Send + 'static>(limit: Duration, work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
-    let (send, receive) = sync_channel(1);
+    start(work)?.wait(limit)
+}
+
+/// Begins `work`.
+pub(super) fn start<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<Started<T>, Problem> {
+    let (send, done) = sync_channel(1);
     let task = runtime()?.spawn(async move {
         // The client panics on some of what servers and token files may hold.
         let done = AssertUnwindSafe(work).catch_unwind().await;
         // Nobody waits any more: then nobody wants it.
         let _ = send.send(done);
     });
-    match receive.recv_timeout(limit) {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(panic)) => Err(Problem::Client { detail: text(&*panic) }),
-        Err(RecvTimeoutError::Timeout) => {
-            task.abort();
-            Err(Problem::Deadline { after: limit })
+    Ok(Started { done, task })
+}
+
+/// Work on the client's threads. Dropped, it is given up.
+pub(super) struct Started<T> {
+    done: Receiver<Result<T, Box<dyn Any + Send>>>,
+    task: JoinHandle<()>,
+}
+
+impl<T> Started<T> {
+    /// What it gives, if it does within `limit` from now on.
+    pub fn wait(self, limit: Duration) -> Result<T, Problem> {
+        match self.done.recv_timeout(limit) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(panic)) => Err(Problem::Client { detail: text(&*panic) }),
+            Err(RecvTimeoutError::Timeout) => Err(Problem::Deadline { after: limit }),
+            Err(RecvTimeoutError::Disconnected) => Err(Problem::Client { detail: "its work was dropped".to_owned() }),
         }
-        Err(RecvTimeoutError::Disconnected) => Err(Problem::Client { detail: "its work was dropped".to_owned() }),
+    }
+}
+
+impl<T> Drop for Started<T> {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

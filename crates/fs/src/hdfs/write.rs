@@ -1,6 +1,6 @@
 //! Writing a file under a temporary name, and renaming.
 
-use super::call::{self, Patience, Repeat};
+use super::call::{self, Patience, Repeat, Started};
 use super::{Link, status};
 use crate::storage::{self, Create, Error, Location, Placement, Problem, Status};
 use bytes::Bytes;
@@ -23,7 +23,7 @@ pub(super) fn create(link: &Arc<Link>, at: &Location, how: Create) -> Result<Wri
     let (file, ending, replicas) = call::call(link, "write", at, Repeat::Always, move |client, _| begin(client, path.clone(), how))?;
     let temp = dir.join(&format!(".{name}.{}{ending}", std::process::id()));
     tfcoord_fault::point!("hdfs.file.created");
-    Ok(Writer { link: Arc::clone(link), at: at.clone(), temp, replicas, file: Some(file), named: false })
+    Ok(Writer { link: Arc::clone(link), at: at.clone(), temp, replicas, file: Some(File::Idle(Box::new(file))), named: false })
 }
 
 // The client gives a file up where the first DataNode of a new block is dead, and the NameNode goes on to name it for ten
@@ -72,8 +72,14 @@ pub(super) struct Writer {
     temp: Location,
     replicas: Option<u32>,
     // None once something failed.
-    file: Option<FileWriter>,
+    file: Option<File>,
     named: bool,
+}
+
+enum File {
+    Idle(Box<FileWriter>),
+    // A piece is on its way: whoever writes comes by the next one meanwhile.
+    Writing(Started<Result<Box<FileWriter>, Problem>>),
 }
 
 impl storage::Writer for Writer {
@@ -81,13 +87,11 @@ impl storage::Writer for Writer {
         while !piece.is_empty() {
             let part = piece.split_to(piece.len().min(PIECE));
             let mut file = self.file()?;
-            let work = async move {
+            let begun = call::start(async move {
                 file.write_bytes(part).await?;
-                Ok::<_, Problem>(file)
-            };
-            let written = call::wait(self.link.limits.answer, work).and_then(|written| written);
-            self.file = Some(written.map_err(|problem| self.failed(problem))?);
-            tfcoord_fault::point!("hdfs.file.written");
+                Ok(file)
+            });
+            self.file = Some(File::Writing(begun.map_err(|problem| self.failed(problem))?));
         }
         Ok(())
     }
@@ -111,9 +115,17 @@ impl storage::Writer for Writer {
 }
 
 impl Writer {
-    fn file(&mut self) -> Result<FileWriter, Error> {
-        let broken = || Problem::Broken { detail: "an earlier part could not be written".to_owned() };
-        self.file.take().ok_or_else(|| self.link.error("write", &self.at, broken()))
+    // When all pieces up to now are written.
+    fn file(&mut self) -> Result<Box<FileWriter>, Error> {
+        match self.file.take() {
+            Some(File::Idle(file)) => Ok(file),
+            Some(File::Writing(piece)) => {
+                let written = piece.wait(self.link.limits.answer).and_then(|written| written);
+                tfcoord_fault::point!("hdfs.file.written");
+                written.map_err(|problem| self.failed(problem))
+            }
+            None => Err(self.failed(Problem::Broken { detail: "an earlier part could not be written".to_owned() })),
+        }
     }
 
     fn failed(&self, problem: Problem) -> Error {
