@@ -171,7 +171,7 @@ async fn bad_input_is_refused_in_words() {
 async fn a_site_that_takes_long_to_read_keeps_nobody_waiting() {
     let mut place = Place::new(Duration::from_secs(10)).await;
     // Each attribute is compared with all before it; and at the end the text is none.
-    let attributes: String = (0..25_000).map(|number| format!(" a{number}=''")).collect();
+    let attributes: String = (0..40_000).map(|number| format!(" a{number}=''")).collect();
     let site = v1::Site { core_site: format!("<configuration{attributes}>").into(), ..v1::Site::default() };
     let (mut submitter, job_file) = (place.client.clone(), JOB_FILE.replace("/out", "hdfs://nn/out"));
     let request = v1::SubmitRequest { request_id: "slow".into(), job_file, site: Some(site), ..v1::SubmitRequest::default() };
