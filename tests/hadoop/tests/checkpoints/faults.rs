@@ -1,10 +1,14 @@
 //! What happens to a running HDFS while a checkpoint is written.
 
-use super::fixture::{begun, directory, finished, id, manifest, parts, restored, saved, systems};
+use super::fixture::{begun, directory, finished, id, manifest, names, parts, restored, saved, systems};
+use std::io::Read;
 use std::time::Duration;
-use tfcoord_checkpoint::{Directory, commit, find};
+use tfcoord_checkpoint::{Directory, Kind, PartName, PartWriter, TensorHead, commit, find};
 use tfcoord_fs::hdfs::Limits;
+use tfcoord_fs::storage::FileSystem;
+use tfcoord_testkit::deadline::wait_for;
 use tfcoord_testkit::hadoop::{Form, Hadoop, Security};
+use tfcoord_types::id::Incarnation;
 
 #[test]
 fn a_datanode_dies_and_hdfs_refuses() {
@@ -28,6 +32,25 @@ fn a_datanode_dies_and_hdfs_refuses() {
     commit(&dir, &whole).unwrap_or_else(|error| panic!("{error}"));
     restored(&dir, &whole).unwrap();
     assert_eq!(find(&dir).unwrap().whole.len(), 2);
+    hadoop.command("restart-datanode 1");
+
+    println!("a DataNode dies while a part goes out");
+    let bytes: Vec<u8> = (0u32..4 << 20).flat_map(u32::to_le_bytes).collect();
+    let head = TensorHead { slab: 0, kind: Kind::Values, offset: 0, bytes: bytes.len() as u64 };
+    let name = PartName { id: id(300), slot: 0, incarnation: Incarnation(10) };
+    let mut part = PartWriter::begin(&dir, scratch.path(), name, &[head]).unwrap();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    part.write(0, first).unwrap();
+    let is_going_out = || names(&systems_of_alice, &dir).iter().any(|name| name.ends_with(".tmp"));
+    wait_for(60, "the part's beginning in HDFS", || is_going_out().then_some(()));
+    hadoop.command("kill-datanode 2");
+    part.write(0, second).unwrap();
+    part.finish().unwrap_or_else(|error| panic!("{error}"));
+    let system: std::sync::Arc<dyn FileSystem> = systems_of_alice.get(dir.at()).unwrap();
+    let mut read = Vec::new();
+    system.open(&dir.at().join(&name.to_string())).unwrap().stream(0..u64::MAX).unwrap().read_to_end(&mut read).unwrap();
+    assert!(read.ends_with(&bytes), "{} bytes", read.len());
+    wait_for(60, "what was begun is gone", || (!is_going_out()).then_some(()));
 }
 
 // Each is said with place, user, NameNode and remedy, and what was there stays.
