@@ -36,6 +36,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tfcoord_hadoop_rpc::TokenFile;
 
 /// Directories are made with these permission bits.
 const MODE_DIRECTORY: u32 = 0o755;
@@ -106,8 +107,12 @@ impl Hdfs {
         if is_secured {
             core_files::prevent();
         }
-        let served = site.name_nodes(at).unwrap_or_default();
-        let user = user::name(identity, is_secured, token_file.as_deref(), &served);
+        let name_nodes = site.name_nodes(at);
+        let served = name_nodes.as_deref().unwrap_or_default();
+        // A login of its own comes first, and a file that cannot be read is told with the first call.
+        let is_own_login = identity.principal.is_some() || identity.cache.is_some();
+        let tokens = token_file.as_ref().filter(|_| !is_own_login).and_then(|path| TokenFile::read(path).ok());
+        let user = user::name(identity, is_secured, tokens.as_ref(), served);
         let unknown = || Access { user: user.clone(), namenode: "not known yet".to_owned() };
         let failed = |problem| Error { operation: "connect to", location: at.to_string(), access: Some(Box::new(unknown())), problem };
         let service = site.service(at).map_err(failed)?;
@@ -117,13 +122,12 @@ impl Hdfs {
             File::open(path).map_err(|cause| failed(Problem::Login { problem: Login::Keytab { path: path.clone(), cause } }))?;
         }
         let count = service.namenodes.len();
-        let is_own_login = identity.principal.is_some() || identity.cache.is_some();
-        let url = tokens::url(token_file.as_deref().filter(|_| !is_own_login), &service.url, &served);
+        let url = tokens::url(tokens.as_ref(), &service.url, served);
         call::wait(limits.answer, protection::check(site.policy().map_err(failed)?, service.namenodes, limits.answer))
             .and_then(|met| met)
             .map_err(failed)?;
         let client = client(&url, site.for_client(count), identity).map_err(|error| failed(cause::problem(error)))?;
-        let locator = Locator::new(at, site, identity);
+        let locator = Locator::new(at, name_nodes, identity);
         let (root, mounts, keytab) = (site::root(at), service.mounts, identity.keytab.clone());
         Ok(Self { link: Arc::new(Link { client, limits, access, root, mounts, token_file, keytab, locator }) })
     }

@@ -2,7 +2,7 @@
 //! process has at hand: a token, or on a site without Kerberos the user's name. It opens no tickets: where there is no token it
 //! is not told.
 
-use super::{Identity, Link, Site, call, cause, user};
+use super::{Identity, Link, call, cause, user};
 use crate::hdfs::NameNodes;
 use crate::storage::{Held, Location, Problem, Scheme};
 use std::ops::Range;
@@ -31,10 +31,10 @@ pub(super) struct Locator {
 }
 
 impl Locator {
-    /// For the file system that `at` is in.
-    pub fn new(at: &Location, site: &Site, identity: &Identity) -> Self {
+    /// For the file system that `at` is in, which these serve.
+    pub fn new(at: &Location, served: Result<Vec<NameNodes>, Problem>, identity: &Identity) -> Self {
         let mounted = matches!(at, Location::Remote(remote) if remote.scheme() == Scheme::Viewfs);
-        let found = match site.name_nodes(at).as_deref() {
+        let found = match served.as_deref() {
             Ok([one]) if !mounted => Ok(one.clone()),
             Ok(_) => Err("blocks behind viewfs:// are not located".to_owned()),
             Err(problem) => Err(problem.to_string()),
@@ -128,6 +128,7 @@ fn problem(error: &Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hdfs::Site;
 
     fn locator(properties: &[(&str, &str)], at: &str, user: Option<&str>) -> Locator {
         let dir = tempfile::tempdir().unwrap();
@@ -136,7 +137,8 @@ mod tests {
         let body: String = properties.iter().map(property).collect();
         std::fs::write(&file, format!("<configuration>{body}</configuration>")).unwrap();
         let site = Site::of_files(dir.path(), [&file], &|_| None).unwrap();
-        Locator::new(&Location::parse(at, None).unwrap(), &site, &Identity { user: user.map(str::to_owned), ..Identity::default() })
+        let at = Location::parse(at, None).unwrap();
+        Locator::new(&at, site.name_nodes(&at), &Identity { user: user.map(str::to_owned), ..Identity::default() })
     }
 
     #[test]

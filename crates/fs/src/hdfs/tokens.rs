@@ -2,7 +2,7 @@
 
 use super::NameNodes;
 use crate::storage::Problem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tfcoord_hadoop_rpc::TokenFile;
 
 /// The file that the client reads whenever it opens a connection to a NameNode. It looks into the environment itself, and so
@@ -18,13 +18,12 @@ pub(super) fn check(file: Option<&PathBuf>) -> Result<(), Problem> {
 }
 
 /// Where the client is to go instead of to `url`. It looks for its token by the very text of this; that of a single NameNode may have
-/// its address in numbers, as Hadoop's own programs (`hdfs fetchdt`) write it. A file that cannot be read is told with the first
-/// call.
-pub(super) fn url(file: Option<&Path>, url: &str, served: &[NameNodes]) -> String {
+/// its address in numbers, as Hadoop's own programs (`hdfs fetchdt`) write it.
+pub(super) fn url(tokens: Option<&TokenFile>, url: &str, served: &[NameNodes]) -> String {
     let by_token = || {
         let [one @ NameNodes { nameservice: None, .. }] = served else { return None };
-        let file = TokenFile::read(file.filter(|_| url.starts_with("hdfs://"))?).ok()?;
-        Some(format!("hdfs://{}", one.token(&file)?.service))
+        let token = one.token(tokens.filter(|_| url.starts_with("hdfs://"))?)?;
+        Some(format!("hdfs://{}", token.service))
     };
     by_token().unwrap_or_else(|| url.to_owned())
 }
@@ -37,8 +36,6 @@ mod tests {
 
     #[test]
     fn a_token_is_looked_for_by_the_address_that_it_has() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tokens");
         let url_of = |services: &[&str], url: &str, nameservice: Option<&str>| {
             let token = |service: &&str| {
                 let (kind, service) = (HDFS_DELEGATION_TOKEN.into(), (*service).to_owned());
@@ -46,14 +43,14 @@ mod tests {
                 (service.clone(), Token { identifier: vec![0; 8], password: Default::default(), kind, service })
             };
             let tokens = services.iter().map(token).collect();
-            std::fs::write(&path, TokenFile { tokens, ..TokenFile::default() }.encode().expose()).unwrap();
+            let file = TokenFile { tokens, ..TokenFile::default() };
             let served = NameNodes {
                 nameservice: nameservice.map(str::to_owned),
                 addresses: vec!["localhost:8020".to_owned()],
                 principal: None,
                 protection: Protection::Authentication,
             };
-            super::url(Some(&path), url, &[served])
+            super::url(Some(&file), url, &[served])
         };
         let one = "hdfs://localhost:8020";
         assert_eq!(url_of(&["10.0.0.1:8020", "127.0.0.1:8020"], one, None), "hdfs://127.0.0.1:8020");

@@ -2,19 +2,16 @@
 
 use super::{Identity, NameNodes};
 use std::env;
-use std::path::Path;
 use tfcoord_hadoop_rpc::TokenFile;
 use tfcoord_kerberos::Kerberos;
 
 /// His name: of the token for one of `served` if there is one, of the ticket, or where nobody must prove it, as the
 /// environment or the system says.
-pub(super) fn name(identity: &Identity, is_secured: bool, token_file: Option<&Path>, served: &[NameNodes]) -> String {
+pub(super) fn name(identity: &Identity, is_secured: bool, tokens: Option<&TokenFile>, served: &[NameNodes]) -> String {
     if !is_secured {
         return unproved(identity);
     }
-    let is_own_login = identity.principal.is_some() || identity.cache.is_some();
-    let by_token = || token_file.filter(|_| !is_own_login).and_then(|file| owner(file, served));
-    if let Some(owner) = by_token() {
+    if let Some(owner) = tokens.and_then(|file| owner(file, served)) {
         return format!("{owner} (by token)");
     }
     let login = identity.principal.clone().or_else(|| ticket(identity.cache.as_deref()));
@@ -38,10 +35,8 @@ fn of_the_system() -> String {
     whoami::username().unwrap_or_else(|_| "nobody".to_owned())
 }
 
-// A file that cannot be read is told with the first call.
-fn owner(file: &Path, served: &[NameNodes]) -> Option<String> {
-    let file = TokenFile::read(file).ok()?;
-    let token = served.iter().find_map(|name_nodes| name_nodes.token(&file))?;
+fn owner(file: &TokenFile, served: &[NameNodes]) -> Option<String> {
+    let token = served.iter().find_map(|name_nodes| name_nodes.token(file))?;
     Some(token.identifier().ok()?.owner)
 }
 
@@ -64,12 +59,10 @@ mod tests {
 
     #[test]
     fn a_token_is_told_where_the_client_finds_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tokens");
         // Of alice, whom tf may renew, with small dates and numbers.
         let identifier = b"\0\x05alice\x02tf\0\x01\x02\x03\x04".to_vec();
         let token = Token { identifier, password: Secret::default(), kind: HDFS_DELEGATION_TOKEN.into(), service: "ha-hdfs:east".into() };
-        std::fs::write(&path, TokenFile::of(token).encode().expose()).unwrap();
+        let file = TokenFile::of(token);
         let of = |nameservices: &[&str]| {
             let name_nodes = |nameservice: &&str| NameNodes {
                 nameservice: Some((*nameservice).to_owned()),
@@ -77,7 +70,7 @@ mod tests {
                 principal: Some("nn/_HOST@R".to_owned()),
                 protection: Protection::Authentication,
             };
-            name(&Identity::default(), true, Some(&path), &nameservices.iter().map(name_nodes).collect::<Vec<_>>())
+            name(&Identity::default(), true, Some(&file), &nameservices.iter().map(name_nodes).collect::<Vec<_>>())
         };
         assert_eq!(of(&["east"]), "alice (by token)");
         assert_eq!(of(&["west", "east"]), "alice (by token)", "of what is mounted");
