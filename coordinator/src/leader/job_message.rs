@@ -20,6 +20,8 @@ pub(super) struct Beside {
     pub(super) late: Vec<Late>,
     /// What is wrong with its access to HDFS.
     pub(super) hdfs: String,
+    /// Where its data are ([`locality`]).
+    pub(super) locality: Option<v1::Locality>,
 }
 
 /// The whole message.
@@ -33,12 +35,18 @@ pub(super) fn whole(job: &Job, beside: Beside) -> v1::Job {
         classes: beside.classes,
         hdfs: beside.hdfs,
         job_file,
-        ..brief(job, beside.file_name, beside.progress, &beside.late)
+        ..brief(job, beside.file_name, beside.progress, &beside.late, beside.locality)
     }
 }
 
 /// The message for lists: of the evaluations only the last one, without its confusion matrix.
-pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>, late: &[Late]) -> v1::Job {
+pub(super) fn brief(
+    job: &Job,
+    file_name: String,
+    progress: Option<v1::Progress>,
+    late: &[Late],
+    locality: Option<v1::Locality>,
+) -> v1::Job {
     v1::Job {
         id: job.id.to_string(),
         revision: job.revision.0,
@@ -52,7 +60,7 @@ pub(super) fn brief(job: &Job, file_name: String, progress: Option<v1::Progress>
         progress,
         outputs: outputs(job),
         checkpoints: job.started_at_ms.is_some().then(|| checkpoints(job)),
-        plan: Some(plan(job)),
+        plan: Some(plan(job, locality)),
         evaluations: job.evaluations.last().map(|last| evaluation(job, last, false)).into_iter().collect(),
         ..v1::Job::default()
     }
@@ -112,7 +120,7 @@ fn lateness(task: &Task, late: Option<&Late>) -> String {
     }
 }
 
-fn plan(job: &Job) -> v1::Plan {
+fn plan(job: &Job, locality: Option<v1::Locality>) -> v1::Plan {
     let trained = |variable: &&Variable| matches!(variable.group, Group::Train | Group::Add);
     let variables = job.placement.iter().flat_map(|placement| &placement.variables);
     v1::Plan {
@@ -128,14 +136,16 @@ fn plan(job: &Job) -> v1::Plan {
         server_bytes: job.need.map_or(0, |need| need.server_bytes),
         sync: job.file.train.modes_in_words(),
         parameters: variables.filter(trained).filter_map(Variable::elements).fold(0, u64::saturating_add),
-        locality: job.manifest.holders.as_ref().filter(|_| !job.is_over()).map(|_| locality(job)),
+        locality,
     }
 }
 
-// Tasks that have not registered are launched on this machine.
-fn locality(job: &Job) -> v1::Locality {
+/// Where the data of a job are that has some in HDFS and is not over. The order of epochs to come is looked at for that. Tasks
+/// that have not registered are launched on this machine.
+pub(super) fn locality(job: &Job) -> Option<v1::Locality> {
+    job.manifest.holders.as_ref().filter(|_| !job.is_over())?;
     let (local_bytes, bytes) = local_share(job, &own_name()).unwrap_or_default();
-    v1::Locality { bytes, local_bytes }
+    Some(v1::Locality { bytes, local_bytes })
 }
 
 fn evaluation(job: &Job, evaluation: &Evaluation, confusion: bool) -> v1::Evaluation {
@@ -188,15 +198,17 @@ mod tests {
     #[test]
     fn a_list_has_the_last_evaluation_and_no_matrix() {
         let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
-        assert!(brief(&job, String::new(), None, &[]).evaluations.is_empty());
+        assert!(brief(&job, String::new(), None, &[], None).evaluations.is_empty());
         let counts = Counts { records: 8, correct: 6, confusion: vec![3, 1, 1, 3], ..Counts::default() };
         job.evaluations = (1..3).map(|epoch| Evaluation { epoch, step: 16, counts: counts.clone() }).collect();
-        let evaluations = brief(&job, String::new(), None, &[]).evaluations;
+        let evaluations = brief(&job, String::new(), None, &[], None).evaluations;
         assert_eq!((evaluations.len(), evaluations[0].epoch, evaluations[0].accuracy), (1, 2, Some(0.75)));
         assert!(evaluations[0].confusion.is_empty());
-        let all =
-            whole(&job, Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new(), hdfs: String::new() })
-                .evaluations;
+        let all = whole(
+            &job,
+            Beside { file_name: String::new(), classes: Vec::new(), progress: None, late: Vec::new(), hdfs: String::new(), locality: None },
+        )
+        .evaluations;
         assert_eq!((all.len(), all[0].confusion.len(), all[1].confusion.len()), (2, 0, 4));
     }
 
@@ -205,7 +217,7 @@ mod tests {
         let cluster = fixture::registered();
         let mut job = cluster.job(&fixture::job()).unwrap().clone();
         let exit = |job: &Job| {
-            let task = brief(job, String::new(), None, &[]).tasks.remove(1);
+            let task = brief(job, String::new(), None, &[], None).tasks.remove(1);
             (task.attempt, task.last_exit_attempt, task.last_exit)
         };
         assert_eq!(exit(&job), (1, 0, String::new()));
@@ -220,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_near_is_told_of_data_in_hdfs_alone() {
         let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
-        let told = |job: &Job| plan(job).locality.map(|locality| (locality.local_bytes, locality.bytes));
+        let told = |job: &Job| plan(job, locality(job)).locality.map(|locality| (locality.local_bytes, locality.bytes));
         assert_eq!(told(&job), None);
         job.manifest.holders = Some(Box::default());
         assert_eq!(told(&job), Some((0, 0)));
@@ -229,7 +241,7 @@ mod tests {
         let runs = vec![run(vec![(0, 100)]), run(vec![])];
         job.manifest.holders = Some(Box::new(Holders { hosts: vec!["h".into()], runs }));
         assert_eq!(told(&job), Some((50, 200)));
-        let hosts = brief(&job, String::new(), None, &[]).tasks.into_iter().map(|task| task.host).collect::<Vec<_>>();
+        let hosts = brief(&job, String::new(), None, &[], None).tasks.into_iter().map(|task| task.host).collect::<Vec<_>>();
         assert_eq!(hosts, ["", "h", ""]);
         job.state = JobState::Succeeded;
         assert_eq!(told(&job), None);
@@ -251,7 +263,7 @@ mod tests {
         let job = cluster.job(&fixture::job()).unwrap();
         let worker = job.tasks[&TaskId::worker(0)].incarnation().unwrap();
         let late = [Late { worker, steps: 7, behind_ms: 130 }];
-        let texts = |job: &Job| brief(job, String::new(), None, &late).tasks.into_iter().map(|task| task.late).collect::<Vec<_>>();
+        let texts = |job: &Job| brief(job, String::new(), None, &late, None).tasks.into_iter().map(|task| task.late).collect::<Vec<_>>();
         assert_eq!(texts(job), ["", "late in 7 steps in a row, in the last one 130 ms behind all others", ""]);
         let mut job = job.clone();
         job.tasks.get_mut(&TaskId::worker(1)).unwrap().relieved = Some("too slow".into());

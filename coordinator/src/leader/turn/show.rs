@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tfcoord_coordinator_core::job::{Job, JobState};
 use tfcoord_proto::v1;
-use tfcoord_types::id::JobId;
+use tfcoord_types::id::{JobId, Revision};
 use tfcoord_types::manifest::{Label, Manifest};
 use tokio::sync::watch;
 
@@ -17,6 +17,15 @@ pub(super) struct Known {
     file_name: String,
     classes: Vec<String>,
     pub progress: Progress,
+    // Where its data are, as of a revision: it is shown several times a second, and takes a while.
+    near: Option<(Revision, Option<v1::Locality>)>,
+}
+
+impl Known {
+    fn locality(&self, job: &Job) -> Option<v1::Locality> {
+        let near = self.near.filter(|(revision, _)| *revision == job.revision);
+        near.map_or_else(|| job_message::locality(job), |(_, locality)| locality)
+    }
 }
 
 impl Office {
@@ -60,9 +69,11 @@ impl Office {
         let known = self.jobs.entry(id.clone()).or_insert_with(|| known(&self.state, job));
         let (file_name, classes) = (known.file_name.clone(), known.classes.clone());
         let late = known.progress.late();
+        let locality = known.locality(job);
+        known.near = Some((job.revision, locality));
         let progress = self.progress(job);
         let hdfs = self.troubles.get(id).cloned().unwrap_or_default();
-        Some(job_message::whole(job, Beside { file_name, classes, progress, late, hdfs }))
+        Some(job_message::whole(job, Beside { file_name, classes, progress, late, hdfs, locality }))
     }
 
     fn progress(&self, job: &Job) -> Option<v1::Progress> {
@@ -78,7 +89,8 @@ impl Office {
         let message = |job: &&Job| {
             let file_name = self.jobs.get(&job.id).map_or_else(|| self.state.file_name(&job.id), |known| known.file_name.clone());
             let late = self.jobs.get(&job.id).map(|known| known.progress.late()).unwrap_or_default();
-            job_message::brief(job, file_name, self.progress(job), &late)
+            let locality = self.jobs.get(&job.id).map_or_else(|| job_message::locality(job), |known| known.locality(job));
+            job_message::brief(job, file_name, self.progress(job), &late, locality)
         };
         jobs.iter().map(message).collect()
     }
@@ -91,7 +103,7 @@ impl Office {
 }
 
 pub(super) fn known(state: &StateDir, job: &Job) -> Known {
-    Known { file_name: state.file_name(&job.id), classes: classes(state, job), progress: Progress::default() }
+    Known { file_name: state.file_name(&job.id), classes: classes(state, job), progress: Progress::default(), near: None }
 }
 
 fn classes(state: &StateDir, job: &Job) -> Vec<String> {
@@ -108,5 +120,22 @@ fn classes(state: &StateDir, job: &Job) -> Vec<String> {
             tracing::warn!(job = %job.id, error, "cannot read the names of the classes");
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::fixture;
+
+    #[test]
+    fn where_data_are_is_looked_up_anew_with_each_revision() {
+        let mut job = fixture::registered().job(&fixture::job()).unwrap().clone();
+        let told = Some(v1::Locality { bytes: 9, local_bytes: 4 });
+        let known =
+            Known { file_name: String::new(), classes: Vec::new(), progress: Progress::default(), near: Some((job.revision, told)) };
+        assert_eq!(known.locality(&job), told);
+        job.revision = Revision(job.revision.0 + 1);
+        assert_eq!(known.locality(&job), None, "the job has no data in HDFS");
     }
 }
